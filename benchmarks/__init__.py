@@ -1,0 +1,1 @@
+"""Measurements; run them as modules, e.g. `python -m benchmarks.throughput`."""

@@ -1,0 +1,1 @@
+"""Cohort: an experiment runner for multi-agent reinforcement learning (see docs/architecture.md)."""

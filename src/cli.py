@@ -1,0 +1,141 @@
+"""The command line: what was typed, and which of the program's few jobs it asks for."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from src.configuration import files
+from src.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
+from src.errors import UserError
+
+USAGE = """python run.py --config=ALGORITHM --env-config=ENVIRONMENT [print_config] [with KEY=VALUE ...]
+       python run.py --resume=RUN_FOLDER [with t_max=STEPS ...]
+       python run.py --list"""
+EPILOG = """examples:
+  python run.py --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m
+  python run.py --config=qmix --env-config=matrix_games with env_args.map_name=two_step seed=3 t_max=20000
+  python run.py --config=qmix --env-config=sc2_sim print_config with env_args.map_name=8m
+  python run.py --config=qmix --env-config=sc2_sim with evaluate=True checkpoint_path=results/RUN_FOLDER
+
+Every key of a run, with its value: print_config. What each means: src/config/default.yaml and docs/."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was typed, taken apart."""
+
+    config: str | None
+    env_config: str | None
+    resume: Path | None
+    list: bool
+    print_config: bool
+    updates: dict[str, Any]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports through `UserError`, as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}.\nusage: {self.usage}\nMore: python run.py --help")
+
+
+def parse(words: Sequence[str]) -> Command:
+    """Take the command line apart. Raises `UserError` on words that mean nothing."""
+    parser = _Parser(
+        prog="run.py", usage=USAGE, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Trains a team of agents and leaves a complete record in results/.", allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("--config", metavar="ALGORITHM", help="a name from src/config/algs, or a YAML file")
+    parser.add_argument(
+        "--env-config", metavar="ENVIRONMENT", help="a name from src/config/envs, or a YAML file"
+    )
+    parser.add_argument(
+        "--resume", metavar="RUN_FOLDER", type=Path, help="go on with a run that was stopped or killed"
+    )
+    parser.add_argument("--list", action="store_true", help="print every algorithm, environment and map")
+    parser.add_argument(
+        "words", nargs="*", metavar="print_config | with KEY=VALUE ...", help="as Sacred has it"
+    )
+    before, typed = _split_at_with(words)
+    options = parser.parse_args(before)
+    if unknown := [word for word in options.words if word != "print_config"]:
+        hint = f" Keys come after the word with: with {unknown[0]}" if "=" in unknown[0] else ""
+        raise UserError(f"unknown command {unknown[0]!r}. Known: print_config.{hint}")
+    return Command(
+        config=options.config,
+        env_config=options.env_config,
+        resume=options.resume,
+        list=options.list,
+        print_config="print_config" in options.words,
+        updates=parse_updates(typed),
+    )
+
+
+def _split_at_with(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Options may stand on both sides of `with`, as PyMARL's scripts have them."""
+    if "with" not in words:
+        return list(words), []
+    place = list(words).index("with")
+    options = [word for word in words[place + 1 :] if word.startswith("--")]
+    return [*words[:place], *options], [word for word in words[place + 1 :] if not word.startswith("--")]
+
+
+def parse_updates(words: Sequence[str]) -> dict[str, Any]:
+    """`key=value` words in Sacred's syntax, nested keys with dots."""
+    from src.recording.sacred_mirror import parse_config_updates
+
+    for word in words:
+        key, equals, _ = word.partition("=")
+        if not equals or not key:
+            raise UserError(f"after the word with, {word!r} is not of the form key=value.")
+        if "." in key and key.split(".")[0] != ENV_ARGS:
+            raise UserError(f"{word!r}: nested keys exist only under {ENV_ARGS}, as {ENV_ARGS}.map_name=3m.")
+    return parse_config_updates(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Do what was typed; the process's exit status. A user's mistake is one message, never a traceback."""
+    try:
+        return _dispatch(parse(words))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _dispatch(command: Command) -> int:
+    if command.list:
+        from src.listing import print_listing
+
+        print_listing()
+        return 0
+    if command.resume is not None:
+        if command.config or command.env_config:
+            raise UserError(
+                "--resume takes the configuration of its run: leave out --config and --env-config."
+            )
+        from src import session
+
+        return session.resume(command.resume, command.updates)
+    if command.config is None or command.env_config is None:
+        missing = "--config" if command.config is None else "--env-config"
+        raise UserError(
+            f"{missing} is missing. Known: {', '.join(files.names(missing))}.\n"
+            f"usage: {USAGE}\nMore: python run.py --help"
+        )
+    plan = make_plan(Sources.read(command.config, command.env_config, command.updates))
+    if command.print_config:
+        print(config_text(plan), end="")
+        return 0
+    from src import session
+
+    return session.start(plan)
+
+
+def config_text(plan: Plan) -> str:
+    """The whole configuration as YAML that `--resume` and people can read."""
+    return yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True)

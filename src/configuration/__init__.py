@@ -1,0 +1,1 @@
+"""From YAML files and what was typed to validated settings of every component."""

@@ -1,0 +1,81 @@
+"""Configuration files: where they are, what they are called, how they are read."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.errors import UserError
+from src.registry import nearest
+
+CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
+DEFAULT_FILE = CONFIG_FOLDER / "default.yaml"
+FOLDERS = {"--config": CONFIG_FOLDER / "algs", "--env-config": CONFIG_FOLDER / "envs"}
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which `1e-4` is a number and a key may stand only once."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)$"),
+    list("-+0123456789."),
+)
+
+
+def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+    loader.flatten_mapping(node)
+    return {
+        loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value
+    }
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats)
+
+
+def find(flag: str, name: str) -> Path:
+    """The file behind `--config=<name>` or `--env-config=<name>`: a bare name of ours, or a path."""
+    folder = FOLDERS[flag]
+    known = folder / f"{name}.yaml"
+    if known.is_file():
+        return known
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.parent != Path():
+        if path.is_file():
+            return path
+        raise UserError(f"{flag}={name}: there is no such file.{nearest(path.stem, names(flag))}")
+    raise UserError(
+        f"{flag}={name}: unknown name.{nearest(name, names(flag))}\n"
+        f"Known: {', '.join(names(flag))}; or the path of a YAML file."
+    )
+
+
+def names(flag: str) -> list[str]:
+    return sorted(path.stem for path in FOLDERS[flag].glob("*.yaml"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The mapping in one YAML file. Raises `UserError` naming the file and the place."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise UserError(f"{path}: must be a mapping from keys to values.")
+    return content
+
+
+def summary(path: Path) -> str:
+    """The sentence in the file's first comment line."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""

@@ -1,0 +1,262 @@
+"""`Plan`: every chosen component with its own validated settings, before anything is built."""
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from src.components import MEMORIES
+from src.configuration import files
+from src.configuration.run_settings import RunSettings
+from src.controllers import ACTION_SELECTORS, CONTROLLERS
+from src.envs import ENVS
+from src.errors import UserError
+from src.learners import LEARNERS
+from src.modules.agents import AGENTS
+from src.modules.mixers import MIXERS
+from src.registry import nearest
+from src.runners import RUNNERS
+from src.settings import Settings
+from src.trainers import TRAINERS
+
+# the keys that choose a component, and where its name is looked up
+ROLES = {
+    "env": ENVS,
+    "runner": RUNNERS,
+    "mac": CONTROLLERS,
+    "agent": AGENTS,
+    "action_selector": ACTION_SELECTORS,
+    "mixer": MIXERS,
+    "learner": LEARNERS,
+    "memory": MEMORIES,
+    "trainer": TRAINERS,
+}
+ENV_ARGS = "env_args"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One chosen implementation and what it is told."""
+
+    name: str
+    cls: type
+    settings: Settings
+
+    def create(self, **parts: Any) -> Any:
+        return self.cls(self.settings, **parts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All a run needs to be built; `config` is the same as one flat mapping, for the record."""
+
+    run: RunSettings
+    components: Mapping[str, Component]
+    config: Mapping[str, Any]
+
+    def __getitem__(self, role: str) -> Component:
+        return self.components[role]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source of keys.
+
+    `shared` marks files that serve many algorithms: their keys need a reader somewhere, not in this very run.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The layers of a configuration, lowest first."""
+
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def read(cls, config: str, env_config: str, typed: Mapping[str, Any]) -> "Sources":
+        """`default.yaml`, then the environment's file, then the algorithm's, then what was typed."""
+        default, env, alg = (
+            files.DEFAULT_FILE,
+            files.find("--env-config", env_config),
+            files.find("--config", config),
+        )
+        return cls(
+            (
+                Layer(_shown(default), files.read(default), shared=True),
+                Layer(_shown(env), files.read(env), shared=True),
+                Layer(_shown(alg), files.read(alg)),
+                Layer("the command line", typed),
+            )
+        )
+
+    def merged(self) -> dict[str, Any]:
+        flat: dict[str, Any] = {}
+        for layer in self.layers:
+            for key, value in layer.values.items():
+                if key == ENV_ARGS and not isinstance(value, dict):
+                    raise UserError(
+                        f"{ENV_ARGS} = {value!r} (in {layer.name}): must be a mapping, as {ENV_ARGS}.map_name=3m."
+                    )
+                flat[key] = {**flat.get(key, {}), **value} if key == ENV_ARGS else value
+        return flat
+
+    def origin(self, key: str, within: str | None = None) -> str:
+        """The layer that decides a key."""
+        for layer in reversed(self.layers):
+            if key in (layer.values.get(within, {}) if within else layer.values):
+                return layer.name
+        return "nowhere"
+
+
+def make_plan(sources: Sources) -> Plan:
+    """Choose, check and normalise. Raises `UserError` on the first thing that is wrong."""
+    flat = sources.merged()
+    chosen = {role: registry.load(_component_name(flat, role, sources)) for role, registry in ROLES.items()}
+    readers: dict[str, type[Settings]] = {role: cls.Settings for role, cls in chosen.items() if role != "env"}
+    readers["run"] = RunSettings
+    _refuse_unread(flat, sources, readers, chosen)
+
+    made = {role: _validate(role, reader, flat, sources) for role, reader in readers.items()}
+    env_args = flat.get(ENV_ARGS, {})
+    _refuse_unknown_env_args(env_args, chosen["env"].Settings, sources, flat["env"])
+    made["env"] = _validate("env", chosen["env"].Settings, env_args, sources, within=ENV_ARGS)
+
+    components = {role: Component(flat[role], cls, made[role]) for role, cls in chosen.items()}
+    config: dict[str, Any] = {role: flat[role] for role in ROLES}
+    for role in readers:
+        config |= made[role].model_dump(mode="json")
+    config = {**dict(sorted(config.items())), ENV_ARGS: made["env"].model_dump(mode="json")}
+    return Plan(run=made["run"], components=components, config=config)
+
+
+def _component_name(flat: Mapping[str, Any], role: str, sources: Sources) -> str:
+    if role not in flat:
+        raise UserError(
+            f"no {role} is chosen: add `{role}: <name>`. Known: {', '.join(ROLES[role].entries)}."
+        )
+    if not isinstance(flat[role], str):
+        raise UserError(f"{role} = {flat[role]!r} (in {sources.origin(role)}): must be a name.")
+    return flat[role]
+
+
+def _refuse_unread(flat: Mapping, sources: Sources, readers: Mapping, chosen: Mapping) -> None:
+    """A key that the user or the algorithm's file gives must be read by a component that is chosen.
+
+    `default.yaml` and the environment's file serve many algorithms: there it is enough that somebody reads a key.
+    """
+    read = {key for reader in readers.values() for key in reader.model_fields} | set(ROLES) | {ENV_ARGS}
+    elsewhere = _keys_of_all_components()
+    for layer in sources.layers:
+        for key, value in layer.values.items():
+            if key in read or (layer.shared and key in elsewhere):
+                continue
+            if key in elsewhere:
+                who = " or ".join(sorted(elsewhere[key]))
+                raise UserError(
+                    f"{key} = {value!r} (in {layer.name}): no component of this run reads it; it belongs to {who}."
+                )
+            raise UserError(_unknown(key, value, layer.name, sorted(read), chosen))
+
+
+def _unknown(key: str, value: Any, layer: str, known: list[str], chosen: Mapping) -> str:
+    env_keys = list(chosen["env"].Settings.model_fields)
+    text = f"unknown key {key!r} (= {value!r}, in {layer})."
+    if key in env_keys:
+        return f"{text} It belongs to the environment: type {ENV_ARGS}.{key}={value}."
+    match = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    if match:
+        return f"{text} Did you mean {match[0]!r}?\nAll keys and values of this run: add print_config to the command."
+    close = difflib.get_close_matches(key, env_keys, n=1, cutoff=0.5)
+    if close:
+        return f"{text} Did you mean '{ENV_ARGS}.{close[0]}'?"
+    return f"{text}\nAllowed: {', '.join(known)}."
+
+
+def _keys_of_all_components() -> dict[str, set[str]]:
+    """Every key of every registered component but environments -> the names of its readers."""
+    keys: dict[str, set[str]] = {}
+    for role, registry in ROLES.items():
+        if role == "env":
+            continue
+        for name in registry.entries:
+            for key in registry.load(name).Settings.model_fields:
+                keys.setdefault(key, set()).add(f"{role} {name!r}")
+    return keys
+
+
+def _refuse_unknown_env_args(env_args: Mapping, settings: type[Settings], sources: Sources, env: str) -> None:
+    known = list(settings.model_fields)
+    for key, value in env_args.items():
+        if key not in known:
+            raise UserError(
+                f"unknown key '{ENV_ARGS}.{key}' (= {value!r}, in {sources.origin(key, ENV_ARGS)})."
+                f"{nearest(key, known)}\nEnvironment {env!r} reads: {', '.join(known)}."
+            )
+
+
+def _validate(
+    role: str, reader: type[Settings], flat: Mapping, sources: Sources, within: str | None = None
+) -> Settings:
+    values = {
+        key: _normalised(flat[key], field.annotation)
+        for key, field in reader.model_fields.items()
+        if key in flat
+    }
+    try:
+        return reader(**values)
+    except ValidationError as error:
+        raise UserError(_explain(error.errors()[0], role, reader, sources, within)) from error
+
+
+def _normalised(value: Any, annotation: Any) -> Any:
+    """What was plainly meant: `true` for True and `2e6` for 2000000 where the key wants such a value."""
+    allowed = {annotation}
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        allowed = set(typing.get_args(annotation))
+    if bool in allowed and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if int in allowed and float not in allowed and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if allowed == {str} and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if typing.get_origin(annotation) is tuple and isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def _explain(
+    detail: ErrorDetails, role: str, reader: type[Settings], sources: Sources, within: str | None
+) -> str:
+    """One screen on one refused value: key, value, where it was given, what is allowed."""
+    message = detail["msg"].removeprefix("Value error, ")
+    if not detail["loc"]:
+        return f"{role} settings: {message}."
+    key = str(detail["loc"][0])
+    shown = f"{within}.{key}" if within else key
+    if detail["type"] == "missing":
+        return (
+            f"{role} needs the key {shown!r} ({reader.model_fields[key].description}), which no file gives."
+        )
+    field = reader.model_fields[key]
+    return (
+        f"{shown} = {detail['input']!r} (in {sources.origin(key, within)}): {message[0].lower()}{message[1:]}.\n"
+        f"{shown}: {field.description}."
+    )
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(files.CONFIG_FOLDER.parent.parent))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,68 @@
+"""What an environment is: B games that advance together."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """The facts of an environment that networks, memories and runners are sized by.
+
+    Attributes:
+        n_agents: N.
+        n_actions: A, the number of discrete actions of each agent.
+        obs_dim: O, the size of one agent's observation.
+        state_dim: S, the size of the global state, which only training may look at.
+        episode_limit: the most steps an episode can have.
+        info_keys: names of the episode's outcomes in `Transition.info`, logged as `<name>_mean`.
+    """
+
+    n_agents: int
+    n_actions: int
+    obs_dim: int
+    state_dim: int
+    episode_limit: int
+    info_keys: tuple[str, ...] = ()
+
+
+class Observation(NamedTuple):
+    """What can be seen at one moment."""
+
+    obs: Tensor  # [B, N, O] float32
+    state: Tensor  # [B, S] float32
+    available_actions: Tensor  # [B, N, A] bool, at least one per agent
+
+
+class Transition(NamedTuple):
+    """What one step of every game brought.
+
+    `terminated` ends the game (nothing follows, no bootstrapping); `truncated` only cuts the episode (a value
+    follows). The two are never merged. A game that has ended is frozen: stepping it changes nothing and pays 0.
+    """
+
+    observation: Observation
+    reward: Tensor  # [B] float32, shared by the team
+    terminated: Tensor  # [B] bool
+    truncated: Tensor  # [B] bool
+    info: dict[str, Tensor]  # one [B] entry for each of EnvSpec.info_keys, final once the game has ended
+
+
+class MultiAgentEnv(Protocol):
+    """B games advancing together. Native environments are tensor programs without loops over B or N."""
+
+    spec: EnvSpec
+    batch_size: int
+
+    def reset(self) -> Observation:
+        """Begin a new episode in every game."""
+
+    def step(self, actions: Tensor) -> Transition:
+        """Advance every game by one step; `actions` is [B, N] int64."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides what this environment does next."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`, bit for bit."""

@@ -1,0 +1,136 @@
+"""One run: its pieces are put together here, and here is the one training loop."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from src.components.averages import EpisodeStatistics
+from src.components.process import prepare_process
+from src.components.seeding import derive_seed, generator
+from src.configuration.plan import Plan
+from src.envs.base import MultiAgentEnv
+from src.recording.checkpoints import save_atomically
+from src.recording.folder import RunFolder
+from src.recording.models import save_model
+from src.recording.recorder import Recorder
+from src.recording.stop import Stop
+from src.runners.in_process import InProcessRunner
+
+
+class Experiment:
+    """Evaluate, collect, learn, record, checkpoint, until `t_max`."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+        """Build everything and write nothing. `say` prints one line for the user."""
+        self.plan, self.settings = plan, plan.run
+        prepare_process(plan.run.torch_threads)
+        self.device = choose_device(plan.run.use_cuda, say)
+        torch.manual_seed(derive_seed(plan.run.seed, "networks"))
+
+        test_env = self._make_env(plan.run.test_nepisode, "test")
+        spec = test_env.spec
+        self.controller = plan["mac"].create(
+            spec=spec, agent=plan["agent"].create, action_selector=plan["action_selector"].create()
+        )
+        mixer = plan["mixer"].create(spec=spec)
+        self.learner = plan["learner"].create(
+            spec=spec,
+            controller=self.controller.to(self.device),
+            mixer=mixer.to(self.device),
+            device=self.device,
+            seed=plan.run.seed,
+        )
+        replay = plan["memory"].create(
+            spec=spec, device=self.device, generator=generator(plan.run.seed, "replay")
+        )
+        say(replay.describe())
+        self.trainer = plan["trainer"].create(
+            make_runner=self._make_runner, learner=self.learner, replay=replay
+        )
+        self.test_runner = self._make_runner(plan.run.test_nepisode, "test", test_env)
+        self._done: dict[str, int | None] = {"test": None, "log": 0, "checkpoint": 0, "model": None}
+
+    def _make_env(self, batch_size: int, purpose: str) -> MultiAgentEnv:
+        seed = derive_seed(self.settings.seed, f"games/{purpose}")
+        return self.plan["env"].create(batch_size=batch_size, seed=seed, device=self.device)
+
+    def _make_runner(
+        self, batch_size: int, purpose: str, env: MultiAgentEnv | None = None
+    ) -> InProcessRunner:
+        """A runner with games and randomness of its own for each purpose."""
+        explore = generator(self.settings.seed, f"exploration/{purpose}", self.device)
+        env = env or self._make_env(batch_size, purpose)
+        return self.plan["runner"].create(env=env, controller=self.controller, generator=explore)
+
+    def train(self, recorder: Recorder, folder: RunFolder, stop: Stop) -> None:
+        """The run from where it stands to `t_max`, or to the next safe moment once a stop is requested."""
+        settings, trainer = self.settings, self.trainer
+        while True:
+            last = trainer.t_env >= settings.t_max
+            if self._due("test", settings.test_interval, now=last):
+                self._log(recorder, self.evaluate())
+            if settings.save_model and self._due("model", settings.save_model_interval, now=last):
+                save_model(self.learner.state_dict(), folder.models, trainer.t_env)
+            if last:
+                break
+            trainer.iterate()
+            recorder.tick(trainer.t_env, self.learner.updates, trainer.episode)
+            if self._due("log", settings.log_interval, now=trainer.t_env >= settings.t_max):
+                self._log(recorder, trainer.metrics())
+            if stop.requested or self._due("checkpoint", settings.checkpoint_interval):
+                self.save(recorder, folder.checkpoint)
+            if stop.requested:
+                return
+        self.save(recorder, folder.checkpoint)
+
+    def evaluate_only(self, recorder: Recorder) -> None:
+        """One evaluation of what was loaded."""
+        self._log(recorder, self.evaluate())
+
+    def evaluate(self) -> dict[str, float]:
+        """Metrics of `test_nepisode` greedy episodes of exactly the parameters of this moment."""
+        statistics = EpisodeStatistics()
+        statistics.add(self.test_runner.run(t_env=self.trainer.t_env, explore=False))
+        return statistics.flush(prefix="test_")
+
+    def _log(self, recorder: Recorder, metrics: dict[str, float]) -> None:
+        recorder.log(self.trainer.t_env, self.learner.updates, self.trainer.episode, metrics)
+
+    def _due(self, what: str, interval: int, *, now: bool = False) -> bool:
+        """Whether `interval` environment steps have passed since this was last done; if so it counts as done."""
+        t_env, before = self.trainer.t_env, self._done[what]
+        due = before is None or t_env - before >= interval or (now and before < t_env)
+        if due:
+            self._done[what] = t_env
+        return due
+
+    def save(self, recorder: Recorder, path: Path) -> None:
+        """A checkpoint from which the run goes on as if it had never stopped."""
+        save_atomically({**self.state_dict(), "recorder": recorder.state_dict()}, path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "trainer": self.trainer.state_dict(),
+            "test_runner": self.test_runner.state_dict(),
+            "done": dict(self._done),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.trainer.load_state_dict(state["trainer"])
+        self.test_runner.load_state_dict(state["test_runner"])
+        self._done = dict(state["done"])
+
+    def load_model(self, state: dict[str, Any], step: int) -> None:
+        """Start from a saved model: networks, targets and optimiser as they were at `step`."""
+        self.learner.load_state_dict(state)
+        self.trainer.t_env = step
+
+
+def choose_device(use_cuda: bool, say: Callable[[str], None]) -> torch.device:
+    if use_cuda and torch.cuda.is_available():
+        say(f"device: {torch.cuda.get_device_name()}")
+        return torch.device("cuda")
+    say("device: CPU")
+    return torch.device("cpu")

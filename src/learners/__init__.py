@@ -1,0 +1,12 @@
+"""Learners: each turns a batch of episodes into one update. One file per method."""
+
+from src.registry import Registry
+
+LEARNERS = Registry(
+    "learner",
+    {
+        "q_learner": "src.learners.q_learner:QLearner",
+        "hierarchical_q_learner": "src.learners.hierarchical_q_learner:HierarchicalQLearner",
+        "mnmpg_learner": "src.learners.mnmpg_learner:MNMPGLearner",
+    },
+)

@@ -1,0 +1,146 @@
+"""One session of a run: a new one, one that goes on where an earlier one stopped, or an evaluation."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from src.cli import config_text
+from src.configuration import files
+from src.configuration.plan import ENV_ARGS, Layer, Plan, Sources, make_plan
+from src.errors import UserError
+from src.experiment import Experiment
+from src.recording.checkpoints import load_checkpoint
+from src.recording.console import Console
+from src.recording.curve import draw_curve
+from src.recording.files import write_text_atomically
+from src.recording.folder import RunFolder, create_run_folder, open_run_folder
+from src.recording.mirrors import Mirror
+from src.recording.models import find_model
+from src.recording.progress import Progress
+from src.recording.provenance import collect_provenance, typed_command, write_provenance
+from src.recording.recorder import Recorder
+from src.recording.sacred_mirror import RunInterrupted, record_with_sacred
+from src.recording.stop import stop_on_signals
+from src.recording.tensorboard_mirror import TensorBoardMirror
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+# what a resumed run may be told anew: nothing that would change what it has already done
+RESUMABLE = ("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard")
+EXIT_STATUS = {"COMPLETED": 0, "INTERRUPTED": 130, "TERMINATED": 143}
+
+
+def start(plan: Plan) -> int:
+    """Train from the beginning, or from a saved model, in a new run folder; the exit status."""
+    console = Console()
+    experiment = _build(plan, console)
+    if plan.run.checkpoint_path:
+        path, step = find_model(Path(plan.run.checkpoint_path), plan.run.load_step)
+        _load(experiment.load_model, load_checkpoint(path, kind="model"), path, step)
+        console.print(f"model: {path}")
+    folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
+    return _record(experiment, folder, console, checkpoint=None)
+
+
+def resume(path: Path, typed: Mapping[str, Any]) -> int:
+    """Go on with a run as if it had never stopped; the exit status."""
+    folder = open_run_folder(path)
+    for key in typed:
+        if key not in RESUMABLE:
+            raise UserError(
+                f"{key}: a resumed run keeps its configuration. What may be given anew: {', '.join(RESUMABLE)}."
+            )
+    layers = (Layer(str(folder.config), files.read(folder.config)), Layer("the command line", typed))
+    plan = make_plan(Sources(layers))
+    checkpoint = load_checkpoint(folder.checkpoint)
+    console = Console()
+    experiment = _build(plan, console)
+    _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
+    if experiment.trainer.t_env >= plan.run.t_max:
+        raise UserError(
+            f"{path} is finished: {experiment.trainer.t_env:,} of {plan.run.t_max:,} steps. "
+            "To train it further: with t_max=<more>."
+        )
+    return _record(experiment, folder, console, checkpoint)
+
+
+def run_name(plan: Plan) -> str:
+    """`<method>__<map or environment>__seed<seed>[__<label>]`."""
+    world = plan.config[ENV_ARGS].get("map_name", plan["env"].name)
+    parts = [plan.run.name, str(world), f"seed{plan.run.seed}"]
+    return "__".join([*parts, plan.run.label] if plan.run.label else parts)
+
+
+def _build(plan: Plan, console: Console) -> Experiment:
+    """Build the pieces; what they refuse for a reason the user can mend is the user's to read."""
+    try:
+        return Experiment(plan, console.print)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _load(load: Any, state: dict[str, Any], path: Path, *more: Any) -> None:
+    try:
+        load(state, *more)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} does not fit this run: it was saved with another algorithm, map or network size.\n"
+            f"torch says: {str(error).strip().splitlines()[-1].strip()[:300]}"
+        ) from error
+
+
+def _record(
+    experiment: Experiment, folder: RunFolder, console: Console, checkpoint: Mapping[str, Any] | None
+) -> int:
+    plan = experiment.plan
+    command = typed_command()
+    console.open_log(folder.console)
+    console.print(f"run: {folder.root}")
+    write_text_atomically(folder.config, config_text(plan))
+    write_provenance(folder, collect_provenance(command, REPOSITORY))
+    tensorboard = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
+
+    def work(sacred: Mirror) -> dict[str, float]:
+        progress = Progress(console, plan.run.t_max)
+        with (
+            stop_on_signals() as stop,
+            Recorder(folder, console, progress, [sacred, *tensorboard]) as recorder,
+        ):
+            if checkpoint is not None:
+                recorder.load_state_dict(checkpoint["recorder"])
+            try:
+                if plan.run.evaluate:
+                    experiment.evaluate_only(recorder)
+                else:
+                    experiment.train(recorder, folder, stop)
+            finally:
+                draw_curve(folder.metrics, folder.curve, folder.name, report=console.print)
+            if stop.signal_name is not None:
+                raise RunInterrupted(stop.signal_name)
+            return recorder.results()
+
+    try:
+        outcome = record_with_sacred(
+            work,
+            config=plan.config,
+            folder=folder,
+            command=command,
+            name=plan.run.name,
+            t_max=plan.run.t_max,
+            report=console.print,
+        )
+    except KeyboardInterrupt:
+        console.print(
+            f"Stopped at once. What the last checkpoint holds can be resumed: --resume={folder.root}"
+        )
+        return EXIT_STATUS["INTERRUPTED"]
+    _say_how_it_ended(outcome.status, outcome.result or {}, folder, console)
+    return EXIT_STATUS[outcome.status]
+
+
+def _say_how_it_ended(status: str, results: Mapping[str, float], folder: RunFolder, console: Console) -> None:
+    if status != "COMPLETED":
+        console.print(f"{status.lower()}; go on with: python run.py --resume={folder.root}")
+    for name, value in results.items():
+        console.print(f"{name}: {value:.4f}")
+    if folder.curve.is_file():
+        console.print(f"curve: {folder.curve}")

@@ -1,0 +1,116 @@
+"""Collect, keep, replay: the trainer of value-based methods."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field
+
+from src.components.averages import EpisodeStatistics, Metrics, RunningAverages
+from src.components.episodes import Episodes
+from src.components.replay import EpisodeReplay
+from src.learners.base import Learner
+from src.runners.in_process import InProcessRunner
+from src.settings import Settings
+
+
+class OffPolicyTrainerSettings(Settings):
+    batch_size_run: int = Field(ge=1, description="games that are played side by side while collecting")
+    batch_size: int = Field(ge=1, description="episodes of each update")
+    updates_per_episode: float = Field(
+        gt=0, description="updates for each collected episode, e.g. 1 or 0.125"
+    )
+
+
+class OffPolicyTrainer:
+    """One round: play `batch_size_run` episodes, keep them, then update as often as they have earned.
+
+    Two clocks: `t_env` counts environment steps, `learner.updates` gradient steps. `updates_per_episode` ties them.
+    """
+
+    Settings = OffPolicyTrainerSettings
+
+    def __init__(
+        self,
+        settings: OffPolicyTrainerSettings,
+        *,
+        make_runner: Callable[[int, str], InProcessRunner],
+        learner: Learner,
+        replay: EpisodeReplay,
+    ) -> None:
+        """`make_runner(batch_size, purpose)` gives a runner with games and randomness of its own."""
+        self.settings, self.learner, self.replay = settings, learner, replay
+        self.runner = make_runner(settings.batch_size_run, "train")
+        self.t_env = 0
+        self.episode = 0
+        self.updates_owed = 0.0
+        self.statistics = EpisodeStatistics()
+        self.averages = RunningAverages()
+        self.latest: Episodes | None = None
+
+    def iterate(self) -> None:
+        """One round of collecting, keeping and updating."""
+        self.collect()
+        self.learn()
+
+    def collect(self) -> None:
+        """Play one batch of episodes with the exploring policy and keep it."""
+        episodes = self.runner.run(t_env=self.t_env, explore=True)
+        self.keep(episodes, steps=int(episodes.length.sum()))
+        self.updates_owed += self.settings.updates_per_episode * episodes.batch_size
+
+    def keep(self, episodes: Episodes, *, steps: int) -> None:
+        """Count `steps` environment steps, remember the statistics and store the episodes."""
+        self.replay.add(episodes)
+        self.statistics.add(episodes)
+        self.t_env += steps
+        self.episode += episodes.batch_size
+        self.latest = episodes
+
+    def learn(self) -> None:
+        """The updates that are owed, once there is a whole batch to learn from. Nothing is owed from before."""
+        if not self.can_learn:
+            self.updates_owed = 0.0
+            return
+        due = int(self.updates_owed + 1e-9)  # 10 x 0.1 is one update, whatever floating point says
+        self.updates_owed -= due
+        self.update(due)
+
+    @property
+    def can_learn(self) -> bool:
+        return len(self.replay) >= self.settings.batch_size
+
+    def update(self, times: int) -> None:
+        for _ in range(times):
+            batch = self.replay.sample(self.settings.batch_size)
+            self.averages.add(self.learner.update(batch, episode=self.episode))
+
+    def metrics(self) -> dict[str, float]:
+        """What happened since the last call, as numbers: episodes, updates, and the learner's diagnostics."""
+        diagnostics: Metrics = self.learner.diagnostics(self.latest)
+        return {
+            **self.statistics.flush(),
+            **self.averages.flush(),
+            **{name: float(value) for name, value in diagnostics.items()},
+            **self.exploration(),
+        }
+
+    def exploration(self) -> dict[str, float]:
+        return self.runner.controller.action_selector.metrics(self.t_env)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "runner": self.runner.state_dict(),
+            "learner": self.learner.state_dict(),
+            "replay": self.replay.state_dict(),
+            "statistics": self.statistics.state_dict(),
+            "averages": self.averages.state_dict(),
+            "counters": {name: getattr(self, name) for name in self.counters},
+        }
+
+    counters = ("t_env", "episode", "updates_owed")
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in ("runner", "learner", "replay", "statistics", "averages"):
+            getattr(self, name).load_state_dict(state[name])
+        for name in self.counters:
+            setattr(self, name, state["counters"][name])
