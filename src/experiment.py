@@ -68,7 +68,7 @@ class Experiment:
         """The run from where it stands to `t_max`, or to the next safe moment once a stop is requested."""
         settings, trainer = self.settings, self.trainer
         while True:
-            last = trainer.t_env >= settings.t_max
+            last = self.finished
             if self._due("test", settings.test_interval, now=last):
                 self._log(recorder, self.evaluate())
             if settings.save_model and self._due("model", settings.save_model_interval, now=last):
@@ -77,13 +77,17 @@ class Experiment:
                 break
             trainer.iterate()
             recorder.tick(trainer.t_env, self.learner.updates, trainer.episode)
-            if self._due("log", settings.log_interval, now=trainer.t_env >= settings.t_max):
+            if self._due("log", settings.log_interval, now=self.finished):
                 self._log(recorder, trainer.metrics())
             if stop.requested or self._due("checkpoint", settings.checkpoint_interval):
                 self.save(recorder, folder.checkpoint)
             if stop.requested:
                 return
         self.save(recorder, folder.checkpoint)
+
+    @property
+    def finished(self) -> bool:
+        return self.settings.evaluate or self.trainer.t_env >= self.settings.t_max
 
     def evaluate_only(self, recorder: Recorder) -> None:
         """One evaluation of what was loaded."""
@@ -124,7 +128,8 @@ class Experiment:
 
     def load_model(self, state: dict[str, Any], step: int) -> None:
         """Start from a saved model: networks, targets and optimiser as they were at `step`."""
-        self.learner.load_state_dict(state)
+        # the count of collected episodes starts anew, and the targets follow by that count
+        self.learner.load_state_dict({**state, "last_sync": 0})
         self.trainer.t_env = step
 
 

@@ -1,11 +1,11 @@
 """One session of a run: a new one, one that goes on where an earlier one stopped, or an evaluation."""
 
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from src.cli import config_text
-from src.configuration import files
 from src.configuration.plan import ENV_ARGS, Layer, Plan, Sources, make_plan
 from src.errors import UserError
 from src.experiment import Experiment
@@ -14,6 +14,7 @@ from src.recording.console import Console
 from src.recording.curve import draw_curve
 from src.recording.files import write_text_atomically
 from src.recording.folder import RunFolder, create_run_folder, open_run_folder
+from src.recording.metrics import MetricsFile
 from src.recording.mirrors import Mirror
 from src.recording.models import find_model
 from src.recording.progress import Progress
@@ -22,10 +23,20 @@ from src.recording.recorder import Recorder
 from src.recording.sacred_mirror import RunInterrupted, record_with_sacred
 from src.recording.stop import stop_on_signals
 from src.recording.tensorboard_mirror import TensorBoardMirror
+from src.registry import nearest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # what a resumed run may be told anew: nothing that would change what it has already done
 RESUMABLE = ("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard")
+# how torch says that a tensor cannot be had, in lower case
+OUT_OF_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "out of memory",
+    "overflow",
+    "too large",
+    "int too big",
+)
 EXIT_STATUS = {"COMPLETED": 0, "INTERRUPTED": 130, "TERMINATED": 143}
 
 
@@ -44,12 +55,14 @@ def start(plan: Plan) -> int:
 def resume(path: Path, typed: Mapping[str, Any]) -> int:
     """Go on with a run as if it had never stopped; the exit status."""
     folder = open_run_folder(path)
-    for key in typed:
+    for key, value in typed.items():
         if key not in RESUMABLE:
             raise UserError(
-                f"{key}: a resumed run keeps its configuration. What may be given anew: {', '.join(RESUMABLE)}."
+                f"{key} = {value!r} (on the command line): a resumed run keeps its configuration."
+                f"{nearest(key, list(RESUMABLE))}\nWhat may be given anew: {', '.join(RESUMABLE)}."
             )
-    layers = (Layer(str(folder.config), files.read(folder.config)), Layer("the command line", typed))
+    MetricsFile(folder.metrics).close()  # refuses a run that is still going before anything of it is touched
+    layers = (Layer.of_file(folder.config), Layer.of_command_line(typed))
     plan = make_plan(Sources(layers))
     checkpoint = load_checkpoint(folder.checkpoint)
     console = Console()
@@ -72,10 +85,20 @@ def run_name(plan: Plan) -> str:
 
 def _build(plan: Plan, console: Console) -> Experiment:
     """Build the pieces; what they refuse for a reason the user can mend is the user's to read."""
+    if plan.run.use_tensorboard:
+        TensorBoardMirror.refuse_missing()
     try:
         return Experiment(plan, console.print)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    except (ValueError, RuntimeError, MemoryError, TypeError, OverflowError) as error:
+        text = str(error)
+        if not any(sign in text.lower() for sign in OUT_OF_MEMORY):
+            if isinstance(error, ValueError):
+                raise UserError(text) from error
+            raise
+        raise UserError(
+            "this run is too large for this machine's memory. Lower what makes it large: batch_size_run, "
+            f"test_nepisode, buffer_size or the network's sizes.\ntorch says: {text.splitlines()[0][:300]}"
+        ) from error
 
 
 def _load(load: Any, state: dict[str, Any], path: Path, *more: Any) -> None:
@@ -99,40 +122,40 @@ def _record(
     write_provenance(folder, collect_provenance(command, REPOSITORY))
     tensorboard = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
 
-    def work(sacred: Mirror) -> dict[str, float]:
-        progress = Progress(console, plan.run.t_max)
-        with (
-            stop_on_signals() as stop,
-            Recorder(folder, console, progress, [sacred, *tensorboard]) as recorder,
-        ):
-            if checkpoint is not None:
-                recorder.load_state_dict(checkpoint["recorder"])
-            try:
-                if plan.run.evaluate:
-                    experiment.evaluate_only(recorder)
-                else:
-                    experiment.train(recorder, folder, stop)
-            finally:
-                draw_curve(folder.metrics, folder.curve, folder.name, report=console.print)
-            if stop.signal_name is not None:
-                raise RunInterrupted(stop.signal_name)
-            return recorder.results()
+    with stop_on_signals() as stop:
 
-    try:
-        outcome = record_with_sacred(
-            work,
-            config=plan.config,
-            folder=folder,
-            command=command,
-            name=plan.run.name,
-            t_max=plan.run.t_max,
-            report=console.print,
-        )
-    except KeyboardInterrupt:
-        console.print(
-            f"Stopped at once. What the last checkpoint holds can be resumed: --resume={folder.root}"
-        )
-        return EXIT_STATUS["INTERRUPTED"]
+        def work(sacred: Mirror) -> dict[str, float]:
+            progress = Progress(console, plan.run.t_max)
+            with Recorder(folder, console, progress, [sacred, *tensorboard]) as recorder:
+                if checkpoint is not None:
+                    recorder.load_state_dict(checkpoint["recorder"])
+                try:
+                    if plan.run.evaluate:
+                        experiment.evaluate_only(recorder)
+                    else:
+                        experiment.train(recorder, folder, stop)
+                finally:
+                    draw_curve(folder.metrics, folder.curve, folder.name, report=console.print)
+                if stop.signal_name is not None and not experiment.finished:
+                    raise RunInterrupted(stop.signal_name)
+                return recorder.results()
+
+        try:
+            outcome = record_with_sacred(
+                work,
+                config=plan.config,
+                folder=folder,
+                command=command,
+                name=plan.run.name,
+                t_max=plan.run.t_max,
+                report=console.print,
+            )
+        except KeyboardInterrupt:
+            console.print(f"stopped at once; what the last checkpoint holds: --resume={folder.root}")
+            return EXIT_STATUS["INTERRUPTED"]
+        except Exception:
+            console.log_only(traceback.format_exc())
+            raise
     _say_how_it_ended(outcome.status, outcome.result or {}, folder, console)
     return EXIT_STATUS[outcome.status]
 
@@ -144,3 +167,4 @@ def _say_how_it_ended(status: str, results: Mapping[str, float], folder: RunFold
         console.print(f"{name}: {value:.4f}")
     if folder.curve.is_file():
         console.print(f"curve: {folder.curve}")
+    console.close()

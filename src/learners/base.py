@@ -31,6 +31,16 @@ class Loss(NamedTuple):
     metrics: Metrics
 
 
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Restore what an optimiser has gathered. Its rates are the settings', not those of the run that saved it."""
+    own = [
+        {key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups
+    ]
+    optimiser.load_state_dict(state)
+    for group, rates in zip(optimiser.param_groups, own, strict=True):
+        group.update(rates)
+
+
 class Learner(ABC):
     """Owns the live networks, their target copies and the optimiser; a method adds `loss`."""
 
@@ -84,5 +94,5 @@ class Learner(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.networks.load_state_dict(state["networks"])
         self.targets.load_state_dict(state["targets"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
         self.updates, self._last_sync = state["updates"], state["last_sync"]

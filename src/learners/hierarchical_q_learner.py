@@ -40,6 +40,8 @@ class HierarchicalQLearner(QLearner):
 
     Settings = HierarchicalQLearnerSettings
 
+    mixer_inputs = ("utilities", "state", "z", "mask")
+
     def __init__(
         self,
         settings: HierarchicalQLearnerSettings,

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from src.components.averages import Metrics
 from src.components.episodes import Episodes
 from src.components.functional import diagonal_gaussian_log_prob
+from src.learners.base import load_optimiser
 from src.learners.hierarchical_q_learner import HierarchicalQLearner, HierarchicalQLearnerSettings
 
 
@@ -73,9 +74,8 @@ class MNMPGLearner(HierarchicalQLearner):
 
     def meta_update(self, before: Episodes, after: Episodes) -> Metrics:
         """One REINFORCE step on theta: `before` is D0 with its z, `after` is D1 (Algorithm 1, eq. 5)."""
-        improvement = self.improvement(before, after)  # [M]
-        log_prob = self.log_prob(before)  # [M]
-        loss = -(improvement * log_prob).sum()
+        improvement, log_prob = self.improvement(before, after), self.log_prob(before)  # [M] each
+        loss = self.meta_loss(improvement, log_prob)
         gradient = torch.autograd.grad(loss, self.theta)
         flat = torch.cat([each.flatten() for each in gradient])
         for parameter, each in zip(self.theta, gradient, strict=True):
@@ -99,6 +99,11 @@ class MNMPGLearner(HierarchicalQLearner):
             "meta_logp_min": log_prob.detach().min(),
             "meta_logp_max": log_prob.detach().max(),
         }
+
+    @staticmethod
+    def meta_loss(improvement: Tensor, log_prob: Tensor) -> Tensor:
+        """-sum_i delta_i log p_theta(z_i | s_i), whose gradient is REINFORCE's: [M], [M] -> scalar."""
+        return -(improvement * log_prob).sum()
 
     def scores(self, episodes: Episodes) -> Tensor:
         """R of each episode: [M]."""
@@ -132,5 +137,5 @@ class MNMPGLearner(HierarchicalQLearner):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        self.meta_optimiser.load_state_dict(state["meta_optimiser"])
+        load_optimiser(self.meta_optimiser, state["meta_optimiser"])
         self._q_gradient = state["q_gradient"].clone()

@@ -1,5 +1,7 @@
 """Q-learning on a mixed joint value: IQL, VDN and QMIX."""
 
+import inspect
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -24,6 +26,8 @@ class QLearner(Learner):
 
     Settings = QLearnerSettings
 
+    mixer_inputs: tuple[str, ...] = ("utilities", "state")
+
     def __init__(
         self,
         settings: QLearnerSettings,
@@ -36,6 +40,7 @@ class QLearner(Learner):
         **networks: nn.Module,
     ) -> None:
         """`controller` and `mixer` stand on `device`; `networks` are what a method trains besides."""
+        refuse_other_mixer(mixer, self.mixer_inputs, type(self).__name__)
         super().__init__(settings, nn.ModuleDict({"controller": controller, "mixer": mixer, **networks}))
 
     def loss(self, episodes: Episodes) -> Loss:
@@ -75,3 +80,15 @@ class QLearner(Learner):
             "target_mean": masked_mean(target, mask),
         }
         return Loss(masked_mean(error.square(), mask), metrics)
+
+
+def refuse_other_mixer(mixer: nn.Module, inputs: tuple[str, ...], learner: str) -> None:
+    """Raises `ValueError` when `mixer` does not read what `learner` gives it."""
+    reads = inspect.signature(mixer.forward)
+    try:
+        reads.bind(*inputs)
+    except TypeError as error:
+        raise ValueError(
+            f"{learner} gives its mixer {', '.join(inputs)}; {type(mixer).__name__} reads "
+            f"{', '.join(reads.parameters)}. Choose another mixer, or another learner."
+        ) from error

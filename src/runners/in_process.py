@@ -40,6 +40,10 @@ class InProcessRunner:
             observation = transition.observation
         return record.episodes()
 
+    def exploration(self, t_env: int) -> dict[str, float]:
+        """Where the policy stands on its exploration schedule, to be logged."""
+        return self.controller.action_selector.metrics(t_env)
+
     def state_dict(self) -> dict[str, Any]:
         return {"env": self.env.state_dict(), "generator": self.generator.get_state()}
 

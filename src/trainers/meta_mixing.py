@@ -53,6 +53,10 @@ class MetaMixingTrainer(OffPolicyTrainer):
     def __init__(
         self, settings: MetaMixingTrainerSettings, *, make_runner, learner: MNMPGLearner, replay
     ) -> None:
+        if not isinstance(learner, MNMPGLearner):
+            raise ValueError(
+                f"trainer=meta_mixing teaches a hierarchy: it needs learner=mnmpg_learner, not {type(learner).__name__}"
+            )
         super().__init__(settings, make_runner=make_runner, learner=learner, replay=replay)
         self.meta_runner = make_runner(settings.meta_episodes, "meta")
         self.t_env_true = 0  # every step ever played, however t_env counts

@@ -1,9 +1,9 @@
 """Collect, keep, replay: the trainer of value-based methods."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from src.components.averages import EpisodeStatistics, Metrics, RunningAverages
 from src.components.episodes import Episodes
@@ -19,6 +19,16 @@ class OffPolicyTrainerSettings(Settings):
     updates_per_episode: float = Field(
         gt=0, description="updates for each collected episode, e.g. 1 or 0.125"
     )
+    buffer_size: int = Field(ge=1, description="episodes the replay memory holds; at least one batch")
+
+    @model_validator(mode="after")
+    def a_batch_fits_the_memory(self) -> Self:
+        if self.batch_size > self.buffer_size:
+            raise ValueError(
+                f"batch_size ({self.batch_size}) is more than buffer_size ({self.buffer_size}): "
+                "no batch would ever come together, and nothing would be learned. Raise buffer_size or lower batch_size"
+            )
+        return self
 
 
 class OffPolicyTrainer:
@@ -71,7 +81,7 @@ class OffPolicyTrainer:
         if not self.can_learn:
             self.updates_owed = 0.0
             return
-        due = int(self.updates_owed + 1e-9)  # 10 x 0.1 is one update, whatever floating point says
+        due = max(0, int(self.updates_owed + 1e-9))  # 10 x 0.1 is one update, whatever floating point says
         self.updates_owed -= due
         self.update(due)
 
@@ -91,11 +101,8 @@ class OffPolicyTrainer:
             **self.statistics.flush(),
             **self.averages.flush(),
             **{name: float(value) for name, value in diagnostics.items()},
-            **self.exploration(),
+            **self.runner.exploration(self.t_env),
         }
-
-    def exploration(self) -> dict[str, float]:
-        return self.runner.controller.action_selector.metrics(self.t_env)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,50 @@
+"""Small learners and random batches for tests."""
+
+import torch
+
+from src.components.episodes import Episodes
+from src.configuration.plan import Sources, make_plan
+from src.envs.base import EnvSpec
+from src.learners.base import Learner
+
+SPEC_3M = EnvSpec(n_agents=3, n_actions=9, obs_dim=30, state_dim=48, episode_limit=60)
+SMALL = EnvSpec(n_agents=3, n_actions=4, obs_dim=5, state_dim=6, episode_limit=8)
+
+
+def make_learner(algorithm: str, spec: EnvSpec = SMALL, seed: int = 0, **typed) -> Learner:
+    """The learner of one algorithm's configuration, for an environment of any size."""
+    torch.manual_seed(seed)
+    plan = make_plan(Sources.read(algorithm, "matrix_games", typed))
+    selector = plan["action_selector"].create()
+    controller = plan["mac"].create(spec=spec, agent=plan["agent"].create, action_selector=selector)
+    mixer = plan["mixer"].create(spec=spec)
+    device = torch.device("cpu")
+    return plan["learner"].create(spec=spec, controller=controller, mixer=mixer, device=device, seed=seed)
+
+
+def random_episodes(
+    lengths: list[int], spec: EnvSpec = SMALL, seed: int = 0, padding: float = 0.0
+) -> Episodes:
+    """Random episodes of these lengths; every second one is cut off instead of ending. `padding` fills the rest."""
+    draw = torch.Generator().manual_seed(seed)
+    batch, steps = len(lengths), max(lengths)
+    length = torch.tensor(lengths)
+    after = torch.arange(steps + 1) > length[:, None]
+    idle = (torch.arange(steps + 1) >= length[:, None])[:, :-1]
+    last = torch.arange(steps) == length[:, None] - 1
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(batch, *shape, generator=draw)
+
+    available = torch.rand(batch, steps + 1, spec.n_agents, spec.n_actions, generator=draw) < 0.7
+    available[..., 0] = True
+    scores = torch.rand(available.shape, generator=draw).masked_fill(~available, -1)
+    return Episodes(
+        obs=normal(steps + 1, spec.n_agents, spec.obs_dim).masked_fill(after[..., None, None], padding),
+        state=normal(steps + 1, spec.state_dim).masked_fill(after[..., None], padding),
+        available_actions=available.masked_fill(after[..., None, None], False),
+        actions=scores[:, :-1].argmax(dim=-1).masked_fill(idle[..., None], 0),
+        reward=normal(steps).masked_fill(idle, padding),
+        terminated=last & (torch.arange(batch) % 2 == 0)[:, None],
+        length=length,
+    )

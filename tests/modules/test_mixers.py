@@ -1,0 +1,111 @@
+import itertools
+
+import pytest
+import torch
+
+from tests.builders import SMALL, SPEC_3M, make_learner, random_episodes
+
+VARIANTS = [
+    ("qmix", {}),
+    ("qmix", {"hypernet_layers": 1}),
+    ("qmix_large", {}),
+    ("qmix_large", {"hypernet_layers": 1}),
+    ("qmix_large", {"concat_ori_s": False}),
+    ("qmix_large", {"decoder_bn": False}),
+]
+
+
+def mixed(learner, utilities, state, draw):
+    """Q_tot of utilities [B, N] in states [B, S] and, where there is one, under a random hierarchy."""
+    mixer = learner.networks["mixer"]
+    arguments = [utilities.unsqueeze(1), state.unsqueeze(1)]
+    if "hierarchy" in learner.networks:
+        arguments.append(torch.randn(len(state), 1, learner.settings.hierarchy_dim, generator=draw))
+        arguments.append(torch.ones(len(state), 1, dtype=torch.bool))
+    return mixer(*arguments)[:, 0, 0]
+
+
+@pytest.mark.parametrize(("algorithm", "flags"), VARIANTS)
+@pytest.mark.parametrize("trained", [False, True])
+def test_joint_value_rises_with_every_utility(algorithm, flags, trained):
+    learner = make_learner(algorithm, **flags)
+    draw = torch.Generator().manual_seed(1)
+    if trained:
+        optimiser = torch.optim.Adam(learner.networks["mixer"].parameters(), lr=0.02)
+        for _ in range(300):
+            utilities, state = (torch.randn(64, size, generator=draw) for size in (3, 6))
+            wanted = -utilities.sum(dim=1) + state[:, 0]  # pulls against monotonicity
+            loss = (mixed(learner, utilities, state, draw) - wanted).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    utilities = torch.randn(256, 3, generator=draw, requires_grad=True)
+    state = torch.randn(256, 6, generator=draw)
+    (slope,) = torch.autograd.grad(mixed(learner, utilities, state, draw).sum(), utilities)
+    assert slope.min() >= 0
+    assert slope.mean() > 0 or trained
+
+
+@pytest.mark.parametrize(("algorithm", "flags"), [*VARIANTS, ("vdn", {})])
+def test_individual_argmaxes_are_the_joint_argmax(algorithm, flags):
+    learner = make_learner(algorithm, **flags)
+    learner.networks.eval()
+    draw = torch.Generator().manual_seed(2)
+    for _ in range(10):
+        tables = torch.randn(3, 4, generator=draw)  # [N, A]
+        joint = torch.tensor(list(itertools.product(range(4), repeat=3)))  # [A^N, N]
+        utilities = tables.gather(1, joint.t()).t()
+        state = torch.randn(1, 6, generator=draw).expand(64, 6)
+        noise = torch.Generator().manual_seed(3)
+        if "hierarchy" in learner.networks:
+            z = torch.randn(1, 1, 3, generator=noise).expand(64, 1, 3)
+            real = torch.ones(64, 1, dtype=torch.bool)
+            values = learner.networks["mixer"](utilities.unsqueeze(1), state.unsqueeze(1), z, real)
+        else:
+            values = learner.networks["mixer"](utilities.unsqueeze(1), state.unsqueeze(1))
+        assert torch.equal(joint[values.flatten().argmax()], tables.argmax(dim=1))
+
+
+def test_parameter_counts_on_3m():
+    learner = make_learner("qmix", SPEC_3M)
+    count = {name: sum(p.numel() for p in net.parameters()) for name, net in learner.networks.items()}
+    assert count == {"controller": 28_297, "mixer": 17_761}
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_silent_decoder_leaves_qmix(layers):
+    """With its decoder at zero and QMIX's weights in the state's part, MNMPG's mixer is QMIX's mixer."""
+    qmix = make_learner("qmix", hypernet_layers=layers).networks["mixer"]
+    large = make_learner("qmix_large", hypernet_layers=layers, decoder_bn=False).networks["mixer"]
+    torch.nn.init.zeros_(large.decoder.weight)
+    torch.nn.init.zeros_(large.decoder.bias)
+    with torch.no_grad():
+        for (name, theirs), mine in zip(qmix.named_parameters(), large.mixing.parameters(), strict=True):
+            if mine.shape == theirs.shape:
+                mine.copy_(theirs)
+            else:
+                assert "weight" in name
+                mine.copy_(torch.cat([theirs, torch.randn_like(theirs)], dim=1))
+    utilities, state, z = torch.randn(4, 5, 3), torch.randn(4, 5, 6), torch.randn(4, 5, 3)
+    real = torch.ones(4, 5, dtype=torch.bool)
+    torch.testing.assert_close(large(utilities, state, z, real), qmix(utilities, state), atol=1e-6, rtol=0)
+
+
+def test_vdn_and_independent():
+    utilities, state = torch.randn(2, 4, 3), torch.randn(2, 4, 6)
+    vdn, independent = (make_learner(name).networks["mixer"] for name in ("vdn", "iql"))
+    assert torch.equal(vdn(utilities, state)[..., 0], utilities.sum(-1))
+    assert torch.equal(independent(utilities, state), utilities)
+
+
+def test_batch_statistics_come_from_real_steps_alone():
+    mixer = make_learner("qmix_large").networks["mixer"]
+    episodes = random_episodes([3, 8], SMALL)
+    z = torch.randn(2, 8, 3)
+    clean = mixer.decode(z, episodes.mask)
+    z[0, 3:] = 1e6
+    assert torch.equal(mixer.decode(z, episodes.mask), clean)
+    assert not clean[0, 3:].any()
+    rows = clean[episodes.mask]
+    before = torch.where(rows < 0, rows / 0.01, rows)  # undo the LeakyReLU
+    torch.testing.assert_close(before.mean(dim=0), torch.zeros(6), atol=1e-5, rtol=0)

@@ -1,0 +1,138 @@
+import copy
+import dataclasses
+
+import pytest
+import torch
+
+from src.components.replay import EpisodeReplay
+from src.components.seeding import generator
+from src.configuration.plan import Sources, make_plan
+from tests.builders import SMALL, make_learner, random_episodes
+
+LENGTH = 10
+
+
+class StubRunner:
+    """Episodes of one fixed length."""
+
+    def __init__(self, batch_size, log):
+        self.batch_size, self.log, self.runs = batch_size, log, 0
+
+    def run(self, *, t_env, explore):
+        self.log.append(("run", self.batch_size))
+        self.runs += 1
+        return random_episodes([LENGTH] * self.batch_size, seed=self.runs)
+
+    def exploration(self, t_env):
+        return {}
+
+
+def make_trainer(log=None, **typed):
+    log = [] if log is None else log
+    typed = {"batch_size_run": 1, **typed}
+    plan = make_plan(Sources.read("mnmpg", "matrix_games", typed))
+    learner = make_learner("mnmpg", **typed)
+    for name in ("update", "exercise", "meta_update"):
+        setattr(learner, name, logged(log, name, getattr(learner, name)))
+    replay = EpisodeReplay(
+        plan["memory"].settings,
+        spec=dataclasses.replace(SMALL, episode_limit=LENGTH),
+        device=torch.device("cpu"),
+        generator=generator(1, "replay"),
+    )
+    return plan["trainer"].create(
+        make_runner=lambda batch, purpose: StubRunner(batch, log), learner=learner, replay=replay
+    )
+
+
+def logged(log, name, function):
+    def call(*given, **named):
+        log.append(name)
+        return function(*given, **named)
+
+    return call
+
+
+def one_meta_round(trainer):
+    """Plain rounds until the first meta round is done."""
+    while not trainer.meta_rounds:
+        before = (trainer.t_env, trainer.t_env_true, len(trainer.replay))
+        trainer.iterate()
+    return before
+
+
+@pytest.mark.parametrize(
+    ("flags", "counted", "kept"),
+    [
+        ({}, 64 * LENGTH, 64),
+        ({"count_all_steps": False}, 8 * LENGTH, 64),
+        ({"append_all_meta": False}, 64 * LENGTH, 8),
+        ({"count_all_steps": False, "append_all_meta": False}, 8 * LENGTH, 8),
+    ],
+)
+def test_counting_of_steps_and_episodes(flags, counted, kept):
+    trainer = make_trainer(**flags)
+    t_env, true, stored = one_meta_round(trainer)
+    assert trainer.t_env - t_env == LENGTH + counted  # the plain episode of the same round comes on top
+    assert trainer.t_env_true - true == LENGTH + 64 * LENGTH
+    assert len(trainer.replay) - stored == 1 + kept
+
+
+def test_authors_count_the_longest_of_each_round():
+    trainer = make_trainer(count_all_steps=False, meta_episodes=4, meta_batch_size_run=2)
+    trainer.keep_meta(random_episodes([3, 8, 5, 4]))
+    assert (trainer.t_env, trainer.t_env_true) == (8 + 5, 20)
+
+
+def test_first_meta_round_waits_for_a_batch_and_the_interval():
+    trainer = make_trainer()
+    _, _, stored = one_meta_round(trainer)
+    assert stored + 1 == 500 / LENGTH  # 32 episodes would have been 320 steps
+    assert trainer.t_meta == trainer.t_env
+    late = make_trainer(meta_start=700)
+    assert one_meta_round(late)[0] == 690
+
+
+def test_order_of_operations():
+    log = []
+    trainer = make_trainer(log, exercise_updates=3, meta_updates=2)
+    one_meta_round(trainer)
+    start = len(log) - 1 - log[::-1].index(("run", 1))
+    expected = [("run", 1), ("run", 32), *["exercise"] * 3, ("run", 32), "meta_update", *["update"] * 2]
+    assert log[start:] == expected
+
+
+def test_ratio_one_makes_one_update_per_episode():
+    log = []
+    trainer = make_trainer(log, ratio_one=True)
+    one_meta_round(trainer)
+    assert log[log.index("meta_update") :].count("update") == 1 + 64 - 4
+
+
+def test_plain_rounds_lie_between_meta_rounds():
+    log = []
+    trainer = make_trainer(log)
+    one_meta_round(trainer)
+    log.clear()
+    while trainer.meta_rounds < 2:
+        trainer.iterate()
+    assert (
+        log.index("exercise") == 2 * 49 + 2
+    )  # 49 episodes with an update each, the 50th opens the meta round
+
+
+def test_state_continues():
+    torch.manual_seed(0)
+    first = make_trainer(batch_size_run=8)
+    for _ in range(8):
+        first.iterate()
+    second = make_trainer(batch_size_run=8)
+    for runner in (first.runner, first.meta_runner, second.runner, second.meta_runner):
+        runner.state_dict = lambda runner=runner: {"runs": runner.runs}
+        runner.load_state_dict = lambda state, runner=runner: setattr(runner, "runs", state["runs"])
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for trainer in (first, second):
+        for _ in range(8):
+            trainer.iterate()
+    assert first.meta_rounds > 1
+    assert first.metrics() == second.metrics()
