@@ -1,7 +1,9 @@
 """The command line: what was typed, and which of the program's few jobs it asks for."""
 
 import argparse
+import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 from src.configuration import files
 from src.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
 from src.errors import UserError
+from src.registry import nearest
 
 USAGE = """python run.py --config=ALGORITHM --env-config=ENVIRONMENT [print_config] [with KEY=VALUE ...]
        python run.py --resume=RUN_FOLDER [with t_max=STEPS ...]
@@ -41,7 +44,8 @@ class _Parser(argparse.ArgumentParser):
     """Reports through `UserError`, as everything else does."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}.\nusage: {self.usage}\nMore: python run.py --help")
+        end = "" if message.endswith("?") else "."
+        raise UserError(f"{message}{end}\nusage: {self.usage}\nMore: python run.py --help")
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -62,7 +66,12 @@ def parse(words: Sequence[str]) -> Command:
         "words", nargs="*", metavar="print_config | with KEY=VALUE ...", help="as Sacred has it"
     )
     before, typed = _split_at_with(words)
-    options = parser.parse_args(before)
+    options, strange = parser.parse_known_args(before)
+    if strange:
+        known = ["--config", "--env-config", "--resume", "--list", "--help"]
+        parser.error(
+            f"unknown option {strange[0]!r}.{nearest(strange[0].partition('=')[0], known)}".rstrip(".")
+        )
     if unknown := [word for word in options.words if word != "print_config"]:
         hint = f" Keys come after the word with: with {unknown[0]}" if "=" in unknown[0] else ""
         raise UserError(f"unknown command {unknown[0]!r}. Known: print_config.{hint}")
@@ -92,7 +101,8 @@ def parse_updates(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         key, equals, _ = word.partition("=")
         if not equals or not key:
-            raise UserError(f"after the word with, {word!r} is not of the form key=value.")
+            hint = f" To give {word} a value: {word}=<value>." if word.isidentifier() else ""
+            raise UserError(f"after the word with, {word!r} is not of the form key=value.{hint}")
         if "." in key and key.split(".")[0] != ENV_ARGS:
             raise UserError(f"{word!r}: nested keys exist only under {ENV_ARGS}, as {ENV_ARGS}.map_name=3m.")
     return parse_config_updates(words)
@@ -103,8 +113,22 @@ def main(words: Sequence[str]) -> int:
     try:
         return _dispatch(parse(words))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_one_screen(f"error: {error}"), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before there is a run that could be stopped properly
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _one_screen(text: str) -> str:
+    """`text` in lines that a terminal shows whole, and not more of them than it shows at once."""
+    text = re.sub(r"\S{400,}", lambda word: f"{word[0][:200]}...{word[0][-50:]}", text)
+    lines = [
+        part
+        for line in text.splitlines()
+        for part in textwrap.wrap(line, 160, break_on_hyphens=False) or [""]
+    ]
+    return "\n".join(lines if len(lines) <= 20 else [*lines[:19], "..."])
 
 
 def _dispatch(command: Command) -> int:

@@ -79,6 +79,8 @@ class Experiment:
             recorder.tick(trainer.t_env, self.learner.updates, trainer.episode)
             if self._due("log", settings.log_interval, now=self.finished):
                 self._log(recorder, trainer.metrics())
+            if self.finished:
+                continue  # a checkpoint at the end says that the last evaluation is done as well
             if stop.requested or self._due("checkpoint", settings.checkpoint_interval):
                 self.save(recorder, folder.checkpoint)
             if stop.requested:

@@ -3,7 +3,7 @@
 import importlib
 
 from src.configuration import files
-from src.envs import ENVS
+from src.envs import MAPS
 
 
 def print_listing() -> None:
@@ -11,7 +11,7 @@ def print_listing() -> None:
         print(f"{title} ({flag}=)")
         for name in files.names(flag):
             _print_entry(name, files.summary(files.FOLDERS[flag] / f"{name}.yaml"))
-    for env in sorted(ENVS.entries):
+    for env in sorted(MAPS):
         print(f"maps of {env} (with env_args.map_name=)")
         for name, sentence in _maps(env).items():
             _print_entry(name, sentence)
@@ -22,6 +22,5 @@ def _print_entry(name: str, sentence: str) -> None:
 
 
 def _maps(env: str) -> dict[str, str]:
-    """The maps of an environment that has maps: its module's `describe_maps`."""
-    module = importlib.import_module(ENVS.entries[env].partition(":")[0])
-    return module.describe_maps() if hasattr(module, "describe_maps") else {}
+    module, _, function = MAPS[env].partition(":")
+    return getattr(importlib.import_module(module), function)()

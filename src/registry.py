@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Mapping
 
 from src.errors import UserError
+from src.settings import Settings
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -35,16 +36,30 @@ class Registry:
         module_name, _, class_name = target.partition(":")
         try:
             module = importlib.import_module(module_name)
-        except ImportError as error:
-            raise UserError(self._missing(name, error)) from error
-        if not hasattr(module, class_name):
-            raise UserError(f"{self.noun} {name!r}: module {module_name!r} has no class {class_name!r}.")
-        return getattr(module, class_name)
+        except Exception as error:  # code from anywhere may fail in any way
+            raise UserError(self._not_imported(name, error)) from error
+        found = getattr(module, class_name, None)
+        if not isinstance(found, type):
+            classes = [each for each, value in vars(module).items() if isinstance(value, type)]
+            raise UserError(
+                f"{self.noun} {name!r}: module {module_name!r} has no class {class_name!r}."
+                f"{nearest(class_name, classes)}"
+            )
+        if not _is_settings(getattr(found, "Settings", None)):
+            raise UserError(
+                f"{self.noun} {name!r}: {class_name} needs an attribute Settings, a subclass of src.settings.Settings "
+                "that declares its keys; NoSettings where there are none."
+            )
+        return found
 
-    def _missing(self, name: str, error: ImportError) -> str:
-        if name in self._extras:
+    def _not_imported(self, name: str, error: Exception) -> str:
+        if name in self._extras and isinstance(error, ImportError):
             return (
                 f"{self.noun} {name!r} needs the package {error.name!r}, which is not installed.\n"
                 f"Install it: pip install -r {self._extras[name]}"
             )
-        return f"{self.noun} {name!r} cannot be imported: {error}"
+        return f"{self.noun} {name!r} cannot be imported: {type(error).__name__}: {error}"
+
+
+def _is_settings(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Settings)

@@ -21,7 +21,7 @@ from src.recording.progress import Progress
 from src.recording.provenance import collect_provenance, typed_command, write_provenance
 from src.recording.recorder import Recorder
 from src.recording.sacred_mirror import RunInterrupted, record_with_sacred
-from src.recording.stop import stop_on_signals
+from src.recording.stop import Stop, stop_on_signals
 from src.recording.tensorboard_mirror import TensorBoardMirror
 from src.registry import nearest
 
@@ -48,8 +48,9 @@ def start(plan: Plan) -> int:
         path, step = find_model(Path(plan.run.checkpoint_path), plan.run.load_step)
         _load(experiment.load_model, load_checkpoint(path, kind="model"), path, step)
         console.print(f"model: {path}")
-    folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
-    return _record(experiment, folder, console, checkpoint=None)
+    with stop_on_signals() as stop:  # from here on there is something to close properly
+        folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
+        return _record(experiment, folder, console, stop, checkpoint=None)
 
 
 def resume(path: Path, typed: Mapping[str, Any]) -> int:
@@ -73,7 +74,8 @@ def resume(path: Path, typed: Mapping[str, Any]) -> int:
             f"{path} is finished: {experiment.trainer.t_env:,} of {plan.run.t_max:,} steps. "
             "To train it further: with t_max=<more>."
         )
-    return _record(experiment, folder, console, checkpoint)
+    with stop_on_signals() as stop:
+        return _record(experiment, folder, console, stop, checkpoint)
 
 
 def run_name(plan: Plan) -> str:
@@ -112,7 +114,11 @@ def _load(load: Any, state: dict[str, Any], path: Path, *more: Any) -> None:
 
 
 def _record(
-    experiment: Experiment, folder: RunFolder, console: Console, checkpoint: Mapping[str, Any] | None
+    experiment: Experiment,
+    folder: RunFolder,
+    console: Console,
+    stop: Stop,
+    checkpoint: Mapping[str, Any] | None,
 ) -> int:
     plan = experiment.plan
     command = typed_command()
@@ -122,40 +128,38 @@ def _record(
     write_provenance(folder, collect_provenance(command, REPOSITORY))
     tensorboard = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
 
-    with stop_on_signals() as stop:
+    def work(sacred: Mirror) -> dict[str, float]:
+        progress = Progress(console, plan.run.t_max)
+        with Recorder(folder, console, progress, [sacred, *tensorboard]) as recorder:
+            if checkpoint is not None:
+                recorder.load_state_dict(checkpoint["recorder"])
+            try:
+                if plan.run.evaluate:
+                    experiment.evaluate_only(recorder)
+                else:
+                    experiment.train(recorder, folder, stop)
+            finally:
+                draw_curve(folder.metrics, folder.curve, folder.name, report=console.print)
+            if stop.signal_name is not None and not experiment.finished:
+                raise RunInterrupted(stop.signal_name)
+            return recorder.results()
 
-        def work(sacred: Mirror) -> dict[str, float]:
-            progress = Progress(console, plan.run.t_max)
-            with Recorder(folder, console, progress, [sacred, *tensorboard]) as recorder:
-                if checkpoint is not None:
-                    recorder.load_state_dict(checkpoint["recorder"])
-                try:
-                    if plan.run.evaluate:
-                        experiment.evaluate_only(recorder)
-                    else:
-                        experiment.train(recorder, folder, stop)
-                finally:
-                    draw_curve(folder.metrics, folder.curve, folder.name, report=console.print)
-                if stop.signal_name is not None and not experiment.finished:
-                    raise RunInterrupted(stop.signal_name)
-                return recorder.results()
-
-        try:
-            outcome = record_with_sacred(
-                work,
-                config=plan.config,
-                folder=folder,
-                command=command,
-                name=plan.run.name,
-                t_max=plan.run.t_max,
-                report=console.print,
-            )
-        except KeyboardInterrupt:
-            console.print(f"stopped at once; what the last checkpoint holds: --resume={folder.root}")
-            return EXIT_STATUS["INTERRUPTED"]
-        except Exception:
-            console.log_only(traceback.format_exc())
-            raise
+    try:
+        outcome = record_with_sacred(
+            work,
+            config=plan.config,
+            folder=folder,
+            command=command,
+            name=plan.run.name,
+            t_max=plan.run.t_max,
+            report=console.print,
+        )
+    except KeyboardInterrupt:
+        console.print(f"stopped at once; what the last checkpoint holds: --resume={folder.root}")
+        return EXIT_STATUS["INTERRUPTED"]
+    except Exception:
+        console.log_only(traceback.format_exc())
+        raise
     _say_how_it_ended(outcome.status, outcome.result or {}, folder, console)
     return EXIT_STATUS[outcome.status]
 

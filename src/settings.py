@@ -10,7 +10,9 @@ class Settings(BaseModel):
     is built. Facts of the environment (sizes, limits) are never settings: components receive an `EnvSpec`.
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
 
 
 class NoSettings(Settings):

@@ -100,19 +100,21 @@ class EpisodeReplay:
         length = episodes.length.cpu()
         count, rows = len(length), int(length.sum()) + len(length)
         slots = (self._added + torch.arange(count)) % self.settings.buffer_size
-        first = self._head + torch.cat([length.new_zeros(1), (length + 1).cumsum(0)[:-1]])
-        self._start[slots], self._length[slots] = first, length
+        last = (length + 1).cumsum(0) - 1  # where, among the new rows, each episode's last observation stands
+        self._start[slots], self._length[slots] = self._head + last - length, length
         self._added += count
         self._reserve(rows)
         places = ((self._head + torch.arange(rows)) % self._capacity).to(self.device)
         steps = torch.arange(episodes.obs.shape[1])
         exists = (steps <= length[:, None]).to(episodes.obs.device)  # [B, T+1]
-        for name in self._fields:
+        for name, into in self._rows.items():
             values = getattr(episodes, name)
             if values.shape[1] < len(steps):  # nothing is done or paid at an episode's last observation
                 values = torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
-            into = self._rows[name]
-            into.index_copy_(0, places, values[exists].to(into.device, into.dtype))
+                new = values[exists].index_fill_(0, last.to(values.device), 0)
+            else:
+                new = values[exists]
+            into.index_copy_(0, places, new.to(into.device, into.dtype))
         self._head += rows
 
     def sample(self, batch_size: int) -> Episodes:
@@ -151,7 +153,7 @@ class EpisodeReplay:
 
     def _reserve(self, rows: int) -> None:
         """Make room for `rows` more behind the head, moving what there is into a larger ring if need be."""
-        tail = min(self._tail, self._head)
+        tail = self._tail
         needed = self._head + rows - tail
         if needed <= self._capacity:
             return
@@ -177,6 +179,8 @@ class EpisodeReplay:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if len(state["start"]) != self.settings.buffer_size:
+            raise ValueError(f"the saved replay memory has buffer_size={len(state['start'])}")
         self._start, self._length = state["start"].clone(), state["length"].clone()
         self._added, self._head = state["added"], state["head"]
         capacity = state["capacity"]

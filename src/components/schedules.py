@@ -13,4 +13,4 @@ class LinearSchedule:
 
     def at(self, t_env: int) -> float:
         progress = min(1.0, t_env / self.duration)
-        return self.start + (self.finish - self.start) * progress
+        return self.start * (1 - progress) + self.finish * progress  # exact at both ends

@@ -1,5 +1,6 @@
 """Configuration files: where they are, what they are called, how they are read."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,16 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-    loader.flatten_mapping(node)
+    seen = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key.value!r} stands twice", key.start_mark
+            )
+        seen.add(key.value)
+    loader.flatten_mapping(node)  # what `<<` merges in may repeat a key: the mapping's own goes before it
     return {
         loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value
     }
@@ -41,13 +47,11 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 def find(flag: str, name: str) -> Path:
     """The file behind `--config=<name>` or `--env-config=<name>`: a bare name of ours, or a path."""
-    folder = FOLDERS[flag]
-    known = folder / f"{name}.yaml"
-    if known.is_file():
-        return known
+    if name in names(flag):
+        return FOLDERS[flag] / f"{name}.yaml"
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.parent != Path():
-        if path.is_file():
+        if os.path.exists(path):
             return path
         raise UserError(f"{flag}={name}: there is no such file.{nearest(path.stem, names(flag))}")
     raise UserError(
@@ -64,15 +68,24 @@ def read(path: Path) -> dict[str, Any]:
     """The mapping in one YAML file. Raises `UserError` naming the file and the place."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: cannot be read: it is not UTF-8 text ({error}).") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 31st of February
         raise UserError(f"{path}: not valid YAML: {error}") from error
     if content is None:
         return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise UserError(f"{path}: must be a mapping from keys to values.")
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must hold `key: value` lines, not {_kind(content)}.")
+    for key in content:
+        if not isinstance(key, str):
+            raise UserError(f"{path}: the key {key!r} must be a word; put quotes around it if it is one.")
     return content
+
+
+def _kind(content: Any) -> str:
+    return "a list" if isinstance(content, list) else f"one {type(content).__name__}"
 
 
 def summary(path: Path) -> str:

@@ -1,9 +1,11 @@
 """`Plan`: every chosen component with its own validated settings, before anything is built."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,9 +73,17 @@ class Layer:
     `shared` marks files that serve many algorithms: their keys need a reader somewhere, not in this very run.
     """
 
-    name: str
+    place: str  # as in "lr = 0 (<place>)": "in src/config/default.yaml"
     values: Mapping[str, Any]
     shared: bool = False
+
+    @classmethod
+    def of_file(cls, path: Path, *, shared: bool = False) -> "Layer":
+        return cls(f"in {_shown(path)}", files.read(path), shared)
+
+    @classmethod
+    def of_command_line(cls, typed: Mapping[str, Any]) -> "Layer":
+        return cls("on the command line", typed)
 
 
 @dataclass(frozen=True)
@@ -92,10 +102,10 @@ class Sources:
         )
         return cls(
             (
-                Layer(_shown(default), files.read(default), shared=True),
-                Layer(_shown(env), files.read(env), shared=True),
-                Layer(_shown(alg), files.read(alg)),
-                Layer("the command line", typed),
+                Layer.of_file(default, shared=True),
+                Layer.of_file(env, shared=True),
+                Layer.of_file(alg),
+                Layer.of_command_line(typed),
             )
         )
 
@@ -105,7 +115,7 @@ class Sources:
             for key, value in layer.values.items():
                 if key == ENV_ARGS and not isinstance(value, dict):
                     raise UserError(
-                        f"{ENV_ARGS} = {value!r} (in {layer.name}): must be a mapping, as {ENV_ARGS}.map_name=3m."
+                        f"{ENV_ARGS} = {_value(value)} ({layer.place}): must be a mapping, as {ENV_ARGS}.map_name=3m."
                     )
                 flat[key] = {**flat.get(key, {}), **value} if key == ENV_ARGS else value
         return flat
@@ -114,7 +124,7 @@ class Sources:
         """The layer that decides a key."""
         for layer in reversed(self.layers):
             if key in (layer.values.get(within, {}) if within else layer.values):
-                return layer.name
+                return layer.place
         return "nowhere"
 
 
@@ -141,11 +151,16 @@ def make_plan(sources: Sources) -> Plan:
 
 def _component_name(flat: Mapping[str, Any], role: str, sources: Sources) -> str:
     if role not in flat:
+        like = [key for key in difflib.get_close_matches(role, flat, n=1) if key not in ROLES]
+        typo = f" Is {like[0]!r} ({sources.origin(like[0])}) meant to be it?" if like else ""
         raise UserError(
-            f"no {role} is chosen: add `{role}: <name>`. Known: {', '.join(ROLES[role].entries)}."
+            f"no {role} is chosen: add `{role}: <name>`.{typo} Known: {', '.join(ROLES[role].entries)}."
         )
     if not isinstance(flat[role], str):
-        raise UserError(f"{role} = {flat[role]!r} (in {sources.origin(role)}): must be a name.")
+        raise UserError(
+            f"{role} = {_value(flat[role])} ({sources.origin(role)}): must be a name. "
+            f"Known: {', '.join(ROLES[role].entries)}."
+        )
     return flat[role]
 
 
@@ -163,44 +178,50 @@ def _refuse_unread(flat: Mapping, sources: Sources, readers: Mapping, chosen: Ma
             if key in elsewhere:
                 who = " or ".join(sorted(elsewhere[key]))
                 raise UserError(
-                    f"{key} = {value!r} (in {layer.name}): no component of this run reads it; it belongs to {who}."
+                    f"{key} = {_value(value)} ({layer.place}): no component of this run reads it; "
+                    f"it belongs to {who}. Leave it out, or choose what it belongs to."
                 )
-            raise UserError(_unknown(key, value, layer.name, sorted(read), chosen))
+            raise UserError(_unknown(key, value, layer.place, sorted(read), chosen))
 
 
-def _unknown(key: str, value: Any, layer: str, known: list[str], chosen: Mapping) -> str:
+def _unknown(key: str, value: Any, place: str, known: list[str], chosen: Mapping) -> str:
     env_keys = list(chosen["env"].Settings.model_fields)
-    text = f"unknown key {key!r} (= {value!r}, in {layer})."
+    text = f"unknown key {key!r} (= {_value(value)}, {place})."
     if key in env_keys:
         return f"{text} It belongs to the environment: type {ENV_ARGS}.{key}={value}."
-    match = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    match = difflib.get_close_matches(key, [*known, *env_keys], n=1, cutoff=0.5)
     if match:
-        return f"{text} Did you mean {match[0]!r}?\nAll keys and values of this run: add print_config to the command."
-    close = difflib.get_close_matches(key, env_keys, n=1, cutoff=0.5)
-    if close:
-        return f"{text} Did you mean '{ENV_ARGS}.{close[0]}'?"
+        meant = match[0] if match[0] in known else f"{ENV_ARGS}.{match[0]}"
+        return f"{text} Did you mean {meant!r}?\nAll keys and values of this run: add print_config to the command."
     return f"{text}\nAllowed: {', '.join(known)}."
 
 
 def _keys_of_all_components() -> dict[str, set[str]]:
-    """Every key of every registered component but environments -> the names of its readers."""
+    """Every key of every registered component but environments -> the names of its readers.
+
+    A component whose packages are not installed is left out: it must not stop a run that has no need of it.
+    """
     keys: dict[str, set[str]] = {}
     for role, registry in ROLES.items():
         if role == "env":
             continue
         for name in registry.entries:
-            for key in registry.load(name).Settings.model_fields:
-                keys.setdefault(key, set()).add(f"{role} {name!r}")
+            with suppress(UserError):
+                for key in registry.load(name).Settings.model_fields:
+                    keys.setdefault(key, set()).add(f"{role} {name!r}")
     return keys
 
 
 def _refuse_unknown_env_args(env_args: Mapping, settings: type[Settings], sources: Sources, env: str) -> None:
-    known = list(settings.model_fields)
+    known = [f"{ENV_ARGS}.{key}" for key in settings.model_fields]
     for key, value in env_args.items():
-        if key not in known:
+        shown = f"{ENV_ARGS}.{key}"
+        if shown not in known:
+            close = difflib.get_close_matches(str(key), list(settings.model_fields), n=1, cutoff=0.5)
+            match = f" Did you mean '{ENV_ARGS}.{close[0]}'?" if close else ""
             raise UserError(
-                f"unknown key '{ENV_ARGS}.{key}' (= {value!r}, in {sources.origin(key, ENV_ARGS)})."
-                f"{nearest(key, known)}\nEnvironment {env!r} reads: {', '.join(known)}."
+                f"unknown key {shown!r} (= {_value(value)}, {sources.origin(key, ENV_ARGS)}).{match}\n"
+                f"Environment {env!r} reads: {', '.join(known)}."
             )
 
 
@@ -238,20 +259,46 @@ def _explain(
     detail: ErrorDetails, role: str, reader: type[Settings], sources: Sources, within: str | None
 ) -> str:
     """One screen on one refused value: key, value, where it was given, what is allowed."""
-    message = detail["msg"].removeprefix("Value error, ")
+    message = _requirement(detail)
     if not detail["loc"]:
         return f"{role} settings: {message}."
     key = str(detail["loc"][0])
     shown = f"{within}.{key}" if within else key
     if detail["type"] == "missing":
         return (
-            f"{role} needs the key {shown!r} ({reader.model_fields[key].description}), which no file gives."
+            f"{role} needs the key {shown!r} ({_sentence(reader, key)}), which no file gives: "
+            f"type {shown}=<value>."
         )
-    field = reader.model_fields[key]
     return (
-        f"{shown} = {detail['input']!r} (in {sources.origin(key, within)}): {message[0].lower()}{message[1:]}.\n"
-        f"{shown}: {field.description}."
+        f"{shown} = {_value(detail['input'])} ({sources.origin(key, within)}): {message}.\n"
+        f"{shown}: {_sentence(reader, key)}."
     )
+
+
+def _requirement(detail: ErrorDetails) -> str:
+    """What a value must be, in plain words; "must be greater than 0" where pydantic's own are plain."""
+    plain = {
+        "bool_type": "must be True or False",
+        "int_type": "must be a whole number",
+        "float_type": "must be a number",
+        "string_type": "must be text; put quotes around it",
+        "string_pattern_mismatch": "must be one word without / and \\",
+        "string_too_short": "must not be empty",
+    }
+    message = detail["msg"].removeprefix("Value error, ")
+    message = plain.get(detail["type"], message.replace("Input should be", "must be", 1))
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        message += nearest(detail["input"], re.findall(r"'([^']*)'", detail["ctx"]["expected"])).rstrip("?")
+    return message
+
+
+def _sentence(reader: type[Settings], key: str) -> str:
+    return str(reader.model_fields[key].description).rstrip(".")
+
+
+def _value(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _shown(path: Path) -> str:

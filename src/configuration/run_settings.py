@@ -20,7 +20,7 @@ class RunSettings(Settings):
     test_nepisode: int = Field(ge=1, description="greedy episodes of each evaluation")
     log_interval: int = Field(ge=1, description="environment steps between two lines of training metrics")
     use_cuda: bool = Field(description="train and simulate on the GPU when there is one")
-    torch_threads: int = Field(ge=1, description="CPU threads of each process")
+    torch_threads: int = Field(ge=1, le=1024, description="CPU threads of each process")
     local_results_path: str = Field(min_length=1, description="the folder that run folders are made in")
     use_tensorboard: bool = Field(description="write TensorBoard events into the run's folder as well")
     checkpoint_interval: int = Field(

@@ -52,19 +52,17 @@ class SharedController(nn.Module):
     ) -> tuple[Tensor, Memory]:
         """Actions [B, N] for one step, exploring with `generator`'s randomness or, without one, greedily."""
         inputs = self._inputs(observation.obs, memory.last_actions)
-        utilities, hidden = self.agent(inputs.unsqueeze(1), memory.hidden)
-        actions = self.action_selector.select(
-            utilities.squeeze(1), observation.available_actions, t_env, generator
-        )
+        utilities, hidden = self.agent.step(inputs, memory.hidden)
+        actions = self.action_selector.select(utilities, observation.available_actions, t_env, generator)
         return actions, Memory(hidden, actions)
 
     def inputs(self, episodes: Episodes) -> Tensor:
         """What the agents' networks read: [B, T+1, N, I]. Made once, unrolled by live and target networks."""
         return self._inputs(episodes.obs, episodes.last_actions)
 
-    def unroll(self, inputs: Tensor) -> Tensor:
+    def unroll(self, inputs: Tensor, episodes: Episodes) -> Tensor:
         """Utilities of every step in one call: [B, T+1, N, I] -> [B, T+1, N, A]."""
-        return self.agent(inputs)[0]
+        return self.agent(inputs, episodes.length + 1)
 
     def _inputs(self, obs: Tensor, last_actions: Tensor) -> Tensor:
         """[..., N, O], [..., N] -> [..., N, I]: observation, last action (zeros before the first), agent."""

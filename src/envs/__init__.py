@@ -2,6 +2,12 @@
 
 from src.registry import Registry
 
+# where the maps of an environment that has maps are described: name -> "module:function" for run.py --list
+MAPS = {
+    "matrix_games": "src.envs.matrix_games:describe_maps",
+    "sc2_sim": "src.envs.sc2_sim.maps:describe_maps",
+}
+
 ENVS = Registry(
     "env",
     {

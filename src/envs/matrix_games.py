@@ -137,7 +137,9 @@ class MatrixGames:
         return Observation(state.unsqueeze(1).expand(-1, self.spec.n_agents, -1), state, self._all)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"stage": self.stage, "over": self.over}
+        return {"stage": self.stage.clone(), "over": self.over.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.stage, self.over = state["stage"].clone(), state["over"].clone()
+        if state["stage"].shape != self.stage.shape:
+            raise ValueError(f"the saved state is of {len(state['stage'])} games, here are {self.batch_size}")
+        self.stage, self.over = (state[name].to(self.stage.device, copy=True) for name in ("stage", "over"))

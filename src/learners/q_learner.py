@@ -54,9 +54,9 @@ class QLearner(Learner):
     def utilities(self, episodes: Episodes) -> tuple[Tensor, Tensor, Tensor]:
         """Live utilities of the taken actions [B, T, N], target utilities of the next ones, network inputs."""
         inputs = self.networks["controller"].inputs(episodes)  # [B, T+1, N, I]
-        utilities = self.networks["controller"].unroll(inputs)  # [B, T+1, N, A]
+        utilities = self.networks["controller"].unroll(inputs, episodes)  # [B, T+1, N, A]
         with torch.no_grad():
-            next_utilities = self.targets["controller"].unroll(inputs)[:, 1:]
+            next_utilities = self.targets["controller"].unroll(inputs, episodes)[:, 1:]
             chooser = utilities[:, 1:] if self.settings.double_q else next_utilities
             best = greedy_actions(chooser, episodes.available_actions[:, 1:])
         return taken(utilities[:, :-1], episodes.actions), taken(next_utilities, best), inputs

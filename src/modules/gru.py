@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 
 class SequenceGRU(nn.GRU):
@@ -17,49 +18,59 @@ class SequenceGRU(nn.GRU):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size)
 
-    def forward(self, inputs: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """[T, M, I] and [1, M, H] (None: zeros) -> memories after every step [T, M, H] and the last, [1, M, H]."""
-        if inputs.is_cuda:
-            return super().forward(inputs, hidden)
-        if hidden is None:
-            hidden = inputs.new_zeros(1, inputs.shape[1], self.hidden_size)
-        memories = _Recurrence.apply(inputs, hidden[0], *self._flat_weights)
-        return memories, memories[-1:]
+    def forward(self, inputs: PackedSequence, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Sequences packed longest first, [R, I], and their first memories [1, M, H] (None: zeros).
+
+        Returns the memories after every step, [R, H] in the same order, and after the last step of the longest.
+        """
+        rows, sizes = inputs.data, inputs.batch_sizes.tolist()
+        if rows.is_cuda:
+            memories = super().forward(inputs, hidden)[0].data
+        else:
+            first = rows.new_zeros(sizes[0], self.hidden_size) if hidden is None else hidden[0]
+            memories = _Recurrence.apply(rows, sizes, first, *self._flat_weights)
+        return memories, memories[-sizes[-1] :].unsqueeze(0)
 
 
 class _Recurrence(torch.autograd.Function):
     """h_t = (1 - z) n + z h_{t-1}, with r, z = sigmoid(U x + W h) and n = tanh(U_n x + r (W_n h + b_n)).
 
-    Gates stand in torch's order r, z, n along the last dimension, 3 H wide. Large tensors are written once and in
-    place: on a CPU a pass over memory costs as much as a product.
+    Rows R stand step by step; step t has `sizes[t]` of them, never more than the step before, and row m of a step
+    continues row m of the step before. Gates stand in torch's order r, z, n along the last dimension, 3 H wide.
+    Large tensors are written once and in place: on a CPU a pass over memory costs as much as a product.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
         inputs: Tensor,
+        sizes: list[int],
         first: Tensor,
         w_input: Tensor,
         w_memory: Tensor,
         b_input: Tensor,
         b_memory: Tensor,
     ) -> Tensor:
-        """[T, M, I], [M, H], [3H, I], [3H, H], [3H], [3H] -> [T, M, H]."""
-        steps, rows, size = inputs.shape[0], *first.shape
-        gates = inputs.new_empty(steps, rows, 3 * size)  # r, z, n
-        gated = inputs.new_empty(steps, rows, size)  # W_n h + b_n, what r lets through
-        memories = inputs.new_empty(steps, rows, size)
-        recurrent = inputs.new_empty(rows, 3 * size)
-        of_reset_and_update, of_new = recurrent[:, : 2 * size], recurrent[:, 2 * size :]
+        """[R, I], T sizes, [M, H], [3H, I], [3H, H], [3H], [3H] -> [R, H]."""
+        size = first.shape[1]
+        gates = inputs.new_empty(len(inputs), 3 * size)  # r, z, n
+        gated = inputs.new_empty(len(inputs), size)  # W_n h + b_n, what r lets through
+        memories = inputs.new_empty(len(inputs), size)
+        recurrent = inputs.new_empty(len(first), 3 * size)
         memory = first
-        for x, gate, kept, after in zip(inputs, gates, gated, memories, strict=True):
+        for x, gate, kept, after in zip(
+            *(each.split(sizes) for each in (inputs, gates, gated, memories)), strict=True
+        ):
+            rows = len(x)
+            memory, from_memory = memory[:rows], recurrent[:rows]
             torch.addmm(b_input, x, w_input.t(), out=gate)
-            torch.addmm(b_memory, memory, w_memory.t(), out=recurrent)
-            both = gate[:, : 2 * size].add_(of_reset_and_update).sigmoid_()
-            kept.copy_(of_new)
+            torch.addmm(b_memory, memory, w_memory.t(), out=from_memory)
+            both = gate[:, : 2 * size].add_(from_memory[:, : 2 * size]).sigmoid_()
+            kept.copy_(from_memory[:, 2 * size :])
             new = gate[:, 2 * size :].addcmul_(both[:, :size], kept)
             new.mul_(2).sigmoid_().mul_(2).sub_(1)  # tanh; torch's own takes several times as long
             memory = torch.lerp(new, memory, both[:, size:], out=after)
+        ctx.sizes = sizes
         ctx.save_for_backward(inputs, first, w_input, w_memory, gates, gated, memories)
         return memories
 
@@ -67,12 +78,15 @@ class _Recurrence(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         inputs, first, w_input, w_memory, gates, gated, memories = ctx.saved_tensors
-        rows, size = first.shape
-        reset, update, new = gates.split(size, dim=-1)  # [T, M, H] each
-        before = torch.cat([first.unsqueeze(0), memories[:-1]])
+        sizes, size = ctx.sizes, first.shape[1]
+        reset, update, new = gates.split(size, dim=-1)  # [R, H] each
+        steps = memories.split(sizes)
+        before = torch.cat(
+            [first[: sizes[0]], *(step[:rows] for step, rows in zip(steps[:-1], sizes[1:], strict=True))]
+        )
 
         # dh_t by what enters r, by what enters z, by W_n h + b_n: none depends on the gradient yet to come
-        factors = torch.empty_like(gates).unflatten(-1, (3, size))  # [T, M, 3, H]
+        factors = torch.empty_like(gates).unflatten(-1, (3, size))  # [R, 3, H]
         by_reset, by_update, by_gated = factors.unbind(-2)
         keep = 1 - update
         by_new = torch.addcmul(keep, keep * new, new, value=-1)
@@ -82,14 +96,18 @@ class _Recurrence(torch.autograd.Function):
 
         totals = torch.empty_like(memories)  # dL/dh_t over all paths
         carry = torch.zeros_like(first)
-        for t in range(len(grad) - 1, -1, -1):
-            total = torch.add(grad[t], carry, out=totals[t])
-            into_gates = factors[t].mul_(total.unsqueeze(1))  # from here on dL by what enters
-            carry = torch.addmm(total * update[t], into_gates.view(rows, -1), w_memory)
+        below = 0
+        parts = [each.split(sizes) for each in (grad, totals, factors, update)]
+        for come, total, factor, kept in reversed(list(zip(*parts, strict=True))):
+            total.copy_(come)
+            total[:below] += carry[:below]
+            into_gates = factor.mul_(total.unsqueeze(1))  # from here on dL by what enters
+            below = len(total)
+            carry = torch.addmm(total * kept, into_gates.view(below, -1), w_memory)
 
         flat = factors.view(-1, 3 * size)
-        grad_w_memory, grad_b_memory = flat.t() @ before.view(-1, size), flat.sum(dim=0)
+        grad_w_memory, grad_b_memory = flat.t() @ before, flat.sum(dim=0)
         torch.mul(totals, by_new, out=by_gated)  # the inputs reach n without passing r
-        grad_w_input, grad_b_input = flat.t() @ inputs.reshape(-1, inputs.shape[-1]), flat.sum(dim=0)
-        grad_inputs = (flat @ w_input).view(inputs.shape) if ctx.needs_input_grad[0] else None
-        return grad_inputs, carry, grad_w_input, grad_w_memory, grad_b_input, grad_b_memory
+        grad_w_input, grad_b_input = flat.t() @ inputs, flat.sum(dim=0)
+        grad_inputs = flat @ w_input if ctx.needs_input_grad[0] else None
+        return grad_inputs, None, carry, grad_w_input, grad_w_memory, grad_b_input, grad_b_memory

@@ -71,8 +71,8 @@ def test_target_by_hand(double):
     episodes = random_episodes([3, 5])
     with torch.no_grad():
         inputs = learner.networks["controller"].inputs(episodes)
-        live = learner.networks["controller"].unroll(inputs)
-        target = learner.targets["controller"].unroll(inputs)
+        live = learner.networks["controller"].unroll(inputs, episodes)
+        target = learner.targets["controller"].unroll(inputs, episodes)
         chooser = live if double else target
         errors = []
         for b, length in enumerate([3, 5]):

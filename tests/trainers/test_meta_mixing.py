@@ -95,7 +95,7 @@ def test_first_meta_round_waits_for_a_batch_and_the_interval():
 
 def test_order_of_operations():
     log = []
-    trainer = make_trainer(log, exercise_updates=3, meta_updates=2)
+    trainer = make_trainer(log, exercise_updates=3, meta_updates=2, ratio_one=False)
     one_meta_round(trainer)
     start = len(log) - 1 - log[::-1].index(("run", 1))
     expected = [("run", 1), ("run", 32), *["exercise"] * 3, ("run", 32), "meta_update", *["update"] * 2]

@@ -3,6 +3,7 @@
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from src.modules.gru import SequenceGRU
 from src.settings import Settings
@@ -15,7 +16,7 @@ class RNNAgentSettings(Settings):
 class RNNAgent(nn.Module):
     """Linear, ReLU, GRU, Linear: one utility per action (QMIX, arXiv:1803.11485, appendix C).
 
-    All agents share the weights; whole sequences pass through one call.
+    All agents share the weights. Whole sequences pass through one call, and what is padding is not computed.
     """
 
     Settings = RNNAgentSettings
@@ -27,11 +28,17 @@ class RNNAgent(nn.Module):
         self.rnn = SequenceGRU(self.hidden_dim, self.hidden_dim)
         self.head = nn.Linear(self.hidden_dim, output_dim)
 
-    def forward(self, inputs: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """[B, T, N, I] and the memory before the first step, [1, B N, H] (None: zeros) -> [B, T, N, A] and after."""
-        batch, steps, agents, _ = inputs.shape
-        encoded = F.relu(self.encoder(inputs))
-        sequence = encoded.transpose(0, 1).reshape(steps, batch * agents, self.hidden_dim)
-        memories, hidden = self.rnn(sequence, hidden)
-        outputs = self.head(memories).view(steps, batch, agents, -1)
-        return outputs.transpose(0, 1), hidden
+    def step(self, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One step: [B, N, I] and the memory before it, [1, B N, H] (None: zeros) -> [B, N, A] and after it."""
+        rows = F.relu(self.encoder(inputs)).flatten(0, 1)
+        memories, hidden = self.rnn(PackedSequence(rows, rows.new_tensor([len(rows)], dtype=int)), hidden)
+        return self.head(memories).view(*inputs.shape[:2], -1), hidden
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, A], zeros behind the end."""
+        steps, agents = inputs.shape[1:3]
+        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        rows = F.relu(self.encoder(packed.data)).flatten(0, 1)  # [R N, H]
+        memories, _ = self.rnn(PackedSequence(rows, packed.batch_sizes * agents))
+        utilities = self.head(memories).unflatten(0, (-1, agents))
+        return pad_packed_sequence(packed._replace(data=utilities), batch_first=True, total_length=steps)[0]

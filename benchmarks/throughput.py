@@ -1,0 +1,156 @@
+"""`python -m benchmarks.throughput`: the simulator, QMIX's update and whole training, in numbers.
+
+Every figure is a median over rounds with its spread; what is compared is measured in turns within one run.
+One torch thread, as in training. `--only simulator|update|training` and `--maps` make it shorter.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Iterator
+
+import torch
+
+from benchmarks.per_step_qmix import PerStepQMIX
+from benchmarks.timing import Times, in_turns, ratio
+from src.components.episodes import Episodes
+from src.components.process import prepare_process
+from src.configuration.plan import Sources, make_plan
+from src.envs.base import EnvSpec
+from src.envs.sc2_sim.env import SC2Sim
+from src.experiment import Experiment
+
+MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m")
+SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in the longest batch, 8 agents
+    "3m, T=25": (EnvSpec(3, 9, 30, 48, 60), 25),
+    "3m, T=60": (EnvSpec(3, 9, 30, 48, 60), 60),
+    "8m, T=60": (EnvSpec(8, 14, 80, 168, 120), 60),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=["simulator", "update", "training"], help="one part instead of all")
+    parser.add_argument("--maps", nargs="+", default=MAPS, help="maps for the simulator's part")
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 32, 256], help="games side by side")
+    parser.add_argument(
+        "--eager", action="store_true", help="leave out torch.compile (minutes of compilation)"
+    )
+    options = parser.parse_args()
+    prepare_process(1)
+    devices = [torch.device("cpu"), *([torch.device("cuda")] if torch.cuda.is_available() else [])]
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    print(f"torch {torch.__version__}, {platform.machine()}, {os.cpu_count()} cores, GPU: {cuda}, 1 thread")
+    for device in devices:
+        if options.only in (None, "simulator"):
+            simulator(device, options.maps, options.batches, [False] if options.eager else [False, True])
+        if options.only in (None, "update"):
+            update(device)
+        if options.only in (None, "training"):
+            training(device)
+
+
+def simulator(device: torch.device, maps: list[str], batches: list[int], compiled: list[bool]) -> None:
+    """A step: masks, random actions, the battle, observations and state, new episodes for games that ended."""
+    print(f"\nsc2_sim on {device.type}, random actions: environment steps/s")
+    print(f"{'map':<14}{'B':>5}  {'eager':>9} {'spread':>12}  {'compiled':>9} {'spread':>12}  compilation")
+    for map_name in maps:
+        for batch in batches:
+            cells, seconds = [], 0.0
+            for compile_it in compiled:
+                start = time.perf_counter()
+                play = _random_play(map_name, batch, device, compile_it)
+                next(play)
+                seconds = time.perf_counter() - start
+                times = in_turns({"step": play.__next__})["step"]
+                cells.append(f"{times.rate(batch):>9,.0f} {times.spread:>12}")
+            note = f"{seconds:.0f} s" if True in compiled else ""
+            print(f"{map_name:<14}{batch:>5}  {'  '.join(cells)}  {note}", flush=True)
+
+
+def _random_play(map_name: str, batch: int, device: torch.device, compiled: bool) -> Iterator[None]:
+    settings = SC2Sim.Settings(map_name=map_name, compile=compiled)
+    env = SC2Sim(settings, batch_size=batch, seed=0, device=device)
+    draw = torch.Generator(device).manual_seed(0)
+    seen = env.reset()
+    while True:
+        chances = torch.rand(seen.available_actions.shape, generator=draw, device=device)
+        transition = env.step((chances * seen.available_actions).argmax(dim=-1))
+        seen = env.reset(transition.terminated | transition.truncated)
+        yield
+
+
+def update(device: torch.device) -> None:
+    """One gradient step of QMIX on 32 episodes, ours against one network call per time step."""
+    print(f"\nQMIX's update on {device.type}, 32 episodes: milliseconds")
+    print(f"{'size':<12}{'ours':>8} {'spread':>12}  {'per step':>8} {'spread':>12}  times as fast")
+    for name, (spec, steps) in SIZES.items():
+        episodes = _random_episodes(spec, 32, steps).to(device)
+        learner = _qmix(spec, device)
+        reference = PerStepQMIX(spec.n_agents, spec.n_actions, spec.obs_dim, spec.state_dim, device)
+        jobs = {
+            "ours": lambda learner=learner, batch=episodes: learner.update(batch, episode=0),
+            "per step": lambda reference=reference, batch=episodes: reference.update(batch),
+        }
+        times = in_turns(jobs, rounds=11)
+        ours, plain = (times[each] for each in jobs)
+        print(f"{name:<12}{_ms(ours)}  {_ms(plain)}  {ratio(plain, ours)}", flush=True)
+
+
+def _ms(times: Times) -> str:
+    return f"{1000 * times.median:>8.1f} {times.spread:>12}"
+
+
+def _qmix(spec: EnvSpec, device: torch.device):
+    plan = make_plan(Sources.read("qmix", "matrix_games", {}))
+    selector = plan["action_selector"].create()
+    controller = (
+        plan["mac"].create(spec=spec, agent=plan["agent"].create, action_selector=selector).to(device)
+    )
+    mixer = plan["mixer"].create(spec=spec).to(device)
+    return plan["learner"].create(spec=spec, controller=controller, mixer=mixer, device=device, seed=1)
+
+
+def _random_episodes(spec: EnvSpec, batch: int, steps: int) -> Episodes:
+    """Full-length episodes: nothing to save on padding."""
+    agents, actions = spec.n_agents, spec.n_actions
+    return Episodes(
+        obs=torch.rand(batch, steps + 1, agents, spec.obs_dim),
+        state=torch.rand(batch, steps + 1, spec.state_dim),
+        available_actions=torch.ones(batch, steps + 1, agents, actions, dtype=torch.bool),
+        actions=torch.randint(0, actions, (batch, steps, agents)),
+        reward=torch.rand(batch, steps),
+        terminated=torch.zeros(batch, steps, dtype=torch.bool),
+        length=torch.full((batch,), steps),
+    )
+
+
+def training(device: torch.device) -> None:
+    """Collecting, storing and learning: qmix on 3m, 32 games, one update per 8 episodes and one per episode."""
+    print(f"\nqmix on sc2_sim 3m, {device.type}, 32 games: environment steps/s of collecting and learning")
+    for updates_per_episode in (0.125, 1.0):
+        typed = {
+            "batch_size_run": 32,
+            "updates_per_episode": updates_per_episode,
+            "use_cuda": device.type == "cuda",
+        }
+        trainer = Experiment(make_plan(Sources.read("qmix", "sc2_sim", typed)), lambda line: None).trainer
+        while not trainer.learner.updates:  # until the first batch can be drawn
+            trainer.iterate()
+        rates = []
+        for _ in range(5):
+            start, steps = time.perf_counter(), trainer.t_env
+            while time.perf_counter() - start < 3.0:
+                trainer.iterate()
+            rates.append((time.perf_counter() - start) / (trainer.t_env - steps))
+        times = Times(rates)
+        print(
+            f"{updates_per_episode:>6} updates/episode {times.rate(1):>9,.0f} {times.spread:>12}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A StarCraft-free simulator of the SMAC maps: every battle of a batch advances in one tensor program."""

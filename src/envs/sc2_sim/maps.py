@@ -1,0 +1,134 @@
+"""Facts of the 23 SMAC maps, read from `maps.json` into typed records."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+MAP_SIZE = 32  # every map is 32 x 32 metres
+CENTRE = (
+    MAP_SIZE / 2
+)  # positions are kept relative to it, so that mirrored battles stay mirrored in floating point
+
+_PLAYABLE_UNITS = {"Marine", "Stalker", "Zealot"}
+_PLAYABLE_TERRAINS = {"lane", "open"}
+_PLURALS = {"Colossus": "colossi", "Zergling": "zerglings"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Units of one type that appear around one point."""
+
+    side: str  # "ally" or "enemy"
+    unit: str  # name in the unit catalogue
+    count: int
+    spawn: tuple[float, float]  # metres, origin in the lower left corner
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """What a map fixes: armies, ground, time limit and the order the enemy gets at the start."""
+
+    name: str
+    episode_limit: int
+    n_agents: int
+    n_enemies: int
+    unit_type_bits: int
+    map_type: str
+    ally_race: str
+    enemy_race: str
+    groups: tuple[Group, ...]
+    enemy_order: str
+    enemy_target: tuple[float, float] | None  # None where it is not one fixed point
+    terrain: tuple[str, ...]  # 32 rows, the first is the northernmost
+    terrain_name: str
+
+    @property
+    def shield_bits_ally(self) -> int:
+        """1 if allies have shields, else 0: SMAC's feature widths are counted with it."""
+        return int(self.ally_race == "P")
+
+    @property
+    def shield_bits_enemy(self) -> int:
+        """1 if enemies have shields, else 0."""
+        return int(self.enemy_race == "P")
+
+    @property
+    def playable(self) -> bool:
+        """Whether the simulator has every rule this map needs."""
+        return (
+            {group.unit for group in self.groups} <= _PLAYABLE_UNITS
+            and self.terrain_name in _PLAYABLE_TERRAINS
+            and self.enemy_target is not None
+        )
+
+
+@cache
+def all_maps() -> dict[str, MapFacts]:
+    """Every known map by name."""
+    data = json.loads(resources.files(__package__).joinpath("maps.json").read_text(encoding="utf-8"))
+    return {name: _facts(name, entry, data["terrains"]) for name, entry in sorted(data["maps"].items())}
+
+
+def playable_maps() -> list[str]:
+    """Names of the maps the simulator can play."""
+    return [name for name, facts in all_maps().items() if facts.playable]
+
+
+def check_map_name(name: str) -> str:
+    """Return `name` if it can be played.
+
+    Raises:
+        ValueError: one line that names the maps that work, and the nearest one to a misspelt name.
+    """
+    allowed = ", ".join(playable_maps())
+    if name not in all_maps():
+        near = difflib.get_close_matches(name, playable_maps(), n=1, cutoff=0.0)[0]
+        raise ValueError(f"unknown map '{name}'; did you mean '{near}'? The simulator plays: {allowed}")
+    if not all_maps()[name].playable:
+        raise ValueError(f"map '{name}' cannot be simulated yet; the simulator plays: {allowed}")
+    return name
+
+
+def describe_maps() -> dict[str, str]:
+    """One sentence about each known map."""
+    return {name: _sentence(facts) for name, facts in all_maps().items()}
+
+
+def _sentence(facts: MapFacts) -> str:
+    sides = [_army(facts, "ally"), _army(facts, "enemy")]
+    ending = "." if facts.playable else "; cannot be simulated yet."
+    return f"{sides[0]} against {sides[1]}, at most {facts.episode_limit} steps{ending}"
+
+
+def _army(facts: MapFacts, side: str) -> str:
+    counts: dict[str, int] = {}
+    for group in facts.groups:
+        if group.side == side:
+            counts[group.unit] = counts.get(group.unit, 0) + group.count
+    names = [
+        f"{count} {_PLURALS.get(unit, unit.lower() + 's') if count > 1 else unit.lower()}"
+        for unit, count in counts.items()
+    ]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _facts(name: str, entry: dict, terrains: dict[str, list[str]]) -> MapFacts:
+    order = entry["enemy_order"]
+    target = order.get("target")
+    return MapFacts(
+        name=name,
+        episode_limit=entry["episode_limit"],
+        n_agents=entry["n_agents"],
+        n_enemies=entry["n_enemies"],
+        unit_type_bits=entry["unit_type_bits"],
+        map_type=entry["map_type"],
+        ally_race=entry["ally_race"],
+        enemy_race=entry["enemy_race"],
+        groups=tuple(Group(g["side"], g["unit"], g["count"], tuple(g["spawn"])) for g in entry["groups"]),
+        enemy_order=order["order"],
+        enemy_target=tuple(target) if isinstance(target, list) else None,
+        terrain=tuple(terrains[entry["terrain"]]),
+        terrain_name=entry["terrain"],
+    )

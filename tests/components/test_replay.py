@@ -1,0 +1,261 @@
+"""The replay memory against a list of episodes, which is what it stands for."""
+
+import inspect
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.components import replay as module
+from src.components.episodes import Episodes
+from src.components.replay import EpisodeReplay, ReplaySettings
+from tests import harness
+
+LIMIT = 5
+SPEC = harness.spec(episode_limit=LIMIT)
+FIELDS = ("obs", "state", "available_actions", "actions", "reward", "terminated")
+
+
+def memory(size: int, dtype: str = "float32", seed: int = 0, spec=SPEC) -> EpisodeReplay:
+    chosen = ReplaySettings(buffer_size=size, buffer_dtype=dtype, buffer_cpu_only=True)
+    generator = torch.Generator().manual_seed(seed)
+    return EpisodeReplay(chosen, spec=spec, device=torch.device("cpu"), generator=generator)
+
+
+def random_episodes(lengths: list[int], seed: int, spec=SPEC, poison: bool = True) -> Episodes:
+    """Random content everywhere; beyond an episode's end NaN and other things that must never be seen again."""
+    generator = torch.Generator().manual_seed(seed)
+    games, steps = len(lengths), max(lengths)
+    n, a = spec.n_agents, spec.n_actions
+
+    def noise(*shape):
+        return torch.randn(games, *shape, generator=generator)
+
+    length = torch.tensor(lengths)
+    obs, state = noise(steps + 1, n, spec.obs_dim), noise(steps + 1, spec.state_dim)
+    available = noise(steps + 1, n, a) > 0
+    actions = torch.randint(0, a, (games, steps, n), generator=generator)
+    reward, terminated = noise(steps), noise(steps) > 0
+    if poison:
+        after = torch.arange(steps + 1) > length[:, None]
+        idle = torch.arange(steps) >= length[:, None]
+        obs[after], state[after], available[after] = math.nan, math.nan, True
+        actions[idle], reward[idle], terminated[idle] = a - 1, math.nan, True
+    return Episodes(
+        obs=obs, state=state, available_actions=available, actions=actions, reward=reward,
+        terminated=terminated, length=length,
+    )  # fmt: skip
+
+
+class ListOfEpisodes:
+    """The obvious memory: a list of unpadded episodes, each a dict, the oldest dropped."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.slots, self.added = size, [None] * size, 0
+
+    def add(self, episodes: Episodes) -> None:
+        for row in list(range(episodes.batch_size))[-self.size :]:
+            end = int(episodes.length[row])
+            one = {name: getattr(episodes, name)[row, :end] for name in ("actions", "reward", "terminated")}
+            one |= {
+                name: getattr(episodes, name)[row, : end + 1]
+                for name in ("obs", "state", "available_actions")
+            }
+            self.slots[self.added % self.size] = one
+            self.added += 1
+
+    def read(self, slots: list[int]) -> Episodes:
+        chosen = [self.slots[slot] for slot in slots]
+        steps = max(len(each["reward"]) for each in chosen)
+        values = {}
+        for name in FIELDS:
+            rows = steps + (name in ("obs", "state", "available_actions"))
+            padded = [torch.zeros(rows, *each[name].shape[1:], dtype=each[name].dtype) for each in chosen]
+            for into, each in zip(padded, chosen, strict=True):
+                into[: len(each[name])] = each[name]
+            values[name] = torch.stack(padded)
+        return Episodes(**values, length=torch.tensor([len(each["reward"]) for each in chosen]))
+
+
+def assert_same(found: Episodes, expected: Episodes) -> None:
+    assert torch.equal(found.length, expected.length)
+    for name in FIELDS:
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        assert ours.dtype == theirs.dtype, name
+        assert torch.equal(ours, theirs), name
+
+
+batches = st.lists(st.lists(st.integers(1, LIMIT), min_size=1, max_size=9), min_size=1, max_size=12)
+
+
+@settings(max_examples=120, deadline=None)
+@given(size=st.integers(1, 8), added=batches, first_rows=st.sampled_from([1, 7, 4096]))
+def test_the_ring_holds_what_a_list_of_episodes_holds(size, added, first_rows):
+    """Varied lengths, more episodes than fit in one batch, wrapping and growth."""
+    before, module.FIRST_ROWS = module.FIRST_ROWS, first_rows
+    try:
+        ours, reference = memory(size), ListOfEpisodes(size)
+        for number, lengths in enumerate(added):
+            episodes = random_episodes(lengths, seed=number)
+            ours.add(episodes)
+            reference.add(episodes)
+            assert len(ours) == min(reference.added, size)
+            slots = list(range(len(ours)))
+            assert_same(ours._read(torch.tensor(slots)), reference.read(slots))
+            assert ours._capacity <= size * (LIMIT + 1)
+    finally:
+        module.FIRST_ROWS = before
+
+
+@settings(max_examples=30, deadline=None)
+@given(size=st.integers(2, 8), added=batches, rest=batches, seed=st.integers(0, 99))
+def test_a_restored_memory_goes_on_with_the_same_samples(size, added, rest, seed):
+    ours = memory(size, seed=seed)
+    for number, lengths in enumerate(added):
+        ours.add(random_episodes(lengths, seed=number))
+    ours.sample(1)
+    again = memory(size, seed=seed + 1)
+    again.load_state_dict(ours.state_dict())
+    for number, lengths in enumerate(rest):
+        for each in (ours, again):
+            each.add(random_episodes(lengths, seed=100 + number))
+        want = max(1, len(ours) // 2)
+        assert_same(again.sample(want), ours.sample(want))
+
+
+def test_the_state_is_as_large_as_its_episodes_and_not_as_the_ring():
+    ours = memory(1000)
+    ours.add(random_episodes([2, 3], seed=0))
+    assert ours.state_dict()["rows"]["reward"].shape[0] == 3 + 4
+    assert memory(1000).state_dict()["rows"]["reward"].shape[0] == 0
+
+
+def test_a_state_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="buffer_size=4"):
+        memory(5).load_state_dict(memory(4).state_dict())
+
+
+def test_the_longest_episodes_fill_exactly_the_promised_bytes():
+    size = 7
+    ours = memory(size)
+    for number in range(5):
+        ours.add(random_episodes([LIMIT] * 3, seed=number))
+    used = sum(rows[:-1].numel() * rows.element_size() for rows in ours._rows.values())
+    assert used == ours.bytes_at_most
+    per_row = 4 * (2 * 4 + 5) + 2 * 3 + 2 + 4 + 1  # obs and state, available, actions, reward, terminated
+    assert ours.bytes_at_most == size * (LIMIT + 1) * per_row
+
+
+def test_half_precision_halves_the_observations_alone():
+    full, half = memory(10), memory(10, "float16")
+    assert full.bytes_at_most - half.bytes_at_most == 10 * (LIMIT + 1) * 2 * (2 * 4 + 5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_rounds_observations_and_nothing_else(dtype):
+    ours, reference = memory(4, dtype), ListOfEpisodes(4)
+    episodes = random_episodes([5, 1, 3], seed=0)
+    ours.add(episodes)
+    reference.add(episodes)
+    found, exact = ours._read(torch.arange(3)), reference.read([0, 1, 2])
+    rounded = {name: getattr(exact, name).to(getattr(torch, dtype)).float() for name in ("obs", "state")}
+    assert_same(found, Episodes(**{**vars(exact), **rounded}))
+    assert not torch.equal(found.obs, exact.obs)
+
+
+def test_padding_is_zero_whatever_stood_there():
+    ours = memory(3)
+    ours.add(random_episodes([1, LIMIT, 2], seed=0))
+    batch = ours.sample(3)
+    idle = ~batch.mask
+    for name in FIELDS:
+        values = getattr(batch, name)
+        if values.shape[1] == batch.mask.shape[1]:
+            assert not values[idle].any(), name
+        else:
+            after = torch.arange(values.shape[1]) > batch.length[:, None]
+            assert not values[after].any(), name
+        assert torch.isfinite(values.float()).all(), name
+
+
+def test_a_sample_is_padded_to_its_own_longest_episode():
+    ours = memory(2)
+    ours.add(random_episodes([LIMIT, 1], seed=0))
+    ours.add(random_episodes([2, 1], seed=1))
+    assert ours.sample(2).reward.shape == (2, 2)
+
+
+def test_samples_are_without_replacement_and_uniform():
+    size, drawn, rounds = 12, 5, 4000
+    ours = memory(size)
+    episodes = random_episodes([1 + i % LIMIT for i in range(size)], seed=0, poison=False)
+    episodes.reward[:] = torch.arange(size, dtype=torch.float32)[:, None]
+    ours.add(episodes)
+    counts = torch.zeros(size)
+    for _ in range(rounds):
+        picked = ours.sample(drawn).reward[:, 0].long()
+        assert len(set(picked.tolist())) == drawn
+        counts[picked] += 1
+    expected = rounds * drawn / size
+    variance = rounds * (drawn / size) * (1 - drawn / size)
+    assert ((counts - expected).abs() < 5 * math.sqrt(variance)).all()
+
+
+def test_only_the_newest_episodes_are_ever_sampled():
+    ours = memory(3)
+    for number in range(8):
+        episode = random_episodes([1 + number % LIMIT], seed=number, poison=False)
+        episode.reward[:] = float(number)
+        ours.add(episode)
+    seen = {float(value) for _ in range(20) for value in ours.sample(2).reward[:, 0]}
+    assert seen == {5.0, 6.0, 7.0}
+
+
+def test_samples_own_their_values():
+    ours = memory(2)
+    ours.add(random_episodes([3, 2], seed=0))
+    before = ours._read(torch.arange(2))
+    for value in vars(ours._read(torch.arange(2))).values():
+        if isinstance(value, torch.Tensor):
+            value.zero_()
+    assert_same(ours._read(torch.arange(2)), before)
+
+
+@pytest.mark.parametrize(("actions", "dtype"), [(256, torch.uint8), (257, torch.int16)])
+def test_every_action_survives_its_compact_type(actions, dtype):
+    spec = harness.spec(n_agents=1, n_actions=actions, episode_limit=actions)
+    ours = memory(1, spec=spec)
+    episodes = random_episodes([actions], seed=0, spec=spec)
+    episodes.actions[0, :, 0] = torch.arange(actions)
+    ours.add(episodes)
+    assert ours._rows["actions"].dtype == dtype
+    assert torch.equal(ours.sample(1).actions[0, :, 0], torch.arange(actions))
+
+
+def test_the_memory_says_its_size_and_warns_of_too_much(monkeypatch):
+    text = memory(5000).describe()
+    assert "5,000 episodes" in text
+    assert "lower buffer_size" not in text
+
+    class Little:
+        available = 10
+
+    monkeypatch.setattr(module.psutil, "virtual_memory", Little)
+    assert "lower buffer_size" in memory(5000).describe()
+
+
+def test_no_loop_over_episodes():
+    """Adding and sampling are tensor programs; their only loops go over the six fields."""
+    for method in (EpisodeReplay.add, EpisodeReplay.sample, EpisodeReplay._read):
+        loops = [
+            line.strip() for line in inspect.getsource(method).splitlines() if line.strip().startswith("for ")
+        ]
+        assert all(
+            "_fields" in line
+            or "_rows.items" in line
+            or "_rows.items" in line
+            or '"actions", "reward"' in line
+            for line in loops
+        ), loops

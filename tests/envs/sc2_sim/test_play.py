@@ -1,0 +1,67 @@
+"""Whole battles: fair between equal armies, and hard or easy where they should be."""
+
+import pytest
+import torch
+
+from src.envs.sc2_sim.battle import HEALTH
+
+from .scripts import focus, kite, nearest, play, random_script
+from .selfplay import selfplay_env
+from .support import SYMMETRIC, make, stop
+
+
+@pytest.mark.parametrize("map_name", SYMMETRIC)
+def test_equal_armies_under_equal_rules_win_equally_often(map_name):
+    games = 500 if map_name == "25m" else 2000
+    result = play(selfplay_env(map_name, games, seed=11), stop)
+    won, survived = result["battle_won"], result["dead_allies"] < result["dead_allies"].max()
+    lost = ~survived & (result["dead_enemies"] < result["dead_enemies"].max())
+    decided = won.sum() + lost.sum()
+    assert decided > 0.9 * games
+    assert abs(won.sum() - lost.sum()) < 3 * decided**0.5
+
+
+@pytest.mark.parametrize(
+    ("map_name", "steps"), [("3m", 60), ("8m", 60), ("2s3z", 60), ("3s5z", 60), ("25m", 4)]
+)
+def test_without_jitter_equal_armies_mirror_each_other(map_name, steps):
+    """In 25m the order in which a crowd's pushes are summed soon decides."""
+    env = selfplay_env(map_name, 1, seed=0, weapon_jitter=False)
+    env.reset()
+    n, apart = env.spec.n_agents, []
+    for _ in range(steps):
+        env.step(stop(env))
+        units = env.games.units[:, 0]
+        alive = units[HEALTH] > 0
+        allies, enemies = units[:3, :n][:, alive[:n]], units[:3, n:][:, alive[n:]]
+        assert allies.shape == enemies.shape
+        if not allies.shape[1]:
+            break
+        mirrored = enemies * torch.tensor([[-1.0], [-1.0], [1.0]])  # x, y, health
+        apart.append(torch.cdist(allies.T, mirrored.T).amin(1).max().item())
+    assert max(apart) < 1e-3
+    assert (units[HEALTH] < env.battle.constants.health).any()
+
+
+def test_outnumbered_armies_lose_under_equal_rules():
+    assert play(selfplay_env("5m_vs_6m", 64, seed=1), stop)["battle_won"].mean() < 0.05
+
+
+def test_the_better_the_script_the_more_it_wins():
+    scores = {}
+    for map_name in ("3m", "8m"):
+        for script in (random_script(3), nearest, focus):
+            scores[map_name, script.__name__] = play(make(map_name, 400, seed=4), script)
+    random = scores["3m", "act"]
+    assert random["battle_won"].mean() < 0.01
+    assert 1.2 < random["return"].mean() < 2.5
+    for map_name in ("3m", "8m"):
+        assert scores[map_name, "nearest"]["battle_won"].mean() > scores[map_name, "act"]["battle_won"].mean()
+    assert scores["3m", "focus"]["battle_won"].mean() > scores["3m", "nearest"]["battle_won"].mean()
+
+
+def test_stalkers_that_kite_beat_zealots():
+    assert play(make("3s_vs_3z", 64, seed=4), kite(threat=4, lookahead=5))["battle_won"].mean() >= 0.9
+    five = play(make("3s_vs_5z", 64, seed=4, reset_noise=0.1), kite(threat=5, lookahead=3))
+    assert five["battle_won"].mean() > 0.1
+    assert play(make("3s_vs_5z", 64, seed=4, reset_noise=0.1), nearest)["battle_won"].mean() == 0

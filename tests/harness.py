@@ -1,0 +1,92 @@
+"""What the tests of whole runs share: small configurations, and reading what a run left."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from src.cli import parse_updates
+from src.configuration.plan import Plan, Sources, make_plan
+from src.envs.base import EnvSpec
+from src.experiment import Experiment
+
+ROOT = Path(__file__).resolve().parents[1]
+ALGORITHMS = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")
+# small enough for a second, large enough that updates, target syncs and meta rounds happen
+TINY = (
+    "use_cuda=False test_nepisode=2 batch_size_run=2 batch_size=4 rnn_hidden_dim=8 buffer_size=16 "
+    "target_update_interval=4"
+)
+TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
+
+
+def words(algorithm: str, env: str, text: str = "") -> list[str]:
+    """A command line for a tiny run."""
+    meta = TINY_META if algorithm == "mnmpg" else ""
+    return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{TINY} {meta} {text}".split()]
+
+
+def plan(algorithm: str, env: str, text: str = "") -> Plan:
+    return make_plan(Sources.read(algorithm, env, parse_updates(words(algorithm, env, text)[3:])))
+
+
+def experiment(algorithm: str, env: str, text: str = "") -> Experiment:
+    return Experiment(plan(algorithm, env, text), lambda line: None)
+
+
+class FakeRecorder:
+    """Keeps what `Experiment` logs, as tuples (t_env, updates, episode, metrics)."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, int, int, dict[str, float]]] = []
+        self.ticks: list[int] = []
+
+    def log(self, t_env: int, updates: int, episode: int, metrics: Mapping[str, float]) -> None:
+        self.lines.append((t_env, updates, episode, dict(metrics)))
+
+    def tick(self, t_env: int, updates: int, episode: int) -> None:
+        self.ticks.append(t_env)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def of(self, name: str) -> list[tuple[int, float]]:
+        """One metric's (t_env, value) pairs."""
+        return [(t_env, metrics[name]) for t_env, _, _, metrics in self.lines if name in metrics]
+
+
+def train(subject: Experiment, folder: Any, stop: Any = None) -> FakeRecorder:
+    recorder = FakeRecorder()
+    subject.train(recorder, folder, stop or SimpleNamespace(requested=False))
+    return recorder
+
+
+def run_py(*arguments: str, check: bool = False, **options: Any) -> subprocess.CompletedProcess[str]:
+    """`python run.py ...` as a person would, to its end."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), *arguments],
+        capture_output=True, text=True, timeout=120, check=check, cwd=ROOT, env=os.environ | {"COLUMNS": "120"},
+        **options,
+    )  # fmt: skip
+
+
+def only_run(results: Path) -> Path:
+    (folder,) = results.iterdir()
+    return folder
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl without the one field that differs between equal runs."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        assert line.pop("wall_time") >= 0
+    return lines
+
+
+def spec(**changes: Any) -> EnvSpec:
+    sizes = {"n_agents": 2, "n_actions": 3, "obs_dim": 4, "state_dim": 5, "episode_limit": 6}
+    return EnvSpec(**(sizes | changes))
