@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
 	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-TRAIN := --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m t_max=600000
+TRAIN := --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m t_max=500000
 
 .PHONY: train test lint format bench clean
 .DELETE_ON_ERROR:

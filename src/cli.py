@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
+from src import session
 from src.configuration import files
-from src.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
+from src.configuration.plan import ENV_ARGS, Sources, make_plan
 from src.errors import UserError
+from src.listing import print_listing
+from src.recording.sacred_mirror import parse_config_updates
 from src.registry import nearest
 
 USAGE = """python run.py --config=ALGORITHM --env-config=ENVIRONMENT [print_config] [with KEY=VALUE ...]
@@ -96,8 +97,6 @@ def _split_at_with(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def parse_updates(words: Sequence[str]) -> dict[str, Any]:
     """`key=value` words in Sacred's syntax, nested keys with dots."""
-    from src.recording.sacred_mirror import parse_config_updates
-
     for word in words:
         key, equals, _ = word.partition("=")
         if not equals or not key:
@@ -133,8 +132,6 @@ def _one_screen(text: str) -> str:
 
 def _dispatch(command: Command) -> int:
     if command.list:
-        from src.listing import print_listing
-
         print_listing()
         return 0
     if command.resume is not None:
@@ -142,8 +139,6 @@ def _dispatch(command: Command) -> int:
             raise UserError(
                 "--resume takes the configuration of its run: leave out --config and --env-config."
             )
-        from src import session
-
         return session.resume(command.resume, command.updates)
     if command.config is None or command.env_config is None:
         missing = "--config" if command.config is None else "--env-config"
@@ -153,13 +148,6 @@ def _dispatch(command: Command) -> int:
         )
     plan = make_plan(Sources.read(command.config, command.env_config, command.updates))
     if command.print_config:
-        print(config_text(plan), end="")
+        print(plan.text(), end="")
         return 0
-    from src import session
-
     return session.start(plan)
-
-
-def config_text(plan: Plan) -> str:
-    """The whole configuration as YAML that `--resume` and people can read."""
-    return yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True)

@@ -65,27 +65,29 @@ class Experiment:
         return self.plan["runner"].create(env=env, controller=self.controller, generator=explore)
 
     def train(self, recorder: Recorder, folder: RunFolder, stop: Stop) -> None:
-        """The run from where it stands to `t_max`, or to the next safe moment once a stop is requested."""
-        settings, trainer = self.settings, self.trainer
-        while True:
-            last = self.finished
-            if self._due("test", settings.test_interval, now=last):
-                self._log(recorder, self.evaluate())
-            if settings.save_model and self._due("model", settings.save_model_interval, now=last):
-                save_model(self.learner.state_dict(), folder.models, trainer.t_env)
-            if last:
-                break
-            trainer.iterate()
-            recorder.tick(trainer.t_env, self.learner.updates, trainer.episode)
-            if self._due("log", settings.log_interval, now=self.finished):
-                self._log(recorder, trainer.metrics())
-            if self.finished:
-                continue  # a checkpoint at the end says that the last evaluation is done as well
-            if stop.requested or self._due("checkpoint", settings.checkpoint_interval):
+        """The run from where it stands to `t_max`, or to the end of the round in which a stop is requested."""
+        self._report(recorder, folder)
+        while not self.finished:
+            self.trainer.iterate()
+            recorder.tick(self.trainer.t_env, self.learner.updates, self.trainer.episode)
+            self._report(recorder, folder)
+            ends = self.finished or stop.requested
+            if self._due("checkpoint", self.settings.checkpoint_interval, now=ends):
                 self.save(recorder, folder.checkpoint)
             if stop.requested:
                 return
-        self.save(recorder, folder.checkpoint)
+
+    def _report(self, recorder: Recorder, folder: RunFolder) -> None:
+        """Log, evaluate and keep the model, each when it is due; all of them at the end."""
+        settings, metrics = self.settings, {}
+        if self._due("log", settings.log_interval, now=self.finished):
+            metrics |= self.trainer.metrics()
+        if self._due("test", settings.test_interval, now=self.finished):
+            metrics |= self.evaluate()
+        if metrics:
+            self._log(recorder, metrics)
+        if settings.save_model and self._due("model", settings.save_model_interval, now=self.finished):
+            save_model(self.learner.state_dict(), folder.models, self.trainer.t_env)
 
     @property
     def finished(self) -> bool:

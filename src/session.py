@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from src.cli import config_text
 from src.configuration.plan import ENV_ARGS, Layer, Plan, Sources, make_plan
 from src.errors import UserError
 from src.experiment import Experiment
@@ -124,7 +123,7 @@ def _record(
     command = typed_command()
     console.open_log(folder.console)
     console.print(f"run: {folder.root}")
-    write_text_atomically(folder.config, config_text(plan))
+    write_text_atomically(folder.config, plan.text())
     write_provenance(folder, collect_provenance(command, REPOSITORY))
     tensorboard = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
 

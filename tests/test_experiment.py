@@ -127,7 +127,11 @@ def test_evaluating_and_logging_more_often_leaves_training_as_it_is(algorithm, t
         text = f"t_max=400 test_interval={test_interval} log_interval={log_interval} {SIM}"
         subject = harness.experiment(algorithm, "sc2_sim", text)
         recorder = harness.train(subject, folder(tmp_path / f"{test_interval}-{log_interval}"))
-        training = [line for line in recorder.lines if "return_mean" in line[3]]
+        training = [
+            (*clocks, {name: value for name, value in metrics.items() if not name.startswith("test_")})
+            for *clocks, metrics in recorder.lines
+            if "return_mean" in metrics
+        ]
         runs[test_interval, log_interval] = training, parameters(subject), subject.learner.updates
     assert str(runs[60, 1][0]) == str(runs[10**6, 1][0])  # as text: NaN equals NaN
     assert same(runs[60, 1][1], runs[10**6, 1][1])

@@ -14,7 +14,7 @@ from src.cli import main
 from tests import harness
 
 RUN = (
-    "use_cuda=False env_args.map_name=3m seed=3 test_nepisode=4 test_interval=600 log_interval=250 "
+    "use_cuda=False env_args.map_name=3m seed=3 test_nepisode=4 test_interval=600 log_interval=150 "
     "checkpoint_interval=300 batch_size_run=4 batch_size=8 rnn_hidden_dim=16 buffer_size=40 "
     "target_update_interval=12 epsilon_anneal_time=2000"
 )

@@ -49,7 +49,7 @@ class EpisodeStatistics:
 
     def flush(self, prefix: str = "") -> dict[str, float]:
         """The metrics as numbers, each name behind `prefix`; starts afresh."""
-        merged = {name: torch.cat(values) for name, values in self._values.items()}
+        merged = {name: torch.cat([each.cpu() for each in values]) for name, values in self._values.items()}
         self._values = {}
         metrics = {f"{prefix}{name}_mean": float(values.mean()) for name, values in merged.items()}
         if "return" in merged:

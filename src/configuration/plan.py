@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -64,6 +65,10 @@ class Plan:
 
     def __getitem__(self, role: str) -> Component:
         return self.components[role]
+
+    def text(self) -> str:
+        """The whole configuration as YAML that `--resume` and people can read."""
+        return yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True)
 
 
 @dataclass(frozen=True)

@@ -138,4 +138,4 @@ class MNMPGLearner(HierarchicalQLearner):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         load_optimiser(self.meta_optimiser, state["meta_optimiser"])
-        self._q_gradient = state["q_gradient"].clone()
+        self._q_gradient = state["q_gradient"].to(self._q_gradient, copy=True)

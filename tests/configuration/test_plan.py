@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field
 
 from src import configuration
-from src.cli import config_text, main, parse_updates
+from src.cli import main, parse_updates
 from src.configuration import files
 from src.configuration.plan import ENV_ARGS, ROLES, Layer, Sources, make_plan
 from src.configuration.run_settings import RunSettings
@@ -51,7 +51,7 @@ def test_the_files_stand_in_the_order_default_environment_algorithm_typed(tmp_pa
 def test_every_algorithm_resolves_on_every_environment_and_its_text_makes_the_same_plan(alg, env, tmp_path):
     plan = make_plan(Sources.read(alg, env, {}))
     assert set(plan.components) == set(ROLES)
-    text = config_text(plan)
+    text = plan.text()
     again = make_plan(Sources((Layer("in config.yaml", yaml.safe_load(text)),)))
     assert again == plan
     (tmp_path / "printed.yaml").write_text(text)
@@ -65,7 +65,7 @@ def test_the_text_keeps_what_was_typed(tmp_path):
     )
     typed[ENV_ARGS]["payoff"] = [[1.5, -2], [1e-7, 3]]
     plan = make_plan(Sources.read("qmix", "matrix_games", typed))
-    (tmp_path / "config.yaml").write_text(config_text(plan))
+    (tmp_path / "config.yaml").write_text(plan.text())
     assert make_plan(Sources((Layer.of_file(tmp_path / "config.yaml"),))) == plan
 
 

@@ -1,5 +1,6 @@
 """The recurrent utility network of PyMARL's value-based methods."""
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,7 +32,7 @@ class RNNAgent(nn.Module):
     def step(self, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
         """One step: [B, N, I] and the memory before it, [1, B N, H] (None: zeros) -> [B, N, A] and after it."""
         rows = F.relu(self.encoder(inputs)).flatten(0, 1)
-        memories, hidden = self.rnn(PackedSequence(rows, rows.new_tensor([len(rows)], dtype=int)), hidden)
+        memories, hidden = self.rnn(PackedSequence(rows, torch.tensor([len(rows)])), hidden)
         return self.head(memories).view(*inputs.shape[:2], -1), hidden
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
