@@ -48,9 +48,9 @@ class HierarchicalQLearner(QLearner):
         *,
         spec: EnvSpec,
         controller: SharedController,
-        mixer: nn.Module,
         device: torch.device,
         seed: int,
+        **parts: nn.Module,
     ) -> None:
         joint = settings.hier_input == "joint_inputs"
         hierarchy = Hierarchy(
@@ -62,10 +62,10 @@ class HierarchicalQLearner(QLearner):
             settings,
             spec=spec,
             controller=controller,
-            mixer=mixer,
             device=device,
             seed=seed,
             hierarchy=hierarchy,
+            **parts,
         )
         self.generator = generator(seed, "hierarchy", device)
         self.theta = list(hierarchy.parameters())
