@@ -27,6 +27,10 @@ SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in 
     "3m, T=60": (EnvSpec(3, 9, 30, 48, 60), 60),
     "8m, T=60": (EnvSpec(8, 14, 80, 168, 120), 60),
 }
+LENGTHS = {  # how long a batch's episodes are
+    "all": lambda batch, steps: torch.full((batch,), steps),
+    "1/4 to all": lambda batch, steps: torch.linspace(steps / 4, steps, batch).round().long(),
+}
 
 
 def main() -> None:
@@ -72,6 +76,7 @@ def simulator(device: torch.device, maps: list[str], batches: list[int], compile
 
 
 def _random_play(map_name: str, batch: int, device: torch.device, compiled: bool) -> Iterator[None]:
+    torch.compiler.reset()  # one process may compile a function only so many times
     settings = SC2Sim.Settings(map_name=map_name, compile=compiled)
     env = SC2Sim(settings, batch_size=batch, seed=0, device=device)
     draw = torch.Generator(device).manual_seed(0)
@@ -85,19 +90,22 @@ def _random_play(map_name: str, batch: int, device: torch.device, compiled: bool
 
 def update(device: torch.device) -> None:
     """One gradient step of QMIX on 32 episodes, ours against one network call per time step."""
-    print(f"\nQMIX's update on {device.type}, 32 episodes: milliseconds")
-    print(f"{'size':<12}{'ours':>8} {'spread':>12}  {'per step':>8} {'spread':>12}  times as fast")
+    print(f"\nQMIX's update on {device.type}, 32 episodes of all T steps or of T/4 to T: milliseconds")
+    print(
+        f"{'size':<10}{'lengths':>11}{'ours':>8} {'spread':>12}  {'per step':>8} {'spread':>12}  times as fast"
+    )
     for name, (spec, steps) in SIZES.items():
-        episodes = _random_episodes(spec, 32, steps).to(device)
-        learner = _qmix(spec, device)
-        reference = PerStepQMIX(spec.n_agents, spec.n_actions, spec.obs_dim, spec.state_dim, device)
-        jobs = {
-            "ours": lambda learner=learner, batch=episodes: learner.update(batch, episode=0),
-            "per step": lambda reference=reference, batch=episodes: reference.update(batch),
-        }
-        times = in_turns(jobs, rounds=11)
-        ours, plain = (times[each] for each in jobs)
-        print(f"{name:<12}{_ms(ours)}  {_ms(plain)}  {ratio(plain, ours)}", flush=True)
+        for lengths, make in LENGTHS.items():
+            episodes = _random_episodes(spec, steps, make(32, steps)).to(device)
+            learner = _qmix(spec, device)
+            reference = PerStepQMIX(spec.n_agents, spec.n_actions, spec.obs_dim, spec.state_dim, device)
+            jobs = {
+                "ours": lambda learner=learner, batch=episodes: learner.update(batch, episode=0),
+                "per step": lambda reference=reference, batch=episodes: reference.update(batch),
+            }
+            times = in_turns(jobs, rounds=11)
+            ours, plain = (times[each] for each in jobs)
+            print(f"{name:<10}{lengths:>11}{_ms(ours)}  {_ms(plain)}  {ratio(plain, ours)}", flush=True)
 
 
 def _ms(times: Times) -> str:
@@ -114,9 +122,8 @@ def _qmix(spec: EnvSpec, device: torch.device):
     return plan["learner"].create(spec=spec, controller=controller, mixer=mixer, device=device, seed=1)
 
 
-def _random_episodes(spec: EnvSpec, batch: int, steps: int) -> Episodes:
-    """Full-length episodes: nothing to save on padding."""
-    agents, actions = spec.n_agents, spec.n_actions
+def _random_episodes(spec: EnvSpec, steps: int, length: torch.Tensor) -> Episodes:
+    batch, agents, actions = len(length), spec.n_agents, spec.n_actions
     return Episodes(
         obs=torch.rand(batch, steps + 1, agents, spec.obs_dim),
         state=torch.rand(batch, steps + 1, spec.state_dim),
@@ -124,7 +131,7 @@ def _random_episodes(spec: EnvSpec, batch: int, steps: int) -> Episodes:
         actions=torch.randint(0, actions, (batch, steps, agents)),
         reward=torch.rand(batch, steps),
         terminated=torch.zeros(batch, steps, dtype=torch.bool),
-        length=torch.full((batch,), steps),
+        length=length,
     )
 
 

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -43,7 +42,9 @@ class MonotonicNetwork(nn.Module):
     def forward(self, utilities: Tensor, context: Tensor) -> Tensor:
         """[B, T, N], [B, T, C] -> [B, T, 1]."""
         w1 = self.hyper_w1(context).abs().unflatten(-1, (self.n_agents, self.embed))  # [B, T, N, E]
-        mixed = torch.matmul(utilities.unsqueeze(-2), w1).squeeze(-2)  # [B, T, E]
+        mixed = (utilities.unsqueeze(-1) * w1).sum(
+            dim=-2
+        )  # [B, T, E]; as tiny matrix products: 3 times as slow
         hidden = F.elu(mixed + self.hyper_b1(context))
         w2 = self.hyper_w2(context).abs()
         return (hidden * w2).sum(dim=-1, keepdim=True) + self.value(context)
