@@ -129,6 +129,7 @@ def _record(
 
     def work(sacred: Mirror) -> dict[str, float]:
         progress = Progress(console, plan.run.t_max)
+        progress.begin(experiment.trainer.t_env, experiment.trainer.episode)
         with Recorder(folder, console, progress, [sacred, *tensorboard]) as recorder:
             if checkpoint is not None:
                 recorder.load_state_dict(checkpoint["recorder"])

@@ -11,7 +11,7 @@ from src.settings import Settings
 class SC2SimSettings(Settings):
     """Settings of `SC2Sim`. The defaults are SMAC's."""
 
-    map_name: str = Field("3m", description="The SMAC map; `describe_maps()` lists them.")
+    map_name: str = Field("3m", description="the SMAC map; python run.py --list names them")
     step_mul: int = Field(
         8,
         ge=1,
