@@ -19,7 +19,7 @@ from src.components.process import prepare_process
 from src.configuration.plan import Sources, make_plan
 from src.envs.base import EnvSpec
 from src.envs.sc2_sim.env import SC2Sim
-from src.experiment import Experiment
+from src.experiment import Experiment, build_learner
 
 MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m")
 SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in the longest batch, 8 agents
@@ -94,10 +94,11 @@ def update(device: torch.device) -> None:
     print(
         f"{'size':<10}{'lengths':>11}{'ours':>8} {'spread':>12}  {'per step':>8} {'spread':>12}  times as fast"
     )
+    plan = make_plan(Sources.read("qmix", "matrix_games", {}))
     for name, (spec, steps) in SIZES.items():
         for lengths, make in LENGTHS.items():
             episodes = _random_episodes(spec, steps, make(32, steps)).to(device)
-            learner = _qmix(spec, device)
+            _, learner = build_learner(plan, spec, device)
             reference = PerStepQMIX(spec.n_agents, spec.n_actions, spec.obs_dim, spec.state_dim, device)
             jobs = {
                 "ours": lambda learner=learner, batch=episodes: learner.update(batch, episode=0),
@@ -110,16 +111,6 @@ def update(device: torch.device) -> None:
 
 def _ms(times: Times) -> str:
     return f"{1000 * times.median:>8.1f} {times.spread:>12}"
-
-
-def _qmix(spec: EnvSpec, device: torch.device):
-    plan = make_plan(Sources.read("qmix", "matrix_games", {}))
-    selector = plan["action_selector"].create()
-    controller = (
-        plan["mac"].create(spec=spec, agent=plan["agent"].create, action_selector=selector).to(device)
-    )
-    mixer = plan["mixer"].create(spec=spec).to(device)
-    return plan["learner"].create(spec=spec, controller=controller, mixer=mixer, device=device, seed=1)
 
 
 def _random_episodes(spec: EnvSpec, steps: int, length: torch.Tensor) -> Episodes:

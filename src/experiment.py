@@ -10,7 +10,9 @@ from src.components.averages import EpisodeStatistics
 from src.components.process import prepare_process
 from src.components.seeding import derive_seed, generator
 from src.configuration.plan import Plan
-from src.envs.base import MultiAgentEnv
+from src.controllers.shared import SharedController
+from src.envs.base import EnvSpec, MultiAgentEnv
+from src.learners.base import Learner
 from src.recording.checkpoints import save_atomically
 from src.recording.folder import RunFolder
 from src.recording.models import save_model
@@ -31,17 +33,7 @@ class Experiment:
 
         test_env = self._make_env(plan.run.test_nepisode, "test")
         spec = test_env.spec
-        self.controller = plan["mac"].create(
-            spec=spec, agent=plan["agent"].create, action_selector=plan["action_selector"].create()
-        )
-        mixer = plan["mixer"].create(spec=spec)
-        self.learner = plan["learner"].create(
-            spec=spec,
-            controller=self.controller.to(self.device),
-            mixer=mixer.to(self.device),
-            device=self.device,
-            seed=plan.run.seed,
-        )
+        self.controller, self.learner = build_learner(plan, spec, self.device)
         replay = plan["memory"].create(
             spec=spec, device=self.device, generator=generator(plan.run.seed, "replay")
         )
@@ -135,6 +127,19 @@ class Experiment:
         # the count of collected episodes starts anew, and the targets follow by that count
         self.learner.load_state_dict({**state, "last_sync": 0})
         self.trainer.t_env = step
+
+
+def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[SharedController, Learner]:
+    """The team's controller and the learner that trains it, for an environment of these sizes."""
+    selector = plan["action_selector"].create()
+    controller = (
+        plan["mac"].create(spec=spec, agent=plan["agent"].create, action_selector=selector).to(device)
+    )
+    mixer = plan["mixer"].create(spec=spec).to(device)
+    learner = plan["learner"].create(
+        spec=spec, controller=controller, mixer=mixer, device=device, seed=plan.run.seed
+    )
+    return controller, learner
 
 
 def choose_device(use_cuda: bool, say: Callable[[str], None]) -> torch.device:

@@ -5,6 +5,7 @@ import torch
 from src.components.episodes import Episodes
 from src.configuration.plan import Sources, make_plan
 from src.envs.base import EnvSpec
+from src.experiment import build_learner
 from src.learners.base import Learner
 
 SPEC_3M = EnvSpec(n_agents=3, n_actions=9, obs_dim=30, state_dim=48, episode_limit=60)
@@ -14,12 +15,8 @@ SMALL = EnvSpec(n_agents=3, n_actions=4, obs_dim=5, state_dim=6, episode_limit=8
 def make_learner(algorithm: str, spec: EnvSpec = SMALL, seed: int = 0, **typed) -> Learner:
     """The learner of one algorithm's configuration, for an environment of any size."""
     torch.manual_seed(seed)
-    plan = make_plan(Sources.read(algorithm, "matrix_games", typed))
-    selector = plan["action_selector"].create()
-    controller = plan["mac"].create(spec=spec, agent=plan["agent"].create, action_selector=selector)
-    mixer = plan["mixer"].create(spec=spec)
-    device = torch.device("cpu")
-    return plan["learner"].create(spec=spec, controller=controller, mixer=mixer, device=device, seed=seed)
+    plan = make_plan(Sources.read(algorithm, "matrix_games", {"seed": seed, **typed}))
+    return build_learner(plan, spec, torch.device("cpu"))[1]
 
 
 def random_episodes(
