@@ -47,6 +47,9 @@ class Transition(NamedTuple):
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
     info: dict[str, Tensor]  # one [B] entry for each of EnvSpec.info_keys, final once the game has ended
+    # [B] bool: the game broke off for a reason outside the game (a process died); it counts as truncated, and whoever
+    # records episodes throws this one away. None where that cannot happen.
+    spoiled: Tensor | None = None
 
 
 class MultiAgentEnv(Protocol):
