@@ -21,7 +21,7 @@ from src.envs.base import EnvSpec
 from src.envs.sc2_sim.env import SC2Sim
 from src.experiment import Experiment, build_learner
 
-MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m")
+MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m", "MMM2", "corridor")
 SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in the longest batch, 8 agents
     "3m, T=25": (EnvSpec(3, 9, 30, 48, 60), 25),
     "3m, T=60": (EnvSpec(3, 9, 30, 48, 60), 60),

@@ -1,22 +1,26 @@
 """StarCraft II micromanagement without StarCraft: SMAC's interface, this package's battles."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from src.envs.base import Observation, Transition
-from src.envs.sc2_sim.battle import HEALTH, STOP, Battle
+from src.envs.sc2_sim.battle import Battle
 from src.envs.sc2_sim.layout import env_spec
 from src.envs.sc2_sim.maps import all_maps
 from src.envs.sc2_sim.noise import episode_keys, game_keys
 from src.envs.sc2_sim.observe import Observer
+from src.envs.sc2_sim.planes import HEALTH, STOP
 from src.envs.sc2_sim.rewards import Rewards
 from src.envs.sc2_sim.settings import SC2SimSettings
 from src.envs.sc2_sim.spawn import Spawner
 from src.envs.sc2_sim.terrain import Terrain
 from src.envs.sc2_sim.units import unit_constants
+
+if TYPE_CHECKING:
+    from src.envs.sc2_sim.render import Renderer
 
 
 class Games(NamedTuple):
@@ -66,6 +70,8 @@ class SC2Sim:
         self.settings, self.batch_size, self.spec = settings, batch_size, env_spec(facts, settings)
         self.battle = Battle(facts, settings, constants, terrain)
         self.observer = Observer(facts, settings, constants, terrain)
+        # SMAC's battles end when one side has nobody left who fights; medivacs do not.
+        self._fighters = torch.tensor([unit.damage > 0 for unit in constants.units], device=device)
         self.rewards = Rewards(facts, settings, constants)
         self.spawner = Spawner(facts, settings, constants, terrain, self.battle.planes)
         self._game_keys = game_keys(seed, torch.arange(first_game, first_game + batch_size, device=device))
@@ -111,7 +117,7 @@ class SC2Sim:
         # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next
         # one; told to store all intermediate results, it is twice as fast.
         store = {"realize_reads_threshold": 0, "realize_cpu_opcount_threshold": 0}
-        options = store if self.battle.pushes > 1 else None
+        options = store if self.battle.collision.passes > 1 else None
         return torch.compile(self._play, dynamic=False, fullgraph=True, options=options)
 
     def _unbegun(self, batch: int) -> Games:
@@ -143,7 +149,7 @@ class SC2Sim:
         column = ongoing.unsqueeze(1)
         allowed = available.gather(2, actions.unsqueeze(2)).squeeze(2)
         actions = torch.where(allowed, actions, STOP * available[:, :, STOP])
-        orders = self.battle.orders(games.units, actions)
+        orders = self.battle.orders(games.units, actions, games.keys)
         reload = self.battle.reload_times(games.keys, games.t)
         units, enemy_target = self.battle.advance(games.units, games.enemy_target, orders, reload)
         units = torch.where(column, units, games.units)
@@ -166,13 +172,17 @@ class SC2Sim:
         return after, self.observer.observe(units, after.actions, t), reward, info
 
     def _outcome(self, units: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
-        """Outcomes for `Transition.info`, and who won, lost and has ended, [B] each. Mutual death is a draw."""
-        dead = units[HEALTH] <= 0
-        dead_allies, dead_enemies = dead[:, : self.spec.n_agents].sum(1), dead[:, self.spec.n_agents :].sum(1)
-        no_allies = dead_allies == self.spec.n_agents
-        no_enemies = dead_enemies == dead.shape[1] - self.spec.n_agents
+        """Outcomes for `Transition.info`, and who won, lost and has ended, [B] each.
+
+        Mutual death is a draw, but on maps with medivacs a defeat: SMAC asks first whether the team is gone.
+        """
+        n, dead = self.spec.n_agents, units[HEALTH] <= 0
+        beaten = dead if self.battle.healing is None else dead | ~self._fighters
+        no_allies, no_enemies = beaten[:, :n].all(1), beaten[:, n:].all(1)
         won, lost = no_enemies & ~no_allies, no_allies & ~no_enemies
-        info = {"battle_won": won, "dead_allies": dead_allies, "dead_enemies": dead_enemies}
+        if self.battle.healing is not None:
+            lost = no_allies
+        info = {"battle_won": won, "dead_allies": dead[:, :n].sum(1), "dead_enemies": dead[:, n:].sum(1)}
         return info, won, lost, no_allies | no_enemies
 
     def _observe_reset(self, mask: Tensor) -> Observation:
@@ -213,6 +223,12 @@ class SC2Sim:
             **{name: state[name].to(own, copy=True) for name, own in self.games._asdict().items()}
         )
         self.observation = self._look(self.games) if state["begun"] else None
+
+    def renderer(self, agent: int | None = None) -> "Renderer":
+        """Draws the first game from here on; see `Renderer`, whose libraries only those who watch load."""
+        from src.envs.sc2_sim.render import Renderer
+
+        return Renderer(self, agent=agent)
 
     def get_env_info(self) -> dict[str, int]:
         """The sizes PyMARL asks an environment for."""

@@ -49,7 +49,7 @@ class Layout:
 
 
 def layout(facts: MapFacts, settings: SC2SimSettings) -> Layout:
-    """The layout of any known map, playable or not."""
+    """The layout of any map."""
     bits = facts.unit_type_bits
     ally_body, enemy_body = 1 + facts.shield_bits_ally, 1 + facts.shield_bits_enemy
     n_actions = 6 + facts.n_enemies
@@ -62,7 +62,8 @@ def layout(facts: MapFacts, settings: SC2SimSettings) -> Layout:
         + HEIGHT_CELLS * settings.obs_terrain_height,
         enemy_width=4 + enemy_body * settings.obs_all_health + bits,
         ally_width=4 + ally_body * settings.obs_all_health + bits + n_actions * settings.obs_last_action,
-        own_width=ally_body * settings.obs_own_health + bits,
+        # SMAC shows an agent its own health whenever it shows all health.
+        own_width=ally_body * (settings.obs_own_health or settings.obs_all_health) + bits,
         obs_time_width=int(settings.obs_timestep_number),
         state_ally_width=3 + ally_body + bits,
         state_enemy_width=2 + enemy_body + bits,

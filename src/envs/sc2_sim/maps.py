@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,9 +12,7 @@ CENTRE = (
     MAP_SIZE / 2
 )  # positions are kept relative to it, so that mirrored battles stay mirrored in floating point
 
-_PLAYABLE_UNITS = {"Marine", "Stalker", "Zealot"}
-_PLAYABLE_TERRAINS = {"lane", "open"}
-_PLURALS = {"Colossus": "colossi", "Zergling": "zerglings"}
+_PLURALS = {"Colossus": "colossi"}
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,10 @@ class MapFacts:
     ally_race: str
     enemy_race: str
     groups: tuple[Group, ...]
-    enemy_order: str
-    enemy_target: tuple[float, float] | None  # None where it is not one fixed point
+    enemy_order: str  # "attack_move" to the goal, "attack_units": the allies, or "none"
+    enemy_goals: (
+        tuple[tuple[float, float], tuple[float, float]] | None
+    )  # ends of the segment it is drawn from
     terrain: tuple[str, ...]  # 32 rows, the first is the northernmost
     terrain_name: str
 
@@ -54,52 +55,34 @@ class MapFacts:
         """1 if enemies have shields, else 0."""
         return int(self.enemy_race == "P")
 
-    @property
-    def playable(self) -> bool:
-        """Whether the simulator has every rule this map needs."""
-        return (
-            {group.unit for group in self.groups} <= _PLAYABLE_UNITS
-            and self.terrain_name in _PLAYABLE_TERRAINS
-            and self.enemy_target is not None
-        )
-
 
 @cache
 def all_maps() -> dict[str, MapFacts]:
-    """Every known map by name."""
+    """Every map by name."""
     data = json.loads(resources.files(__package__).joinpath("maps.json").read_text(encoding="utf-8"))
     return {name: _facts(name, entry, data["terrains"]) for name, entry in sorted(data["maps"].items())}
 
 
-def playable_maps() -> list[str]:
-    """Names of the maps the simulator can play."""
-    return [name for name, facts in all_maps().items() if facts.playable]
-
-
 def check_map_name(name: str) -> str:
-    """Return `name` if it can be played.
+    """Return `name` if there is such a map.
 
     Raises:
-        ValueError: one line that names the maps that work, and the nearest one to a misspelt name.
+        ValueError: one line that names all maps, and the nearest one to a misspelt name.
     """
-    allowed = ", ".join(playable_maps())
     if name not in all_maps():
-        near = difflib.get_close_matches(name, playable_maps(), n=1, cutoff=0.0)[0]
-        raise ValueError(f"unknown map '{name}'; did you mean '{near}'? The simulator plays: {allowed}")
-    if not all_maps()[name].playable:
-        raise ValueError(f"map '{name}' cannot be simulated yet; the simulator plays: {allowed}")
+        near = difflib.get_close_matches(name, all_maps(), n=1, cutoff=0.0)[0]
+        raise ValueError(f"unknown map '{name}'; did you mean '{near}'? SMAC's maps: {', '.join(all_maps())}")
     return name
 
 
 def describe_maps() -> dict[str, str]:
-    """One sentence about each known map."""
+    """One sentence about each map."""
     return {name: _sentence(facts) for name, facts in all_maps().items()}
 
 
 def _sentence(facts: MapFacts) -> str:
     sides = [_army(facts, "ally"), _army(facts, "enemy")]
-    ending = "." if facts.playable else "; cannot be simulated yet."
-    return f"{sides[0]} against {sides[1]}, at most {facts.episode_limit} steps{ending}"
+    return f"{sides[0]} against {sides[1]}, at most {facts.episode_limit} steps."
 
 
 def _army(facts: MapFacts, side: str) -> str:
@@ -107,16 +90,21 @@ def _army(facts: MapFacts, side: str) -> str:
     for group in facts.groups:
         if group.side == side:
             counts[group.unit] = counts.get(group.unit, 0) + group.count
-    names = [
-        f"{count} {_PLURALS.get(unit, unit.lower() + 's') if count > 1 else unit.lower()}"
-        for unit, count in counts.items()
-    ]
+    names = [f"{count} {_plural(unit) if count > 1 else _spaced(unit)}" for unit, count in counts.items()]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _plural(unit: str) -> str:
+    return _PLURALS.get(unit, _spaced(unit) + "s")
+
+
+def _spaced(unit: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unit).lower()
 
 
 def _facts(name: str, entry: dict, terrains: dict[str, list[str]]) -> MapFacts:
     order = entry["enemy_order"]
-    target = order.get("target")
+    groups = tuple(Group(g["side"], g["unit"], g["count"], tuple(g["spawn"])) for g in entry["groups"])
     return MapFacts(
         name=name,
         episode_limit=entry["episode_limit"],
@@ -126,9 +114,18 @@ def _facts(name: str, entry: dict, terrains: dict[str, list[str]]) -> MapFacts:
         map_type=entry["map_type"],
         ally_race=entry["ally_race"],
         enemy_race=entry["enemy_race"],
-        groups=tuple(Group(g["side"], g["unit"], g["count"], tuple(g["spawn"])) for g in entry["groups"]),
+        groups=groups,
         enemy_order=order["order"],
-        enemy_target=tuple(target) if isinstance(target, list) else None,
+        enemy_goals=_goals(order, groups),
         terrain=tuple(terrains[entry["terrain"]]),
         terrain_name=entry["terrain"],
     )
+
+
+def _goals(order: dict, groups: tuple[Group, ...]) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    if order["order"] != "attack_move":
+        return None
+    if isinstance(order["target"], list):
+        return tuple(order["target"]), tuple(order["target"])
+    first, last = (group.spawn for group in groups if group.side == "ally")  # 2m_vs_1z: between the marines
+    return first, last

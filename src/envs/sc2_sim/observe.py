@@ -4,12 +4,13 @@ import torch
 from torch import Tensor
 
 from src.envs.base import Observation
-from src.envs.sc2_sim.battle import COOLDOWN, FIRST_ATTACK, HEALTH, SHIELD, length2, root
 from src.envs.sc2_sim.layout import layout
-from src.envs.sc2_sim.maps import MAP_SIZE, MapFacts
+from src.envs.sc2_sim.maps import CENTRE, MAP_SIZE, MapFacts
+from src.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, SHIELD
 from src.envs.sc2_sim.settings import SC2SimSettings
 from src.envs.sc2_sim.terrain import Terrain
 from src.envs.sc2_sim.units import UnitConstants
+from src.envs.sc2_sim.vectors import length2, root
 
 SIGHT = 9.0  # metres between centres, the same for all units
 _SHIELD_PLANE = 4  # among what is seen of a unit: distance, x, y, health, shield
@@ -29,6 +30,10 @@ class Observer:
         self.ally_shield, self.enemy_shield = facts.shield_bits_ally, facts.shield_bits_enemy
         self.has_shields = bool(self.ally_shield or self.enemy_shield)
         self.ally_bits, self.enemy_bits = constants.type_bits[: self.n], constants.type_bits[self.n :]
+        self.own_health = settings.obs_own_health or settings.obs_all_health
+        medics = [unit.heal_rate > 0 for unit in constants.units[: self.n]]
+        self.has_medics = any(medics)
+        self.medic = torch.tensor(medics, device=device)
         m = settings.move_amount
         steps = [(0, m / 2), (0, -m / 2), (m / 2, 0), (-m / 2, 0)]
         around = [
@@ -47,6 +52,7 @@ class Observer:
 
     def observe(self, units: Tensor, actions: Tensor, t: Tensor) -> Observation:
         """See the battle after `actions` [B, N] (-1 at the start) at step `t` [B]."""
+        units = _as_smac_reads(units)
         last = None
         if self.settings.obs_last_action or self.settings.state_last_action:
             last = (actions.unsqueeze(2) == torch.arange(self.n_actions, device=actions.device)).float()
@@ -62,7 +68,14 @@ class Observer:
         """[B, N, A] bool: the dead can only do nothing, the living never nothing."""
         agent = alive[:, : self.n].unsqueeze(2)
         moves = self.terrain.walkable(units[:2, :, : self.n].unsqueeze(3) + self.steps)
-        return torch.cat((~agent, agent, moves, distance2[:, :, self.n :] <= SHOOT**2), 2)
+        in_range = distance2 <= SHOOT**2
+        targets = in_range[:, :, self.n :]
+        if self.has_medics:
+            # To medivacs SMAC offers the allies they may heal; there are never more of them than of enemies.
+            patients = in_range[:, :, : self.n] & ~self.medic
+            patients = torch.nn.functional.pad(patients, (0, targets.shape[2] - self.n))
+            targets = torch.where(self.medic.unsqueeze(1), patients, targets)
+        return torch.cat((~agent, agent, moves, targets), 2)
 
     def observations(
         self,
@@ -80,8 +93,10 @@ class Observer:
         seen = distance2 < SIGHT**2
         planes = self._planes(gap, distance2, seen, health, shield)
         told = [last.unsqueeze(1) * seen[:, :, :n].unsqueeze(3)] if self.settings.obs_last_action else []
+        # A medivac's bit is about the ally of the same number, but shown only with a visible enemy.
+        targets = available[:, :, FIRST_ATTACK:]
         enemies = [
-            available[:, :, FIRST_ATTACK:].unsqueeze(3),
+            (targets & seen[:, :, n:] if self.has_medics else targets).unsqueeze(3),
             self._columns(planes, slice(n, None), self.enemy_shield),
         ]
         allies = [seen[:, :, :n].unsqueeze(3), self._columns(planes, slice(0, n), self.ally_shield), *told]
@@ -121,7 +136,10 @@ class Observer:
         n, batch = self.n, units.shape[1]
         health, shield = self._fractions(units)
         x, y = (units[:2] / MAP_SIZE).unbind(0)
-        cooldown = units[COOLDOWN].clamp_min(0) / self.constants.max_cooldown
+        cooldown = units[COOLDOWN].clamp_min(0)
+        if self.has_medics:
+            cooldown[:, :n] = torch.where(self.medic, units[ENERGY, :, :n], cooldown[:, :n])
+        cooldown = cooldown / self.constants.max_cooldown
 
         def side(columns: list[Tensor], part: slice, shielded: int, bits: Tensor) -> Tensor:
             columns = [column[:, part] for column in columns + [shield] * shielded]
@@ -147,8 +165,8 @@ class Observer:
 
     def _own(self, health: Tensor, shield: Tensor, alive: Tensor) -> Tensor:
         """[B, N, own width]."""
-        body = [health[:, : self.n].unsqueeze(2)] if self.settings.obs_own_health else []
-        if self.settings.obs_own_health and self.ally_shield:
+        body = [health[:, : self.n].unsqueeze(2)] if self.own_health else []
+        if self.own_health and self.ally_shield:
             body.append(shield[:, : self.n].unsqueeze(2))
         own = torch.cat([*body, self.ally_bits.expand(health.shape[0], -1, -1)], 2)
         return own.masked_fill_(~alive[:, : self.n].unsqueeze(2), 0)
@@ -164,6 +182,11 @@ class Observer:
             if self.settings.obs_terrain_height:
                 columns.append(self.terrain.height(points) * agent)
         return torch.cat(columns, 2).float()
+
+
+def _as_smac_reads(units: Tensor) -> Tensor:
+    """The units with positions rounded as SMAC gets them: float32 numbers counted from the map's corner."""
+    return torch.cat(((units[:2] + CENTRE) - CENTRE, units[2:]))
 
 
 def _without_self(allies: Tensor) -> Tensor:

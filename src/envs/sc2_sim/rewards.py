@@ -3,14 +3,11 @@
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim.battle import HEALTH, SHIELD
 from src.envs.sc2_sim.maps import MapFacts
+from src.envs.sc2_sim.planes import HEALTH, SHIELD
 from src.envs.sc2_sim.settings import SC2SimSettings
 from src.envs.sc2_sim.units import UnitConstants
-
-# Sparse SMAC of ADER ("An Adaptive Entropy-Regularization Framework for Multi-Agent Reinforcement Learning",
-# appendix C): per step, per enemy killed, per ally lost, for a win.
-_ADER = (-0.1, 10.0, -1.0, 200.0)
+from src.envs.smac_settings import ADER_REWARDS
 
 
 def max_reward(facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants) -> float:
@@ -50,7 +47,7 @@ class Rewards:
         return reward + settings.reward_win * won + settings.reward_defeat * lost
 
     def _ader(self, died: Tensor, won: Tensor) -> Tensor:
-        each_step, enemy, ally, win = _ADER
+        each_step, enemy, ally, win = ADER_REWARDS
         deaths = died.float()
         return each_step + enemy * deaths[:, self.n :].sum(1) + ally * deaths[:, : self.n].sum(1) + win * won
 

@@ -42,11 +42,14 @@ class SC2SimSettings(SmacSettings):
     enemy_spawn_spacing: float = Field(
         1.0, ge=1, le=3, description="Looseness of the enemy's start formation, 1 is shoulder to shoulder."
     )
+    banelings_burst_when_killed: bool = Field(
+        True, description="A baneling that is killed bursts as if it had attacked; false: it just dies."
+    )
     compile: bool = Field(
         False, description="Compile the battle with torch.compile: slow start, faster steps."
     )
 
     @field_validator("map_name")
     @classmethod
-    def _playable(cls, name: str) -> str:
+    def _known(cls, name: str) -> str:
         return check_map_name(name)

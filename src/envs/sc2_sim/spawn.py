@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim.battle import HEALTH, SHIELD, X
 from src.envs.sc2_sim.maps import CENTRE, MAP_SIZE, Group, MapFacts
 from src.envs.sc2_sim.noise import uniform
+from src.envs.sc2_sim.planes import ENERGY, HEALTH, SHIELD, X
 from src.envs.sc2_sim.settings import SC2SimSettings
 from src.envs.sc2_sim.terrain import Terrain, walkable_cells
 from src.envs.sc2_sim.units import UNITS, UnitConstants, unit_names
@@ -36,6 +36,8 @@ class Spawner:
         self.start[HEALTH] = constants.health
         if constants.layered:
             self.start[SHIELD] = constants.shield
+        if planes > ENERGY:
+            self.start[ENERGY] = constants.energy
         self.lanes = torch.arange(2 * n_units, device=device)
         names = unit_names(facts)[: self.n]
         ranks = [sorted(set(names)).index(name) for name in names]
@@ -47,8 +49,12 @@ class Spawner:
             return self.start
         # Step -1 of the stream: weapons use the steps from 0 on.
         random = uniform(keys, torch.full_like(keys, -1), self.lanes).view(len(keys), 2, -1).transpose(0, 1)
-        position = self.start[:2] + self.noise * (2 * random - 1)
-        position = torch.clamp(position, self.terrain.low, self.terrain.high)
+        start = self.start[:2].expand(-1, len(keys), -1)
+        position = start + self.noise * (2 * random - 1)
+        if self.terrain.rectangular:
+            position = torch.clamp(position, self.terrain.low, self.terrain.high)
+        else:
+            position = self.terrain.confine(start, position)
         # SMAC numbers allies by type, then from west to east.
         order = (position[X, :, : self.n] + self.type_rank).argsort(1)
         allies = position[:, :, : self.n].gather(2, order.expand(2, -1, -1))

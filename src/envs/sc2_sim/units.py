@@ -1,6 +1,6 @@
 """The unit catalogue, and what a map's units make of it as constant tensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,16 +31,34 @@ class Unit:
     range: float = 0.0  # edge to edge
     targets: frozenset[str] = frozenset({"ground"})
     layer: str = "ground"  # which targets this unit belongs to
+    rooted: bool = False  # never walks, is never pushed and looks no further than its weapon reaches
+    strides: bool = False  # walks over cliffs and over other units
+    line: tuple[float, float] = (0.0, 0.0)  # metres that an attack covers across and along its direction
+    burst: float = 0.0  # metres around the unit within which its only attack hurts
     health_regeneration: float = 0.0  # per second
     heal_rate: float = 0.0  # health per second given to a biological ally
+    follow_speed: float = 0.0  # speed of a healer without patients, 0 for the usual one
     energy: float = 0.0
     max_energy: float = 0.0
     energy_regeneration: float = 0.0  # per second
+
+    @property
+    def splashes(self) -> bool:
+        """Whether an attack hurts more than its target."""
+        return self.burst > 0 or self.line > (0.0, 0.0)
 
     def damage_to(self, other: "Unit") -> float:
         """Raw damage of one attack (all its hits) on `other`, before armour."""
         bonus = self.bonus if self.bonus_against in other.attributes else 0.0
         return (self.damage + bonus) * self.hits
+
+    def attacks(self, other: "Unit") -> bool:
+        """Whether its weapon can be aimed at an enemy like `other`."""
+        return other.layer in self.targets
+
+    def heals(self, other: "Unit") -> bool:
+        """Whether it can heal a friend like `other`."""
+        return self.heal_rate > 0 and other.layer == "ground" and "biological" in other.attributes
 
 
 _LIGHT_BIO = frozenset({"light", "biological"})
@@ -48,6 +66,7 @@ _ARMOURED_BIO = frozenset({"armoured", "biological"})
 _ARMOURED_MECH = frozenset({"armoured", "mechanical"})
 _ANYTHING = frozenset({"ground", "air"})
 _ZERG_REGENERATION = 0.2734
+_ALLIED = {"Medivac": {"speed": 2.75}}  # what SMAC gave its own versions of the units
 
 UNITS: dict[str, Unit] = {
     "Marine": Unit(
@@ -59,9 +78,9 @@ UNITS: dict[str, Unit] = {
         armour=1, damage=10, bonus=10, bonus_against="armoured", cooldown=1.5, range=6,
     ),
     "Medivac": Unit(
-        health=150, speed=2.75, radius=0.75, separation=0.75, attributes=_ARMOURED_MECH, max_cooldown=200,
+        health=150, speed=2.5, radius=0.75, separation=0.75, attributes=_ARMOURED_MECH, max_cooldown=200,
         armour=1, range=4, targets=frozenset(), layer="air",
-        heal_rate=9, energy=50, max_energy=200, energy_regeneration=0.5625,
+        heal_rate=9, follow_speed=2.25, energy=50, max_energy=200, energy_regeneration=0.5625,
     ),
     "Stalker": Unit(
         health=80, speed=2.9531, radius=0.625, separation=0.625, attributes=_ARMOURED_MECH, max_cooldown=35,
@@ -75,7 +94,7 @@ UNITS: dict[str, Unit] = {
     "Colossus": Unit(
         health=200, speed=2.25, radius=1.0, separation=0.75, attributes=_ARMOURED_MECH | {"massive"},
         max_cooldown=24, shield=150, armour=1, damage=10, bonus=5, bonus_against="light", hits=2, cooldown=1.5,
-        range=7,
+        range=7, line=(2.8, 0.3), strides=True,
     ),
     "Zergling": Unit(
         health=35, speed=2.9531, radius=0.375, separation=0.375, attributes=_LIGHT_BIO, max_cooldown=11,
@@ -83,7 +102,7 @@ UNITS: dict[str, Unit] = {
     ),
     "Baneling": Unit(
         health=30, speed=2.5, radius=0.375, separation=0.375, attributes=frozenset({"biological"}),
-        max_cooldown=1, damage=20, bonus=15, bonus_against="light", cooldown=0.8332, range=0.25,
+        max_cooldown=1, damage=20, bonus=15, bonus_against="light", cooldown=0.8332, range=0.25, burst=2.2,
         health_regeneration=_ZERG_REGENERATION,
     ),
     "Hydralisk": Unit(
@@ -93,7 +112,7 @@ UNITS: dict[str, Unit] = {
     "SpineCrawler": Unit(
         health=300, speed=0, radius=1.125, separation=1.125, attributes=_ARMOURED_BIO | {"structure"},
         max_cooldown=1, armour=2, damage=25, bonus=5, bonus_against="armoured", cooldown=1.85, range=7,
-        health_regeneration=_ZERG_REGENERATION,
+        rooted=True, health_regeneration=_ZERG_REGENERATION,
     ),
 }  # fmt: skip
 
@@ -108,32 +127,42 @@ def _members(group: Group) -> list[str]:
     return [group.unit] * group.count
 
 
+def map_units(facts: MapFacts) -> list[Unit]:
+    """The map's U units in the order of `unit_names`."""
+    names = unit_names(facts)
+    allies = [replace(UNITS[name], **_ALLIED.get(name, {})) for name in names[: facts.n_agents]]
+    return allies + [UNITS[name] for name in names[facts.n_agents :]]
+
+
 @dataclass(frozen=True)
 class UnitConstants:
     """What never changes during a battle; U units, allies first. Times are in ticks.
 
     Attributes:
-        health, shield, armour: [U] at the start.
+        units: the catalogue's entries, length U.
+        health, shield, armour, energy: [U] at the start.
         stride: [U] metres per tick.
         cooldown: [U] ticks between attacks, before jitter.
         max_cooldown: [U] divisor of the cooldown in the state.
         radius, reach: [U] own radius, and weapon range plus own radius (edge to centre).
-        touching: [U, U] half the centre distance at which two units touch, 0 where they never push.
-        duel: [3, U * U] squared reach, raw damage and hits of unit i attacking unit j at i * U + j;
-            the reach is -1 (never) where i cannot hit j.
+        affects: [U, U] whether unit i can act on j: attack or heal it.
+        duel: [3, U * U] squared reach, raw damage and hits of unit i acting on unit j at i * U + j; the reach is
+            -1 (never) where it cannot.
         type_bits: [U, unit_type_bits] float one-hot.
         layered: whether damage must pass shields or armour.
     """
 
+    units: tuple[Unit, ...]
     health: Tensor
     shield: Tensor
     armour: Tensor
+    energy: Tensor
     stride: Tensor
     cooldown: Tensor
     max_cooldown: Tensor
     radius: Tensor
     reach: Tensor
-    touching: Tensor
+    affects: Tensor
     duel: Tensor
     type_bits: Tensor
     layered: bool
@@ -141,8 +170,7 @@ class UnitConstants:
 
 def unit_constants(facts: MapFacts, swap_enemy_types: bool, device: torch.device) -> UnitConstants:
     """Tabulate the catalogue for one map's units."""
-    names = unit_names(facts)
-    units = [UNITS[name] for name in names]
+    units, sides = map_units(facts), [i < facts.n_agents for i in range(facts.n_agents + facts.n_enemies)]
 
     def each(value) -> Tensor:
         return torch.tensor([float(value(unit)) for unit in units], device=device)
@@ -150,32 +178,29 @@ def unit_constants(facts: MapFacts, swap_enemy_types: bool, device: torch.device
     def pairs(value) -> Tensor:
         return torch.tensor([[float(value(a, b)) for b in units] for a in units], device=device)
 
-    touching = pairs(lambda a, b: (a.separation + b.separation) / 2 if a.layer == b.layer else 0.0)
+    same_side = torch.tensor([[a == b for b in sides] for a in sides], device=device)
+    affects = torch.where(same_side, pairs(Unit.heals), pairs(Unit.attacks)).bool().fill_diagonal_(False)
+    reach2 = pairs(lambda a, b: (a.range + a.radius + b.radius) ** 2).masked_fill_(~affects, -1.0)
     return UnitConstants(
+        units=tuple(units),
         health=each(lambda unit: unit.health),
         shield=each(lambda unit: unit.shield),
         armour=each(lambda unit: unit.armour),
+        energy=each(lambda unit: unit.energy),
         stride=each(lambda unit: unit.speed / TICKS_PER_SECOND),
         cooldown=each(lambda unit: unit.cooldown * TICKS_PER_SECOND),
         max_cooldown=each(lambda unit: unit.max_cooldown),
         radius=each(lambda unit: unit.radius),
         reach=each(lambda unit: unit.range + unit.radius),
-        touching=touching.fill_diagonal_(0.0),
-        duel=torch.stack([pairs(_reach_squared), pairs(Unit.damage_to), pairs(lambda a, b: a.hits)]).flatten(
-            1
-        ),
-        type_bits=torch.from_numpy(_type_bits(facts, names, swap_enemy_types)).to(device),
+        affects=affects,
+        duel=torch.stack((reach2, pairs(Unit.damage_to), pairs(lambda a, b: a.hits))).flatten(1),
+        type_bits=torch.from_numpy(_type_bits(facts, swap_enemy_types)).to(device),
         layered=any(unit.shield or unit.armour for unit in units),
     )
 
 
-def _reach_squared(shooter: Unit, target: Unit) -> float:
-    if target.layer not in shooter.targets:
-        return -1.0
-    return (shooter.range + shooter.radius + target.radius) ** 2
-
-
-def _type_bits(facts: MapFacts, names: list[str], swap_enemy_types: bool) -> np.ndarray:
+def _type_bits(facts: MapFacts, swap_enemy_types: bool) -> np.ndarray:
+    names = unit_names(facts)
     bits = np.zeros((len(names), facts.unit_type_bits), np.float32)
     if not facts.unit_type_bits:
         return bits

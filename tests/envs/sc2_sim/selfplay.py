@@ -1,14 +1,17 @@
 """Both armies under the enemy's rules: what a fair simulator must not favour."""
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim.battle import Aim, Battle, Orders, acquire, length2, root
+from src.envs.sc2_sim.battle import Aim, Battle, Orders
 from src.envs.sc2_sim.env import SC2Sim
 from src.envs.sc2_sim.maps import all_maps
 from src.envs.sc2_sim.settings import SC2SimSettings
+from src.envs.sc2_sim.targeting import acquire, edge_distance
 from src.envs.sc2_sim.terrain import Terrain
-from src.envs.sc2_sim.units import unit_constants
+from src.envs.sc2_sim.units import TICKS_PER_SECOND, UNITS, unit_constants, unit_names
 
 
 class SelfPlay(Battle):
@@ -17,35 +20,41 @@ class SelfPlay(Battle):
     def __init__(self, settings: SC2SimSettings) -> None:
         facts, device = all_maps()[settings.map_name], torch.device("cpu")
         constants = unit_constants(facts, settings.enemy_type_ids_swapped, device)
-        super().__init__(facts, settings, constants, Terrain(facts, device))
+        kinds = [UNITS[name] for name in unit_names(facts)]
+        stride = torch.tensor([kind.speed for kind in kinds]) / TICKS_PER_SECOND  # SMAC's medivac is faster
+        super().__init__(
+            facts, settings, dataclasses.replace(constants, stride=stride), Terrain(facts, device)
+        )
+        if self.healing:
+            self.healing.unordered = torch.ones_like(self.healing.unordered)
+            follow = torch.tensor([kind.follow_speed for kind in kinds]) / TICKS_PER_SECOND
+            self.healing.following = torch.where(follow > 0, follow, stride)
         n = self.n_allies
-        self.ally_reach = constants.reach[:n]
-        self.ally_acquire = (self.ally_reach + 0.5).maximum(constants.radius[:n] + 5).unsqueeze(1)
+        self.ally_reach, radius = constants.reach[:n], constants.radius[:n]
+        notice = (self.ally_reach + 0.5).maximum(radius + 5).unsqueeze(1)
+        self.ally_notice = notice.masked_fill(~constants.affects[:n, n:], -1)
         self.last: tuple[Tensor, Tensor] | None = None
 
-    def orders(self, units: Tensor, actions: Tensor) -> Orders:
+    def orders(self, units: Tensor, actions: Tensor, keys: Tensor) -> Orders:
         batch, n = units.shape[1], self.n_allies
         nobody = torch.zeros(batch, n, dtype=torch.int64)
         if self.last is None:
             self.last = nobody, nobody.bool()
+        goal = self.march.goal(keys)
         return Orders(
-            goal=(-self.waypoint[:, :, :1]).expand(2, batch, n),
+            goal=torch.cat((-goal.expand(2, batch, n), goal.expand(2, batch, self.n_units - n)), 2),
             target=nobody,
-            attacking=nobody.bool(),
-            alarm=self.enemy_acquire.expand(batch, -1, n),
+            acting=nobody.bool(),
+            alarm=self.senses.acquire.expand(batch, -1, n),
         )
 
-    def retarget(self, position: Tensor, target: Tensor, engaged: Tensor, orders: Orders) -> Aim:
-        n, radius = self.n_allies, self.constants.radius
-        distance = root(length2(position.unsqueeze(2) - position.unsqueeze(3)))
-        theirs, they_fight = acquire(
-            distance[:, n:, :n] - radius[:n], target, engaged, self.enemy_reach, orders.alarm
-        )
-        ours = distance[:, :n, n:] - radius[n:]
-        alarm = self.ally_acquire.expand_as(ours)
-        self.last = acquire(ours, *self.last, self.ally_reach, alarm)
-        ours, we_fight = self.last
-        return self.aim(torch.cat((ours + n, theirs), 1), torch.cat((we_fight, they_fight), 1))
+    def aim(self, position: Tensor, *rest) -> Aim:
+        *rest, orders = rest
+        n = self.n_allies
+        distance = edge_distance(position[:, :, :n], position[:, :, n:], self.constants.radius[n:])
+        self.last = acquire(distance, *self.last, self.ally_reach, self.ally_notice.expand_as(distance))
+        target, acting = self.last
+        return super().aim(position, *rest, orders._replace(target=target + n, acting=acting))
 
 
 def selfplay_env(map_name: str, batch_size: int, seed: int, **options) -> SC2Sim:

@@ -6,19 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim import maps
-from src.envs.sc2_sim.battle import COOLDOWN, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP
 from src.envs.sc2_sim.env import SC2Sim
 from src.envs.sc2_sim.maps import CENTRE, Group, all_maps
+from src.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP
 from src.envs.sc2_sim.settings import SC2SimSettings
-from src.envs.sc2_sim.units import UNITS
 
-SYMMETRIC = ("3m", "8m", "25m", "2s3z", "3s5z")
-PLAYABLE = (
-    "10m_vs_11m", "25m", "27m_vs_30m", "2s3z", "3m", "3s5z", "3s5z_vs_3s6z", "3s_vs_3z", "3s_vs_4z", "3s_vs_5z",
-    "5m_vs_6m", "8m", "8m_vs_9m",
-)  # fmt: skip
-RACE = {"Marine": "T", "Marauder": "T", "Stalker": "P", "Zealot": "P", "Zergling": "Z", "Hydralisk": "Z"}
+SYMMETRIC = ("3m", "8m", "25m", "2s3z", "3s5z", "1c3s5z", "MMM", "bane_vs_bane")
+MAPS = tuple(all_maps())
+FOREVER = 1e6  # health or cooldown that no test outlives
+RACE = {
+    "Marine": "T", "Marauder": "T", "Medivac": "T", "Stalker": "P", "Zealot": "P", "Colossus": "P",
+    "Zergling": "Z", "Baneling": "Z", "Hydralisk": "Z", "SpineCrawler": "Z",
+}  # fmt: skip
 
 
 def make(map_name: str = "3m", batch_size: int = 1, seed: int = 0, first_game: int = 0, **settings) -> SC2Sim:
@@ -28,21 +27,34 @@ def make(map_name: str = "3m", batch_size: int = 1, seed: int = 0, first_game: i
     return env
 
 
-def duel(monkeypatch: pytest.MonkeyPatch, ally: str, enemy: str, batch_size: int = 1, **settings) -> SC2Sim:
-    """One unit against one on the marine maps' ground."""
+def skirmish(
+    monkeypatch: pytest.MonkeyPatch,
+    allies: dict[str, int],
+    enemies: dict[str, int],
+    base: str = "3m",
+    **options,
+) -> SC2Sim:
+    """A battle of any armies (unit: how many) on the ground of map `base`, at whose centres they start."""
+    spawns = {group.side: group.spawn for group in all_maps()[base].groups}
+    armies = (("ally", allies), ("enemy", enemies))
     facts = dataclasses.replace(
-        all_maps()["3m"],
-        name="duel",
-        n_agents=1,
-        n_enemies=1,
-        ally_race=RACE[ally],
-        enemy_race=RACE[enemy],
+        all_maps()[base],
+        name="skirmish",
+        n_agents=sum(allies.values()),
+        n_enemies=sum(enemies.values()),
+        map_type="MMM" if "Medivac" in {**allies, **enemies} else "marines",
+        ally_race=RACE[next(iter(allies))],
+        enemy_race=RACE[next(iter(enemies))],
         episode_limit=10_000,
-        groups=(Group("ally", ally, 1, (9.0, 16.0)), Group("enemy", enemy, 1, (23.0, 16.0))),
+        groups=tuple(Group(side, unit, n, spawns[side]) for side, army in armies for unit, n in army.items()),
     )
-    monkeypatch.setitem(all_maps(), "duel", facts)
-    monkeypatch.setattr(maps, "_PLAYABLE_UNITS", set(UNITS))
-    return make("duel", batch_size, **settings)
+    monkeypatch.setitem(all_maps(), "skirmish", facts)
+    return make("skirmish", **options)
+
+
+def duel(monkeypatch: pytest.MonkeyPatch, ally: str, enemy: str, batch_size: int = 1, **options) -> SC2Sim:
+    """One unit against one on the marine maps' ground."""
+    return skirmish(monkeypatch, {ally: 1}, {enemy: 1}, batch_size=batch_size, **options)
 
 
 def change(
@@ -51,6 +63,7 @@ def change(
     health: Tensor | float | None = None,
     shield: Tensor | float | None = None,
     cooldown: Tensor | float | None = None,
+    energy: Tensor | float | None = None,
     **games: Tensor,
 ) -> None:
     """Set positions [B, U, 2] (metres from the corner), planes [B, U] and other state; refreshes what is seen."""
@@ -58,11 +71,26 @@ def change(
     units = state["units"]
     if position is not None:
         units[:2] = (position - CENTRE).permute(2, 0, 1)
-    for plane, value in ((HEALTH, health), (SHIELD, shield), (COOLDOWN, cooldown)):
+    for plane, value in ((HEALTH, health), (SHIELD, shield), (COOLDOWN, cooldown), (ENERGY, energy)):
         if value is not None:
             units[plane] = value
     units[:2] = torch.where(units[HEALTH] > 0, units[:2], env.battle.grave)
     env.load_state_dict({**state, **games})
+
+
+def facing(env: SC2Sim, metres: float) -> Tensor:
+    """[B, U, 2]: all allies at (12, 16), all enemies `metres` east of them."""
+    place = torch.full((env.batch_size, env.battle.n_units, 2), 16.0)
+    place[:, : env.spec.n_agents, 0] = 12
+    place[:, env.spec.n_agents :, 0] = 12 + metres
+    return place
+
+
+def disarm_enemies(env: SC2Sim) -> None:
+    """Keep the enemy from firing for as long as any test lasts."""
+    cooldown = env.games.units[COOLDOWN].clone()
+    cooldown[:, env.spec.n_agents :] = FOREVER
+    change(env, cooldown=cooldown)
 
 
 def positions(env: SC2Sim) -> Tensor:

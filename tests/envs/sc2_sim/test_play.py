@@ -1,9 +1,11 @@
 """Whole battles: fair between equal armies, and hard or easy where they should be."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from src.envs.sc2_sim.battle import HEALTH
+from src.envs.sc2_sim.planes import HEALTH
 
 from .scripts import focus, kite, nearest, play, random_script
 from .selfplay import selfplay_env
@@ -12,17 +14,33 @@ from .support import SYMMETRIC, make, stop
 
 @pytest.mark.parametrize("map_name", SYMMETRIC)
 def test_equal_armies_under_equal_rules_win_equally_often(map_name):
-    games = 500 if map_name == "25m" else 2000
-    result = play(selfplay_env(map_name, games, seed=11), stop)
+    games = {"25m": 500, "MMM": 600, "1c3s5z": 500, "bane_vs_bane": 250}.get(map_name, 2000)
+    env = selfplay_env(map_name, games, seed=11)
+    if map_name == "bane_vs_bane":
+        env.spec = dataclasses.replace(
+            env.spec, episode_limit=40
+        )  # a last zergling may wait at its goal for ever
+    result = play(env, stop)
     won, survived = result["battle_won"], result["dead_allies"] < result["dead_allies"].max()
     lost = ~survived & (result["dead_enemies"] < result["dead_enemies"].max())
     decided = won.sum() + lost.sum()
-    assert decided > 0.9 * games
+    most = 0.15 if map_name == "bane_vs_bane" else 0.9  # the last banelings kill each other
+    assert decided > most * games
     assert abs(won.sum() - lost.sum()) < 3 * decided**0.5
 
 
 @pytest.mark.parametrize(
-    ("map_name", "steps"), [("3m", 60), ("8m", 60), ("2s3z", 60), ("3s5z", 60), ("25m", 4)]
+    ("map_name", "steps"),
+    [
+        ("3m", 60),
+        ("8m", 60),
+        ("2s3z", 60),
+        ("3s5z", 60),
+        ("25m", 4),
+        ("MMM", 20),
+        ("1c3s5z", 20),
+        ("bane_vs_bane", 6),
+    ],
 )
 def test_without_jitter_equal_armies_mirror_each_other(map_name, steps):
     """In 25m the order in which a crowd's pushes are summed soon decides."""

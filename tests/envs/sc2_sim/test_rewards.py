@@ -3,23 +3,27 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.battle import HEALTH, SHIELD
+from src.envs.sc2_sim.planes import HEALTH, SHIELD
 
 from .scripts import focus, nearest, play, random_script
 from .support import change, make, stop
 
-BODIES = {"3m": 3 * 45, "2s3z": 2 * 160 + 3 * 150, "3s_vs_3z": 3 * 150}
+# Enemies, and their health and shields.
+ENEMIES = {"3m": 3, "2s3z": 5, "3s_vs_3z": 3, "MMM": 10, "corridor": 24}
+BODIES = {"3m": 3 * 45, "2s3z": 2 * 160 + 3 * 150, "3s_vs_3z": 3 * 150, "MMM": 715, "corridor": 840}
+MEDICS = {"MMM": (9, 19)}
 
 
 def max_reward(map_name: str, death: float = 10, win: float = 200) -> float:
-    return BODIES[map_name] + {"3m": 3, "2s3z": 5, "3s_vs_3z": 3}[map_name] * death + win
+    return BODIES[map_name] + ENEMIES[map_name] * death + win
 
 
 class ScalarReward:
     """SMAC's `reward_battle` and the end of its `step`, one unit at a time."""
 
-    def __init__(self, n_allies: int, scale: float, options: dict) -> None:
+    def __init__(self, n_allies: int, scale: float, options: dict, medics: tuple[int, ...] = ()) -> None:
         self.n, self.scale, self.previous = n_allies, scale, None
+        self.medics = medics
         self.death, self.win = options.get("reward_death_value", 10), options.get("reward_win", 200)
         self.defeat = options.get("reward_defeat", 0)
         self.negative = options.get("reward_negative_scale", 0.5)
@@ -30,12 +34,12 @@ class ScalarReward:
         """Bodies are (health, shield) of every unit after the step."""
         previous, self.previous = self.previous, bodies
         reward = 0.0 if self.sparse else self.shaped(previous, bodies)
-        lost = all(health == 0 for health, _ in bodies[: self.n])
-        won = all(health == 0 for health, _ in bodies[self.n :])
-        if won and not lost:
-            reward = 1 if self.sparse else reward + self.win
-        elif lost and not won:
+        living = [i for i, (health, _) in enumerate(bodies) if health > 0]
+        allies, enemies = [i for i in living if i < self.n], [i for i in living if i >= self.n]
+        if (not allies and enemies) or (self.medics and not set(allies) - set(self.medics)):
             reward = -1 if self.sparse else reward + self.defeat
+        elif (allies and not enemies) or (self.medics and enemies == [self.medics[1]]):
+            reward = 1 if self.sparse else reward + self.win
         return reward / self.scale
 
     def shaped(self, previous, bodies) -> float:
@@ -73,8 +77,13 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("map_name", ["3m", "2s3z"])
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(
+    ("map_name", "options"),
+    [
+        *((name, options) for name in ("3m", "2s3z") for options in OPTIONS),
+        *((name, options) for name in ("MMM", "corridor") for options in (OPTIONS[1], OPTIONS[5])),
+    ],
+)
 def test_rewards_of_battles_are_smacs(map_name, options):
     games = 8
     env = make(map_name, batch_size=games, seed=2, **options)
@@ -82,9 +91,11 @@ def test_rewards_of_battles_are_smacs(map_name, options):
     if options.get("reward_scale", True):
         full = max_reward(map_name, options.get("reward_death_value", 10), options.get("reward_win", 200))
         scale = full / options.get("reward_scale_rate", 20)
-    scalars = [ScalarReward(env.spec.n_agents, scale, options) for _ in range(games)]
+    scalars = [
+        ScalarReward(env.spec.n_agents, scale, options, MEDICS.get(map_name, ())) for _ in range(games)
+    ]
     weak = env.games.units[HEALTH].clone()
-    weak[::4, env.spec.n_agents :] = 20  # some battles are won
+    weak[::4, env.spec.n_agents :] = 10 if map_name == "MMM" else 20  # some battles are won
     change(env, health=weak)
     for game, scalar in enumerate(scalars):
         scalar.previous = bodies(env, game)
@@ -102,6 +113,8 @@ def test_rewards_of_battles_are_smacs(map_name, options):
                 assert transition.reward[game].item() == pytest.approx(expected, abs=1e-4)
         finished = transition.terminated
         outcomes |= set(transition.info["battle_won"][finished].tolist())
+        if finished.all():
+            break
     assert outcomes == {True, False}
 
 

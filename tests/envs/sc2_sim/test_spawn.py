@@ -8,11 +8,11 @@ from src.envs.sc2_sim.maps import all_maps
 from src.envs.sc2_sim.spawn import start_positions
 from src.envs.sc2_sim.units import UNITS, unit_names
 
-from .support import PLAYABLE, SYMMETRIC, make, positions
+from .support import MAPS, SYMMETRIC, make, positions
 from .test_observe import ground, is_walkable
 
 
-@pytest.mark.parametrize("map_name", PLAYABLE)
+@pytest.mark.parametrize("map_name", MAPS)
 def test_units_stand_free_around_their_spawn_points_on_walkable_ground(map_name):
     facts, place = all_maps()[map_name], start_positions(all_maps()[map_name]).T + 16.0
     units = [UNITS[name] for name in unit_names(facts)]
@@ -20,10 +20,16 @@ def test_units_stand_free_around_their_spawn_points_on_walkable_ground(map_name)
         assert is_walkable(ground(map_name), int(place[i, 0]), int(place[i, 1]))
         for j in range(i):
             assert np.hypot(*(place[i] - place[j])) >= a.separation + units[j].separation - 1e-5
-    n = facts.n_agents
-    assert np.hypot(*(place[:n] - [9, 16]).T).max() < 1 + 0.85 * n**0.5
-    assert np.hypot(*(place[n:] - [23, 16]).T).max() < 1 + 0.85 * (len(units) - n) ** 0.5
-    assert np.hypot(*(place[:n] - [9, 16]).T).min() == 0
+    kinds, n = np.array(unit_names(facts)), facts.n_agents
+    ally = np.arange(len(units)) < n
+    for group in facts.groups:
+        own = (kinds == group.unit) & (ally == (group.side == "ally"))
+        distance = np.hypot(*(place[own] - group.spawn).T)
+        together = sum(other.count for other in facts.groups if other.spawn == group.spawn)
+        room = 2 * max(unit.separation for unit in units)
+        assert np.sort(distance)[: group.count].max() < 1 + 1.1 * room * together**0.5
+    for spawn in {group.spawn for group in facts.groups}:
+        assert np.hypot(*(place - spawn).T).min() < 1e-5
 
 
 @pytest.mark.parametrize("map_name", SYMMETRIC)
