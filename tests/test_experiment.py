@@ -101,7 +101,7 @@ def test_evaluation_plays_the_logged_parameters(tmp_path, monkeypatch):
     played, real = [], subject.test_runner.run
 
     def run(**how):
-        assert how == {"t_env": subject.trainer.t_env, "explore": False}
+        assert how == {"t_env": subject.trainer.t_env, "explore": False, "watch": None}
         played.append((subject.trainer.t_env, subject.learner.updates, parameters(subject)))
         return real(**how)
 

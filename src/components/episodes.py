@@ -1,6 +1,6 @@
 """`Episodes`: what runners return, memories keep and learners read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import torch
@@ -19,7 +19,7 @@ class Episodes:
     state: Tensor  # [B, T+1, S] float32
     available_actions: Tensor  # [B, T+1, N, A] bool
     actions: Tensor  # [B, T, N] int64
-    reward: Tensor  # [B, T] float32
+    reward: Tensor  # [B, T] float32, or [B, T, N] where agents have rewards of their own
     terminated: Tensor  # [B, T] bool
     length: Tensor  # [B] int64
     info: dict[str, Tensor] = field(
@@ -39,8 +39,8 @@ class Episodes:
 
     @property
     def returns(self) -> Tensor:
-        """Undiscounted return of each episode: [B]."""
-        return self.reward.sum(dim=1)
+        """Undiscounted return of each episode, of all agents together: [B]."""
+        return self.reward.flatten(1).sum(dim=1)
 
     @property
     def last_actions(self) -> Tensor:
@@ -65,6 +65,37 @@ class Episodes:
 
     def to(self, device: torch.device) -> "Episodes":
         return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    @staticmethod
+    def concatenated(parts: Sequence["Episodes"]) -> "Episodes":
+        """All episodes of `parts`, padded to the longest of them. Extras must be the same in all parts."""
+        if len(parts) == 1:
+            return parts[0]
+        steps = max(part.actions.shape[1] for part in parts)
+        padded = [part._padded_to(steps) for part in parts]
+
+        def joined(name: str) -> Tensor | dict[str, Tensor]:
+            values = [getattr(part, name) for part in padded]
+            if isinstance(values[0], dict):
+                return {key: torch.cat([value[key] for value in values]) for key in values[0]}
+            return torch.cat(values)
+
+        return Episodes(**{each.name: joined(each.name) for each in fields(Episodes)})
+
+    def _padded_to(self, steps: int) -> "Episodes":
+        more = steps - self.actions.shape[1]
+
+        def longer(tensor: Tensor) -> Tensor:
+            return torch.cat([tensor, tensor.new_zeros(len(tensor), more, *tensor.shape[2:])], dim=1)
+
+        if not more:
+            return self
+        per_step = {
+            each.name: longer(getattr(self, each.name))
+            for each in fields(self)
+            if each.name not in ("length", "info", "extras")
+        }
+        return replace(self, **per_step, extras={name: longer(value) for name, value in self.extras.items()})
 
     def rows(self, chosen: slice | Tensor) -> "Episodes":
         """Some of the episodes, with the padding they have here."""

@@ -23,8 +23,10 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def one_step_target(reward: Tensor, terminated: Tensor, next_value: Tensor, gamma: float) -> Tensor:
-    """y_t = r_t + gamma (1 - terminated_t) V_{t+1}: [B, T], [B, T] bool, [B, T, J] -> [B, T, J]."""
-    return reward.unsqueeze(-1) + gamma * torch.where(terminated.unsqueeze(-1), 0.0, next_value)
+    """y_t = r_t + gamma (1 - terminated_t) V_{t+1}: [B, T] or [B, T, J], [B, T] bool, [B, T, J] -> [B, T, J]."""
+    if reward.dim() < next_value.dim():  # one reward for all
+        reward = reward.unsqueeze(-1)
+    return reward + gamma * torch.where(terminated.unsqueeze(-1), 0.0, next_value)
 
 
 def diagonal_gaussian_log_prob(sample: Tensor, mean: Tensor, variance: Tensor) -> Tensor:

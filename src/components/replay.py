@@ -51,7 +51,7 @@ class EpisodeReplay:
             "state": ((spec.state_dim,), stored, torch.float32),
             "available_actions": ((spec.n_agents, spec.n_actions), torch.bool, torch.bool),
             "actions": ((spec.n_agents,), action, torch.int64),
-            "reward": ((), torch.float32, torch.float32),
+            "reward": (() if spec.common_reward else (spec.n_agents,), torch.float32, torch.float32),
             "terminated": ((), torch.bool, torch.bool),
         }
         self._most_rows = settings.buffer_size * (spec.episode_limit + 1)

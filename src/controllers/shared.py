@@ -35,6 +35,11 @@ class SharedController(nn.Module):
     ) -> None:
         """`agent(input_dim=, output_dim=)` makes the network once its sizes are known."""
         super().__init__()
+        if spec.action_dim:
+            raise ValueError(
+                "mac=basic_mac chooses among discrete actions, and this environment's are continuous: "
+                "choose an algorithm for continuous actions, or another environment"
+            )
         self.settings, self.spec, self.action_selector = settings, spec, action_selector
         self.input_dim = (
             spec.obs_dim + spec.n_actions * settings.obs_last_action + spec.n_agents * settings.obs_agent_id

@@ -12,11 +12,13 @@ class EnvSpec:
 
     Attributes:
         n_agents: N.
-        n_actions: A, the number of discrete actions of each agent.
+        n_actions: A, the number of discrete actions of each agent; 0 where actions are continuous.
         obs_dim: O, the size of one agent's observation.
         state_dim: S, the size of the global state, which only training may look at.
         episode_limit: the most steps an episode can have.
         info_keys: names of the episode's outcomes in `Transition.info`, logged as `<name>_mean`.
+        action_dim: U, the size of each agent's continuous action in [-1, 1]; 0 where actions are discrete.
+        common_reward: whether the team shares one reward; else every agent has its own.
     """
 
     n_agents: int
@@ -25,6 +27,8 @@ class EnvSpec:
     state_dim: int
     episode_limit: int
     info_keys: tuple[str, ...] = ()
+    action_dim: int = 0
+    common_reward: bool = True
 
 
 class Observation(NamedTuple):
@@ -32,7 +36,7 @@ class Observation(NamedTuple):
 
     obs: Tensor  # [B, N, O] float32
     state: Tensor  # [B, S] float32
-    available_actions: Tensor  # [B, N, A] bool, at least one per agent
+    available_actions: Tensor  # [B, N, A] bool, at least one per agent; A is 0 where actions are continuous
 
 
 class Transition(NamedTuple):
@@ -43,7 +47,7 @@ class Transition(NamedTuple):
     """
 
     observation: Observation
-    reward: Tensor  # [B] float32, shared by the team
+    reward: Tensor  # [B] float32, or [B, N] where agents have rewards of their own
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
     info: dict[str, Tensor]  # one [B] entry for each of EnvSpec.info_keys, final once the game has ended
@@ -62,7 +66,7 @@ class MultiAgentEnv(Protocol):
         """Begin a new episode in every game."""
 
     def step(self, actions: Tensor) -> Transition:
-        """Advance every game by one step; `actions` is [B, N] int64."""
+        """Advance every game by one step; `actions` is [B, N] int64, or [B, N, U] float32 where continuous."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides what this environment does next."""

@@ -6,6 +6,10 @@ from pydantic import Field, model_validator
 
 from src.settings import Settings
 
+# Sparse SMAC of ADER ("An Adaptive Entropy-Regularization Framework for Multi-Agent Reinforcement Learning",
+# appendix C): per step, per enemy killed, per ally lost, for a win.
+ADER_REWARDS = (-0.1, 10.0, -1.0, 200.0)
+
 
 class SmacSettings(Settings):
     """What is observed and what is rewarded. Argument names and defaults are SMAC's (arXiv:1902.04043)."""

@@ -12,6 +12,7 @@ from src.components.functional import greedy_actions, masked_mean, one_step_targ
 from src.controllers.shared import SharedController
 from src.envs.base import EnvSpec
 from src.learners.base import Learner, LearnerSettings, Loss
+from src.modules.mixers.simple import IndependentMixer
 
 
 class QLearnerSettings(LearnerSettings):
@@ -41,6 +42,11 @@ class QLearner(Learner):
     ) -> None:
         """`controller` and `mixer` stand on `device`; `networks` are what a method trains besides."""
         refuse_other_mixer(mixer, self.mixer_inputs, type(self).__name__)
+        if not spec.common_reward and not isinstance(mixer, IndependentMixer):
+            raise ValueError(
+                "a mixer learns one value for the team, and here every agent has a reward of its own: "
+                "choose mixer=independent (--config=iql), or give the environment a common reward"
+            )
         super().__init__(settings, nn.ModuleDict({"controller": controller, "mixer": mixer, **networks}))
 
     def loss(self, episodes: Episodes) -> Loss:

@@ -1,5 +1,6 @@
-"""Whole episodes from environments that live in this process."""
+"""Whole episodes, all games of an environment side by side, driven from this process."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,9 +10,16 @@ from src.controllers.shared import SharedController
 from src.envs.base import MultiAgentEnv, Observation, Transition
 from src.settings import NoSettings
 
+HOPELESS_ROUNDS = (
+    10  # rounds in a row without a single whole episode, after which something is broken for good
+)
+
 
 class InProcessRunner:
-    """Plays one episode in each of an environment's B games, all at once."""
+    """Plays episodes in an environment's B games, all at once.
+
+    A game that broke off for a reason of its own (`Transition.spoiled`) is thrown away, never learned from.
+    """
 
     Settings = NoSettings
 
@@ -22,23 +30,55 @@ class InProcessRunner:
         env: MultiAgentEnv,
         controller: SharedController,
         generator: torch.Generator,
+        episodes: int | None = None,
     ) -> None:
-        """`generator`, on the controller's device, drives the exploration."""
+        """`generator`, on the controller's device, drives the exploration; `episodes` (B) is what a run returns."""
         self.env, self.controller, self.generator = env, controller, generator
+        self.episodes = episodes or env.batch_size
 
     @torch.no_grad()
-    def run(self, *, t_env: int, explore: bool) -> Episodes:
-        """B episodes of the policy of this moment. `t_env` places it on the exploration schedule."""
+    def run(self, *, t_env: int, explore: bool, watch: Callable[[], None] | None = None) -> Episodes:
+        """Exactly `episodes` episodes of the policy of this moment, in as many rounds of B games as that takes.
+
+        Args:
+            t_env: places the policy on its exploration schedule.
+            explore: whether it explores.
+            watch: called at the start and after every step of each round.
+
+        Raises:
+            RuntimeError: again and again, not one game came to its end.
+        """
+        parts: list[Episodes] = []
+        missing, hopeless = self.episodes, 0
+        while missing:
+            whole = self._round(t_env, explore, watch).rows(slice(missing))
+            missing -= whole.batch_size
+            parts.append(whole)
+            hopeless = 0 if whole.batch_size else hopeless + 1
+            if hopeless == HOPELESS_ROUNDS:
+                raise RuntimeError(
+                    f"{HOPELESS_ROUNDS} rounds of {self.env.batch_size} games brought not one whole episode: "
+                    "the games break off every time"
+                )
+        return Episodes.concatenated([part for part in parts if part.batch_size])
+
+    def _round(self, t_env: int, explore: bool, watch: Callable[[], None] | None) -> Episodes:
+        """One episode in every game, less those that broke off."""
         generator = self.generator if explore else None
         observation = self.env.reset()
         memory = self.controller.initial_memory(self.env.batch_size)
         record = _Record(self.env, observation)
+        if watch:
+            watch()
         while not record.finished:
             actions, memory = self.controller.act(observation, memory, t_env, generator)
             transition = self.env.step(actions)
             record.add(actions, transition)
             observation = transition.observation
-        return record.episodes()
+            if watch:
+                watch()
+        episodes = record.episodes()
+        return episodes if transition.spoiled is None else episodes.rows(~transition.spoiled)
 
     def exploration(self, t_env: int) -> dict[str, float]:
         """Where the policy stands on its exploration schedule, to be logged."""
@@ -67,7 +107,8 @@ class _Record:
         self.state = empty(steps + 1, spec.state_dim, dtype=torch.float32)
         self.available = empty(steps + 1, spec.n_agents, spec.n_actions, dtype=torch.bool)
         self.actions = empty(steps, spec.n_agents, dtype=torch.int64)
-        self.reward = empty(steps, dtype=torch.float32)
+        own_rewards = () if spec.common_reward else (spec.n_agents,)
+        self.reward = empty(steps, *own_rewards, dtype=torch.float32)
         self.terminated = empty(steps, dtype=torch.bool)
         self.length = torch.zeros(games, dtype=torch.int64, device=device)
         self.playing = torch.ones(games, dtype=torch.bool, device=device)
@@ -104,7 +145,9 @@ class _Record:
             state=self.state[:, : self.steps + 1].masked_fill_(after[..., None], 0.0),
             available_actions=self.available[:, : self.steps + 1].masked_fill_(after[..., None, None], False),
             actions=self.actions[:, : self.steps].masked_fill_(idle[..., None], 0),
-            reward=self.reward[:, : self.steps].masked_fill_(idle, 0.0),
+            reward=self.reward[:, : self.steps].masked_fill_(
+                idle.view(*idle.shape, *[1] * (self.reward.dim() - 2)), 0.0
+            ),
             terminated=self.terminated[:, : self.steps].masked_fill_(idle, False),
             length=self.length,
             info={name: value.to(torch.float32) for name, value in self.info.items()},

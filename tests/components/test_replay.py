@@ -1,5 +1,6 @@
 """The replay memory against a list of episodes, which is what it stands for."""
 
+import dataclasses
 import inspect
 import math
 
@@ -259,3 +260,15 @@ def test_no_loop_over_episodes():
             or '"actions", "reward"' in line
             for line in loops
         ), loops
+
+
+def test_rewards_of_every_agent_are_kept():
+    spec = dataclasses.replace(SPEC, common_reward=False)
+    kept = memory(4, spec=spec)
+    episodes = random_episodes([2, 3], seed=1)
+    own = torch.arange(2 * 3 * spec.n_agents, dtype=torch.float32).view(2, 3, -1) * episodes.mask.unsqueeze(2)
+    kept.add(dataclasses.replace(episodes, reward=own))
+    sample = kept.sample(2)
+    order = [0, 1] if sample.length[0] == 2 else [1, 0]
+    assert torch.equal(sample.reward, own[order])
+    assert torch.equal(sample.returns, own[order].sum((1, 2)))

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -115,6 +116,33 @@ def test_iql_is_one_q_learner_per_agent():
         following = next_chosen[..., agent] * ~episodes.terminated
         errors.append((chosen[..., agent] - episodes.reward - 0.99 * following).square().mean())
     torch.testing.assert_close(learner.loss(episodes).value, torch.stack(errors).mean())
+
+
+def test_agents_with_rewards_of_their_own_learn_each_from_its_own():
+    learner = make_learner("iql", replace(SMALL, common_reward=False))
+    episodes = random_episodes([4, 4])
+    own = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(5))
+    _, next_chosen, _ = learner.utilities(episodes)
+    chosen, _, _ = learner.utilities(episodes)
+    errors = [
+        (chosen[..., i] - own[..., i] - 0.99 * (next_chosen[..., i] * ~episodes.terminated).detach())
+        .square()
+        .mean()
+        for i in range(3)
+    ]
+    loss = learner.loss(replace(episodes, reward=own)).value
+    torch.testing.assert_close(loss, torch.stack(errors).mean())
+
+
+@pytest.mark.parametrize("algorithm", ["vdn", "qmix", "mnmpg"])
+def test_a_mixer_needs_a_common_reward(algorithm):
+    with pytest.raises(ValueError, match="mixer=independent"):
+        make_learner(algorithm, replace(SMALL, common_reward=False))
+
+
+def test_continuous_actions_are_refused():
+    with pytest.raises(ValueError, match="continuous"):
+        make_learner("iql", replace(SMALL, n_actions=0, action_dim=2))
 
 
 def test_targets_follow_every_so_many_episodes():

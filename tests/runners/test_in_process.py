@@ -146,3 +146,64 @@ def test_its_state_is_the_games_and_the_exploration(runner):
     other.load_state_dict(state)
     assert other.env.resets == 1
     assert torch.equal(torch.rand(3, generator=other.generator), torch.rand(3, generator=runner.generator))
+
+
+class Breaking(Scripted):
+    """Games break off as told: `broken[round]` are the numbers of the games that do, one step before their end."""
+
+    def __init__(self, broken: list[set[int]]) -> None:
+        super().__init__()
+        self.broken = broken
+
+    def step(self, actions: torch.Tensor) -> Transition:
+        after = super().step(actions)
+        breaks = torch.zeros(self.batch_size, dtype=torch.bool)
+        breaks[list(self.broken[min(self.resets, len(self.broken)) - 1])] = True
+        ended = after.terminated | after.truncated
+        return after._replace(
+            terminated=after.terminated & ~breaks,
+            truncated=after.truncated | (ended & breaks),
+            spoiled=ended & breaks,
+        )
+
+
+def play(env: Scripted, episodes: int):
+    runner = InProcessRunner(
+        NoSettings(), env=env, controller=CountingController(), generator=torch.Generator(), episodes=episodes
+    )
+    return runner.run(t_env=0, explore=False)
+
+
+def test_games_that_broke_off_are_played_again():
+    episodes = play(Breaking([{0, 2}, {1}]), episodes=4)
+    assert episodes.length.tolist() == [1, 5, 3, 5]  # games 1 and 3 of the first round, 0 and 2 of the second
+    assert episodes.obs[:, 0, 0, 0].tolist() == [120.0, 140.0, 210.0, 230.0]
+    assert episodes.info["won"].tolist() == [0.0, 0.0, 1.0, 0.0]
+
+
+def test_more_episodes_than_games_take_several_rounds():
+    env = Breaking([set()])
+    episodes = play(env, episodes=10)
+    assert env.resets == 3
+    assert episodes.length.tolist() == [*LENGTHS, *LENGTHS, *LENGTHS[:2]]
+    assert episodes.obs[:, 0, 0, 0].tolist() == [110, 120, 130, 140, 210, 220, 230, 240, 310, 320]
+
+
+def test_games_that_always_break_off_end_the_run():
+    with pytest.raises(RuntimeError, match="not one whole episode"):
+        play(Breaking([{0, 1, 2, 3}]), episodes=4)
+
+
+def test_a_round_of_which_nothing_is_left_is_forgotten():
+    assert play(Breaking([{0, 1, 2, 3}, set()]), episodes=4).obs[:, 0, 0, 0].tolist() == [210, 220, 230, 240]
+
+
+def test_every_moment_can_be_watched():
+    seen = []
+    runner = InProcessRunner(
+        NoSettings(), env=Scripted(), controller=CountingController(), generator=torch.Generator()
+    )
+    runner.run(t_env=0, explore=False, watch=lambda: seen.append(runner.env.t.tolist()))
+    assert seen[0] == [0, 0, 0, 0]
+    assert seen[-1] == LENGTHS
+    assert len(seen) == 1 + max(LENGTHS)
