@@ -11,9 +11,10 @@ def print_listing() -> None:
         print(f"{title} ({flag}=)")
         for name in files.names(flag):
             _print_entry(name, files.summary(files.FOLDERS[flag] / f"{name}.yaml"))
-    for env in sorted(MAPS):
-        print(f"maps of {env} (with env_args.map_name=)")
-        for name, sentence in _maps(env).items():
+    for source in sorted(set(MAPS.values())):
+        environments = [env for env in sorted(MAPS) if MAPS[env] == source]
+        print(f"maps of {' and '.join(environments)} (with env_args.map_name=)")
+        for name, sentence in _maps(source).items():
             _print_entry(name, sentence)
 
 
@@ -21,6 +22,6 @@ def _print_entry(name: str, sentence: str) -> None:
     print(f"  {name:<16} {sentence}")
 
 
-def _maps(env: str) -> dict[str, str]:
-    module, _, function = MAPS[env].partition(":")
+def _maps(source: str) -> dict[str, str]:
+    module, _, function = source.partition(":")
     return getattr(importlib.import_module(module), function)()

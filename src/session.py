@@ -2,10 +2,11 @@
 
 import traceback
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from src.configuration.plan import ENV_ARGS, Layer, Plan, Sources, make_plan
+from src.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
 from src.errors import UserError
 from src.experiment import Experiment
 from src.recording.checkpoints import load_checkpoint
@@ -15,7 +16,9 @@ from src.recording.files import write_text_atomically
 from src.recording.folder import RunFolder, create_run_folder, open_run_folder
 from src.recording.metrics import MetricsFile
 from src.recording.mirrors import Mirror
-from src.recording.models import find_model
+from src.recording.models import load_learner
+from src.recording.mongo import MongoTarget
+from src.recording.mongo_mirror import mirrored_to_mongo
 from src.recording.progress import Progress
 from src.recording.provenance import collect_provenance, typed_command, write_provenance
 from src.recording.recorder import Recorder
@@ -26,7 +29,10 @@ from src.registry import nearest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # what a resumed run may be told anew: nothing that would change what it has already done
-RESUMABLE = ("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard")
+RESUMABLE = (
+    *("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard"),
+    "mongo_database",
+)
 # how torch says that a tensor cannot be had, in lower case
 OUT_OF_MEMORY = (
     "allocate memory",
@@ -39,20 +45,21 @@ OUT_OF_MEMORY = (
 EXIT_STATUS = {"COMPLETED": 0, "INTERRUPTED": 130, "TERMINATED": 143}
 
 
-def start(plan: Plan) -> int:
+def start(plan: Plan, mongo_url: str | None = None) -> int:
     """Train from the beginning, or from a saved model, in a new run folder; the exit status."""
+    mongo = _mongo_target(plan, mongo_url)
     console = Console()
-    experiment = _build(plan, console)
-    if plan.run.checkpoint_path:
-        path, step = find_model(Path(plan.run.checkpoint_path), plan.run.load_step)
-        _load(experiment.load_model, load_checkpoint(path, kind="model"), path, step)
-        console.print(f"model: {path}")
-    with stop_on_signals() as stop:  # from here on there is something to close properly
-        folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
-        return _record(experiment, folder, console, stop, checkpoint=None)
+    with closing(_build(plan, console)) as experiment:
+        if plan.run.checkpoint_path:
+            state, step, path = load_learner(Path(plan.run.checkpoint_path), plan.run.load_step)
+            _load(experiment.load_model, state, path, step)
+            console.print(f"model: {path}")
+        with stop_on_signals() as stop:  # from here on there is something to close properly
+            folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
+            return _record(experiment, folder, console, stop, mongo, checkpoint=None)
 
 
-def resume(path: Path, typed: Mapping[str, Any]) -> int:
+def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -> int:
     """Go on with a run as if it had never stopped; the exit status."""
     folder = open_run_folder(path)
     for key, value in typed.items():
@@ -62,19 +69,19 @@ def resume(path: Path, typed: Mapping[str, Any]) -> int:
                 f"{nearest(key, list(RESUMABLE))}\nWhat may be given anew: {', '.join(RESUMABLE)}."
             )
     MetricsFile(folder.metrics).close()  # refuses a run that is still going before anything of it is touched
-    layers = (Layer.of_file(folder.config), Layer.of_command_line(typed))
-    plan = make_plan(Sources(layers))
+    plan = make_plan(Sources.of_run(folder.config, typed))
+    mongo = _mongo_target(plan, mongo_url)
     checkpoint = load_checkpoint(folder.checkpoint)
     console = Console()
-    experiment = _build(plan, console)
-    _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
-    if experiment.trainer.t_env >= plan.run.t_max:
-        raise UserError(
-            f"{path} is finished: {experiment.trainer.t_env:,} of {plan.run.t_max:,} steps. "
-            "To train it further: with t_max=<more>."
-        )
-    with stop_on_signals() as stop:
-        return _record(experiment, folder, console, stop, checkpoint)
+    with closing(_build(plan, console)) as experiment:
+        _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
+        if experiment.trainer.t_env >= plan.run.t_max:
+            raise UserError(
+                f"{path} is finished: {experiment.trainer.t_env:,} of {plan.run.t_max:,} steps. "
+                "To train it further: with t_max=<more>."
+            )
+        with stop_on_signals() as stop:
+            return _record(experiment, folder, console, stop, mongo, checkpoint)
 
 
 def run_name(plan: Plan) -> str:
@@ -82,6 +89,10 @@ def run_name(plan: Plan) -> str:
     world = plan.config[ENV_ARGS].get("map_name", plan["env"].name)
     parts = [plan.run.name, str(world), f"seed{plan.run.seed}"]
     return "__".join([*parts, plan.run.label] if plan.run.label else parts)
+
+
+def _mongo_target(plan: Plan, url: str | None) -> MongoTarget | None:
+    return MongoTarget(url, plan.run.mongo_database) if url else None
 
 
 def _build(plan: Plan, console: Console) -> Experiment:
@@ -117,6 +128,7 @@ def _record(
     folder: RunFolder,
     console: Console,
     stop: Stop,
+    mongo: MongoTarget | None,
     checkpoint: Mapping[str, Any] | None,
 ) -> int:
     plan = experiment.plan
@@ -124,18 +136,19 @@ def _record(
     console.open_log(folder.console)
     console.print(f"run: {folder.root}")
     write_text_atomically(folder.config, plan.text())
-    write_provenance(folder, collect_provenance(command, REPOSITORY))
-    tensorboard = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
+    facts = experiment.environment_facts
+    write_provenance(folder, {**collect_provenance(command, REPOSITORY), "environment": facts})
+    mirrors: list[Mirror] = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
 
     def work(sacred: Mirror) -> dict[str, float]:
         progress = Progress(console, plan.run.t_max)
         progress.begin(experiment.trainer.t_env, experiment.trainer.episode)
-        with Recorder(folder, console, progress, [sacred, *tensorboard]) as recorder:
+        with Recorder(folder, console, progress, [sacred, *mirrors]) as recorder:
             if checkpoint is not None:
                 recorder.load_state_dict(checkpoint["recorder"])
             try:
                 if plan.run.evaluate:
-                    experiment.evaluate_only(recorder)
+                    experiment.evaluate_only(recorder, folder)
                 else:
                     experiment.train(recorder, folder, stop)
             finally:
@@ -145,15 +158,19 @@ def _record(
             return recorder.results()
 
     try:
-        outcome = record_with_sacred(
-            work,
-            config=plan.config,
-            folder=folder,
-            command=command,
-            name=plan.run.name,
-            t_max=plan.run.t_max,
-            report=console.print,
-        )
+        with mirrored_to_mongo(mongo, folder, console.print) as mongo_mirrors:
+            mirrors.extend(mongo_mirrors)
+            outcome = record_with_sacred(
+                work,
+                config=plan.config,
+                folder=folder,
+                command=command,
+                name=plan.run.name,
+                t_max=plan.run.t_max,
+                environment=facts,
+                earlier_seconds=checkpoint["recorder"]["wall_time"] if checkpoint else 0.0,
+                report=console.print,
+            )
     except KeyboardInterrupt:
         console.print(f"stopped at once; what the last checkpoint holds: --resume={folder.root}")
         return EXIT_STATUS["INTERRUPTED"]

@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
 from src.components.process import prepare_process
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop("COHORT_MONGO_URL", None)  # a developer's own database is no place for test runs
     prepare_process(torch_threads=1)

@@ -114,6 +114,12 @@ class Sources:
             )
         )
 
+    @classmethod
+    def of_run(cls, config: Path, typed: Mapping[str, Any]) -> "Sources":
+        """A run's own `config.yaml`, then what was typed; `default.yaml` gives what is younger than the run."""
+        default = Layer.of_file(files.DEFAULT_FILE, shared=True)
+        return cls((default, Layer.of_file(config), Layer.of_command_line(typed)))
+
     def merged(self) -> dict[str, Any]:
         flat: dict[str, Any] = {}
         for layer in self.layers:

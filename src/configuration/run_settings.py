@@ -1,6 +1,6 @@
 """Settings of the run itself: how long, how often, where to, what from."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,9 @@ class RunSettings(Settings):
     torch_threads: int = Field(ge=1, le=1024, description="CPU threads of each process")
     local_results_path: str = Field(min_length=1, description="the folder that run folders are made in")
     use_tensorboard: bool = Field(description="write TensorBoard events into the run's folder as well")
+    mongo_database: str = Field(
+        max_length=63, pattern=r"^[\w-]+$", description="the database that --mongo=<url> adds this run to"
+    )
     checkpoint_interval: int = Field(
         ge=1, description="environment steps between two checkpoints to resume from"
     )
@@ -31,6 +34,24 @@ class RunSettings(Settings):
     checkpoint_path: str = Field(description="a run, its models folder or one model in it, to start from")
     load_step: int = Field(ge=0, description="the step of the model to load: the nearest one; 0 is the last")
     evaluate: bool = Field(description="evaluate the loaded model over test_nepisode episodes and stop")
+
+    save_replay: bool = Field(
+        description="with evaluate=True: keep the evaluation's first game to be watched, in the run's replays folder"
+    )
+    replay_format: Literal["mp4", "gif"] = Field(
+        description="kind of video; the real game writes its own replays"
+    )
+    replay_agent: int | None = Field(
+        ge=0, description="number of the agent whose sight the video shows; null for none"
+    )
+
+    @model_validator(mode="after")
+    def a_replay_is_of_an_evaluation(self) -> Self:
+        if self.save_replay and not self.evaluate:
+            raise ValueError(
+                "save_replay=True needs evaluate=True checkpoint_path=<run folder or models folder>"
+            )
+        return self
 
     @model_validator(mode="after")
     def evaluation_has_a_model(self) -> Self:

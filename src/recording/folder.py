@@ -57,6 +57,11 @@ class RunFolder:
         return self.root / "models"
 
     @property
+    def replays(self) -> Path:
+        """Videos and replay files of evaluations."""
+        return self.root / "replays"
+
+    @property
     def sacred(self) -> Path:
         """Sacred's file observer, one numbered folder per session."""
         return self.root / "sacred"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UserError
-from src.recording.checkpoints import save_atomically
+from src.recording.checkpoints import load_checkpoint, save_atomically
 
 MODEL_FILE = "learner.pt"
 
@@ -16,6 +16,20 @@ def save_model(state: dict[str, Any], models: Path, t_env: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_atomically(state, path, kind="model")
     return path
+
+
+def load_learner(checkpoint_path: Path, load_step: int) -> tuple[dict[str, Any], int, Path]:
+    """A learner's saved state, its step and its file: a model as `find_model` finds it, else a run's checkpoint.
+
+    Raises:
+        UserError: there is neither.
+    """
+    checkpoint = checkpoint_path / "checkpoint.pt"
+    if not load_step and os.path.isfile(checkpoint) and not os.path.isdir(checkpoint_path / "models"):
+        trainer = load_checkpoint(checkpoint)["trainer"]
+        return trainer["learner"], trainer["counters"]["t_env"], checkpoint
+    path, step = find_model(checkpoint_path, load_step)
+    return load_checkpoint(path, kind="model"), step, path
 
 
 def find_model(checkpoint_path: Path, load_step: int) -> tuple[Path, int]:

@@ -30,6 +30,8 @@ _PACKAGES = (
         "mujoco",
         "ray",
         "s2clientprotocol",
+        "pysc2",
+        "smac",
     ),
 )
 _SOURCES = ("*.py", "*.yaml", "*.yml")

@@ -100,10 +100,11 @@ def record_with_sacred(
     name: str,
     t_max: int,
     report: Callable[[str], None],
-    observers: Sequence[RunObserver] = (),
+    environment: Mapping[str, str | int] | None = None,
+    earlier_seconds: float = 0.0,
     beat_seconds: float = 10.0,
 ) -> SacredOutcome:
-    """Run `main` as one Sacred run; observers that fail are reported and nothing else.
+    """Run `main` as one Sacred run; an observer that fails is reported and nothing else.
 
     Every session of a run gets a new Sacred id; `meta.run_folder` in its record is what they have in common.
     No random generator is touched: seeding is the experiment's own business.
@@ -117,12 +118,12 @@ def record_with_sacred(
         name: the experiment's name.
         t_max: the run's length in environment steps, by which the metrics are thinned.
         report: prints one line on the console.
-        observers: further places to record to, as MongoDB's; guarded like the folder's own.
-        beat_seconds: how often observers receive the metrics.
+        environment: facts about a foreign game, as its version; kept in the record's `meta`.
+        earlier_seconds: running time of the sessions before this one.
+        beat_seconds: how often the record receives the metrics.
     """
     experiment = _experiment(name, config)
-    inner = [_FileObserver(folder.sacred), *observers]
-    experiment.observers = [_GuardedObserver(observer, report) for observer in inner]
+    experiment.observers = [_GuardedObserver(_FileObserver(folder.sacred), report)]
     entered = False
 
     def train() -> dict[str, float] | None:
@@ -142,7 +143,9 @@ def record_with_sacred(
             meta_info={
                 "typed_command": without_credentials(command),
                 "run_folder": folder.name,
+                "environment": _recordable(environment or {}),
                 "session": _earlier_sessions(folder.sacred) + 1,
+                "earlier_seconds": earlier_seconds,
             },
             options={"--beat-interval": beat_seconds},
         )

@@ -1,6 +1,7 @@
 """From files and typed words to settings: what wins, what is refused, and that nothing is declared in vain."""
 
 import ast
+import inspect
 import itertools
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from src.configuration import files
 from src.configuration.plan import ENV_ARGS, ROLES, Layer, Sources, make_plan
 from src.configuration.run_settings import RunSettings
 from src.errors import UserError
+from src.experiment import Experiment
 from src.settings import Settings
 from tests import harness
 
@@ -151,6 +153,8 @@ def fields_read(text: str) -> set[str]:
 
 def read_by(what: str, reader: type[Settings]) -> set[str]:
     """Fields that code near a settings class reads: in the packages of the class and of those it inherits from."""
+    if "self.model_dump(" in inspect.getsource(reader):  # hands all its fields on, as smac's arguments
+        return set(reader.model_fields)
     if what == "run":
         return fields_read((SOURCE / "experiment.py").read_text() + (SOURCE / "session.py").read_text())
     packages = {
@@ -265,9 +269,7 @@ def test_what_an_outsiders_settings_refuse_is_a_message(tmp_path, monkeypatch):
 
 
 def test_the_device_falls_back_to_the_cpu_with_a_word():
-    from src.experiment import choose_device
-
     said: list[str] = []
-    device = choose_device(False, said.append)
-    assert device == torch.device("cpu")
-    assert said == ["device: CPU"]
+    subject = Experiment(make_plan(Sources.read("qmix", "matrix_games", {"use_cuda": False})), said.append)
+    assert subject.device == torch.device("cpu")
+    assert said[0] == "device: CPU"

@@ -6,10 +6,15 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from src.recording.folder import RunFolder, create_run_folder
+from src.recording.mongo import MongoTarget
+from tests.mongod import Mongod, database, mongod, server
+
+__all__ = ["database", "mongod", "server"]  # fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,3 +54,9 @@ def child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture
+def target(mongod: Mongod, database: Any) -> MongoTarget:
+    """That server's address, and the database of this test."""
+    return MongoTarget(mongod.url(), database.name)

@@ -1,0 +1,172 @@
+"""Drawing curves: one panel per map and metric, readable in a column of a paper."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.analysis.curves import Curve
+from src.errors import UserError
+from src.recording.curve import short_steps
+from src.recording.files import replace_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which colour-blind people tell apart, without the yellow that white paper swallows;
+# with more curves than colours, the strokes tell them apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STROKES = ("-", "--", ":", "-.")
+SUFFIXES = (".png", ".svg", ".pdf")
+WIDEST = 4  # panels in a row
+NOTES = 8  # lines of small print; the terminal has them all
+LETTERS = 18  # of small print in an inch
+PANEL = (2.5, 1.9)  # inches
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        title: the map.
+        metric: the metric's name.
+        curves: legend entry without the number of seeds, to curve.
+        marks: legend entries that get an asterisk, because the notes speak of them.
+    """
+
+    title: str
+    metric: str
+    curves: Mapping[str, Curve]
+    marks: frozenset[str] = frozenset()
+
+
+def metric_label(metric: str) -> str:
+    """A metric as an axis has it: "test win rate" for test_battle_won_mean."""
+    return metric.replace("battle_won", "win rate").removesuffix("_mean").replace("_", " ")
+
+
+def draw(
+    panels: Sequence[Panel],
+    path: Path,
+    *,
+    x_label: str,
+    caption: str,
+    notes: Sequence[str] = (),
+    title: str = "",
+) -> None:
+    """Write a figure of `panels`, as many rows as metrics where they fit, to a file of one of `SUFFIXES`.
+
+    Args:
+        panels: in the order of reading; those of one metric share the y axis.
+        path: the file.
+        x_label: of the lowest row.
+        caption: one line that says what lines and bands are.
+        notes: small print below it.
+        title: a line above the figure.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns, rows = _layout(panels)
+    labels = list(dict.fromkeys(label for panel in panels for label in panel.curves))
+    width = max(3.3, PANEL[0] * columns)
+    small_print = _small_print([caption, *notes], width)
+    # Text in SVG and PDF stays text, and no date makes two equal figures differ.
+    with rc_context({"font.size": 8, "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "cohort"}):
+        height = PANEL[1] * rows + 0.3 + 0.12 * len(small_print) + (0.2 if title else 0)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _draw_panel(axes, panel, labels)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        _label(grid.flat[: len(panels)], panels, columns, x_label)
+        _explain(figure, grid.flat[: len(panels)], columns, title)
+        figure.supxlabel("\n".join(small_print), fontsize=6.5, color="#555555", x=0.01, ha="left")
+        _write(figure, path)
+
+
+def _small_print(paragraphs: Sequence[str], inches: float) -> list[str]:
+    """Lines that fit the figure's width, and not too many of them."""
+    lines = [line for text in paragraphs for line in textwrap.wrap(text, int(LETTERS * inches))]
+    return lines if len(lines) <= NOTES else [*lines[: NOTES - 1], "... and more, which the terminal says"]
+
+
+def _layout(panels: Sequence[Panel]) -> tuple[int, int]:
+    """Columns and rows: a row per metric while its panels fit into one, else row after row."""
+    metrics = {panel.metric for panel in panels}
+    maps = len(panels) // len(metrics)
+    if len(panels) == maps * len(metrics) and maps <= WIDEST and len(metrics) > 1:
+        return maps, len(metrics)
+    columns = min(len(panels), WIDEST)
+    return columns, -(-len(panels) // columns)
+
+
+def _draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    for label, curve in panel.curves.items():
+        place = labels.index(label)
+        colour, stroke = COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)]
+        entry = f"{label}{'*' if label in panel.marks else ''} ({len(curve.runs)})"
+        marker = "o" if len(curve.x) == 1 else None
+        axes.plot(
+            curve.x, curve.centre, color=colour, linestyle=stroke, linewidth=1.3, label=entry, marker=marker
+        )
+        if curve.low is not None:
+            axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
+    axes.set_xlim(left=0)
+    if "battle_won" in panel.metric:
+        axes.set_ylim(-0.03, 1.03)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_steps(steps)))
+    axes.grid(color="#e3e7eb", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _explain(figure: "Figure", grid: Sequence["Axes"], columns: int, title: str) -> None:
+    """The title, and one legend for the figure where all panels have the same entries, else one in each."""
+    style = {"frameon": False, "fontsize": 6.5, "title_fontsize": 8, "handlelength": 1.4}
+    legends = [axes.get_legend_handles_labels() for axes in grid]
+    if len(grid) > 1 and all(entries == legends[0][1] for _, entries in legends):
+        figure.legend(
+            *legends[0], loc="outside upper center", ncols=3 * columns, title=title or None, **style
+        )
+        return
+    if title:
+        figure.suptitle(title, fontsize=8)
+    for axes in grid:
+        axes.legend(borderaxespad=0.2, labelspacing=0.25, **style)
+
+
+def _label(grid: Sequence["Axes"], panels: Sequence[Panel], columns: int, x_label: str) -> None:
+    """Name each map once where rows are metrics; y at the left and where the metric changes, x where a column ends."""
+    rows_are_metrics = len({panel.metric for panel in panels}) * columns == len(panels)
+    for number, (axes, panel) in enumerate(zip(grid, panels, strict=True)):
+        if number < columns or not rows_are_metrics:
+            axes.set_title(panel.title, fontsize=8)
+        if number % columns == 0 or panels[number - 1].metric != panel.metric:
+            axes.set_ylabel(metric_label(panel.metric))
+        if number + columns >= len(panels):
+            axes.set_xlabel(x_label)
+
+
+def _write(figure: "Figure", path: Path) -> None:
+    kind = path.suffix.lower()
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(kind)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_atomically(
+            path, lambda file: figure.savefig(file, format=kind[1:], dpi=200, metadata=metadata)
+        )
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error

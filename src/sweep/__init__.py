@@ -1,0 +1,1 @@
+"""Many runs from one command line, over a machine's cores or a Ray cluster."""

@@ -1,0 +1,113 @@
+"""What is on the paper: panels, labels, bands, legends and small print."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from src.analysis import figure
+from src.analysis.curves import Curve
+from src.analysis.figure import COLOURS, NOTES, Panel, draw
+from src.errors import UserError
+
+
+def curve(runs: int = 3, band: bool = True) -> Curve:
+    x = np.array([0.0, 1e5, 2e5])
+    low, high = (x / 4e5, x / 2e5) if band else (None, None)
+    return Curve((None,) * runs, x, x / 3e5, low, high, 2e5)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Figure]:
+    """Draws panels and returns the figure instead of writing it."""
+
+    def drawn(*panels: Panel, notes: tuple[str, ...] = (), title: str = "") -> Figure:
+        figures: list[Figure] = []
+        monkeypatch.setattr(figure, "_write", lambda made, path: figures.append(made))
+        draw(panels, Path("x.png"), x_label="environment steps", caption="mean", notes=notes, title=title)
+        return figures[0]
+
+    return drawn
+
+
+def visible(made: Figure) -> list:
+    return [axes for axes in made.axes if axes.get_visible()]
+
+
+def test_a_band_where_there_is_one(paper: Callable[..., Figure]) -> None:
+    (axes,) = visible(paper(Panel("3m", "test_battle_won_mean", {"a": curve(), "b": curve(1, band=False)})))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a (3)", "b (1)"]
+    assert [to_hex(line.get_color()).upper() for line in axes.lines] == list(COLOURS[:2])
+    (band,) = axes.collections
+    corners = band.get_paths()[0].vertices
+    assert (corners[:, 1].min(), corners[:, 1].max()) == (0.0, 1.0)
+    assert axes.get_ylim() == (-0.03, 1.03)
+    assert axes.get_ylabel() == "test win rate"
+    assert axes.get_xlabel() == "environment steps"
+    axes.figure.canvas.draw()
+    assert "100k" in [label.get_text() for label in axes.get_xticklabels()]
+
+
+def test_metrics_are_rows_and_maps_columns(paper: Callable[..., Figure]) -> None:
+    panels = [
+        Panel(name, metric, {"a": curve()})
+        for metric in ("test_return_mean", "loss")
+        for name in ("3m", "8m")
+    ]
+    made = paper(*panels, title="a title")
+    axes = visible(made)
+    assert [one.get_title() for one in axes] == ["3m", "8m", "", ""]
+    assert [one.get_ylabel() for one in axes] == ["test return", "", "loss", ""]
+    assert [one.get_xlabel() for one in axes] == ["", "", "environment steps", "environment steps"]
+    assert all(one.get_legend() is None for one in axes)
+    (legend,) = made.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a (3)"]
+    assert legend.get_title().get_text() == "a title"
+
+
+def test_many_maps_wrap_and_keep_their_names(paper: Callable[..., Figure]) -> None:
+    panels = [Panel(f"map{number}", "loss", {"a": curve(number)}) for number in range(1, 7)]
+    axes = visible(paper(*panels))
+    assert [one.get_title() for one in axes] == [panel.title for panel in panels]
+    assert [one.get_xlabel() != "" for one in axes] == [False, False, True, True, True, True]
+    # seeds differ from map to map: each has a legend of its own
+    assert [one.get_legend().get_texts()[0].get_text() for one in axes] == [
+        f"a ({number})" for number in range(1, 7)
+    ]
+
+
+def test_a_method_keeps_its_colour_and_marks_are_seen(paper: Callable[..., Figure]) -> None:
+    made = paper(
+        Panel("3m", "loss", {"a": curve(), "b": curve()}),
+        Panel("8m", "loss", {"b": curve()}, frozenset(["b"])),
+    )
+    first, second = visible(made)
+    assert second.lines[0].get_color() == first.lines[1].get_color()
+    assert second.get_legend().get_texts()[0].get_text() == "b* (3)"
+
+
+def test_more_curves_than_colours_differ_in_their_strokes(paper: Callable[..., Figure]) -> None:
+    names = [f"method{number}" for number in range(2 * len(COLOURS))]
+    (axes,) = visible(paper(Panel("3m", "loss", {name: curve() for name in names})))
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == len(names)
+
+
+def test_the_small_print_stays_small(paper: Callable[..., Figure]) -> None:
+    made = paper(
+        Panel("3m", "loss", {"a": curve()}), notes=tuple(f"{'word ' * 30}{number}" for number in range(9))
+    )
+    made.canvas.draw()
+    lines = made.get_supxlabel().splitlines()
+    assert len(lines) == NOTES
+    assert lines[-1] == "... and more, which the terminal says"
+    extent = made._supxlabel.get_window_extent()
+    assert extent.x1 <= made.bbox.width
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        draw([Panel("3m", "loss", {"a": curve()})], tmp_path / "file" / "x.png", x_label="", caption="")

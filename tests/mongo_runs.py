@@ -1,0 +1,101 @@
+"""Small runs for the tests of MongoDB, and the comparison of what a reader finds there with the run's folder."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from src.recording.console import Console
+from src.recording.folder import RunFolder
+from src.recording.metrics import Record, read_metrics, series
+from src.recording.mirrors import Mirror
+from src.recording.mongo import MongoTarget
+from src.recording.mongo_mirror import mirrored_to_mongo
+from src.recording.progress import Progress
+from src.recording.recorder import Recorder
+from src.recording.sacred_mirror import SacredOutcome, record_with_sacred
+
+CONFIG = {
+    "name": "qmix",
+    "mixer": "qmix",
+    "seed": 3,
+    "lr": 5e-4,
+    "t_max": 1000,
+    "use_cuda": False,
+    "label": "",
+    "mongo_database": "cohort",
+    "env_args": {"map_name": "3m", "sizes": [1, 2], "none": None},
+}
+
+
+def record_run(
+    work: Callable[[Recorder], None],
+    folder: RunFolder,
+    target: MongoTarget | None,
+    said: list[str],
+    *,
+    beat: float = 0.05,
+    resumed: dict[str, Any] | None = None,
+) -> SacredOutcome:
+    """A session as `src.session` records it, whose training loop is `work`."""
+    console = Console(io.StringIO())
+    others: list[Mirror] = []
+
+    def run(sacred: Mirror) -> dict[str, float]:
+        with Recorder(folder, console, Progress(console, 1000), [sacred, *others]) as recorder:
+            if resumed is not None:
+                recorder.load_state_dict(resumed)
+            work(recorder)
+            return recorder.results()
+
+    folder.config.write_text("name: qmix\n")
+    with mirrored_to_mongo(target, folder, said.append, beat) as mirrors:
+        others.extend(mirrors)
+        return record_with_sacred(
+            run, config=CONFIG, folder=folder, command="python run.py", name="qmix", t_max=1000, report=said.append,
+            earlier_seconds=resumed["wall_time"] if resumed else 0.0,
+        )  # fmt: skip
+
+
+def log(recorder: Recorder, *steps: int) -> None:
+    for step in steps:
+        recorder.log(step, step, step, {"return_mean": step / 7, "loss": float(step)})
+
+
+def assert_equal(database: Any, folder: RunFolder, session: int = 1) -> dict[str, Any]:
+    """Compare what a reader of the database finds with the run's folder, by the files' own text."""
+    sacred = folder.sacred / str(session)
+    file = json.loads((sacred / "run.json").read_text())
+    found = database.runs.find({"meta.run_folder": folder.name, "meta.session": session})
+    start = file["start_time"][:23]
+    (run,) = [one for one in found if one["start_time"].isoformat(timespec="milliseconds") == start]
+    assert run["config"] == json.loads((sacred / "config.json").read_text())
+    for key in ("status", "result", "host", "experiment", "meta", "command"):
+        assert json.dumps(run.get(key)) == json.dumps(file.get(key)), key  # as text: NaN is NaN
+    for key in ("start_time", "stop_time", "heartbeat"):
+        assert run[key].isoformat(timespec="milliseconds") == file[key][:23], key
+    records = read_metrics(folder.metrics)
+    assert_metrics(database, run, records)
+    assert {one["name"] for one in run["artifacts"]} == set(file["artifacts"])
+    for artifact in run["artifacts"]:
+        chunks = database["fs.chunks"].find({"files_id": artifact["file_id"]}).sort("n", 1)
+        assert b"".join(chunk["data"] for chunk in chunks) == (sacred / artifact["name"]).read_bytes()
+    return run
+
+
+def assert_metrics(database: Any, run: dict[str, Any], records: list[Record]) -> None:
+    stored = {one["name"]: one for one in database.metrics.find({"run_id": run["_id"]})}
+    assert set(stored) == {name for record in records for name in record.metrics}
+    assert run["info"]["metrics"] == [
+        {"name": name, "id": str(stored[name]["_id"])} for name in sorted(stored)
+    ]
+    for name, one in stored.items():
+        steps, values = series(records, name)
+        assert one["steps"] == steps.tolist()
+        assert list(map(repr, one["values"])) == list(map(repr, values.tolist()))
+        times = [(moment - run["start_time"]).total_seconds() for moment in one["timestamps"]]
+        earlier = run["meta"]["earlier_seconds"]
+        expected = [record.wall_time - earlier for record in records if name in record.metrics]
+        assert times == pytest.approx(expected, abs=0.002)

@@ -1,0 +1,81 @@
+"""What a run has learned, loaded by a person's own code and watched."""
+
+import pytest
+import torch
+
+from src.cli import main
+from src.envs.sc2_sim.render import Renderer
+from src.errors import UserError
+from src.policy import load_policy
+from src.recording.replay import Replay
+from tests import harness
+
+SMALL = "t_max=40 test_interval=1000 env_args.step_mul=4"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    results = tmp_path_factory.mktemp("results")
+    assert main(harness.words("qmix", "sc2_sim", f"{SMALL} local_results_path={results}")) == 0
+    return harness.only_run(results)
+
+
+def test_a_loaded_policy_acts_as_the_runs_own_networks_do(run):
+    policy = load_policy(run)
+    subject = harness.experiment("qmix", "sc2_sim", SMALL)
+    subject.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["state"])
+    assert policy.step == subject.trainer.t_env
+    env = policy.make_env(games=3)
+    observation, memory = env.reset(), policy.begin(games=3)
+    theirs = subject.controller.initial_memory(3)
+    for _ in range(5):
+        actions, memory = policy.act(observation, memory)
+        expected, theirs = subject.controller.act(observation, theirs, 0, None)
+        assert torch.equal(actions, expected)
+        observation = env.step(actions).observation
+
+
+def test_watching_writes_a_video_and_says_how_it_went(run, capsys):
+    assert main(["watch", str(run), "--format", "gif", "--agent", "1", "--seed", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "return" in said
+    assert "battle_won" in said
+    (video,) = (run / "replays").iterdir()
+    assert str(video) in said
+    assert video.read_bytes()[:4] == b"GIF8"
+
+
+def test_an_evaluation_keeps_its_first_game(run, tmp_path):
+    words = f"evaluate=True save_replay=True replay_format=gif checkpoint_path={run} local_results_path={tmp_path}"
+    assert main(harness.words("qmix", "sc2_sim", f"{words} env_args.step_mul=4")) == 0
+    (video,) = (harness.only_run(tmp_path) / "replays").iterdir()
+    assert video.suffix == ".gif"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--agent", "7"], "agents 0 to 2"),
+        (["--format", "avi"], "avi"),
+        (["--agnet", "1"], "Did you mean '--agent'"),
+    ],
+)
+def test_what_cannot_be_watched_is_said_in_one_screen(run, capsys, words, reason):
+    assert main(["watch", str(run), *words]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_replay_is_of_an_evaluation(capsys):
+    assert main(harness.words("qmix", "sc2_sim", "save_replay=True")) == 2
+    assert "evaluate=True" in capsys.readouterr().err
+
+
+def test_an_environment_that_cannot_be_drawn_says_so(tmp_path):
+    env = harness.experiment("qmix", "matrix_games").test_runner.env
+    with pytest.raises(UserError, match="cannot be drawn"):
+        Replay(env, tmp_path / "video.mp4")
+
+
+def test_the_simulator_draws_its_first_game():
+    env = harness.experiment("qmix", "sc2_sim").test_runner.env
+    assert isinstance(env.renderer(agent=2), Renderer)
