@@ -42,6 +42,6 @@ clean:
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
 	touch $@
 
-.venv/installed-dev: requirements.txt requirements/dev.txt | .venv/bin/python
+.venv/installed-dev: requirements.txt $(wildcard requirements/*.txt) | .venv/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements/dev.txt
 	touch $@ .venv/installed

@@ -120,7 +120,7 @@ class Experiment:
         settings = self.settings
         if not settings.save_replay:
             yield None
-        elif self._worker_env is not None:
+        elif self._worker_env is not None and self._worker_env.writes_replays:
             yield None
             for path in self._worker_env.save_replay(folder.replays):
                 self._say(f"replay: {path}")

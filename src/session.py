@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from src.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
+from src.configuration.plan import Plan, Sources, make_plan
+from src.configuration.task import task_name
 from src.errors import UserError
 from src.experiment import Experiment
 from src.recording.checkpoints import load_checkpoint
@@ -86,8 +87,7 @@ def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -
 
 def run_name(plan: Plan) -> str:
     """`<method>__<map or environment>__seed<seed>[__<label>]`."""
-    world = plan.config[ENV_ARGS].get("map_name", plan["env"].name)
-    parts = [plan.run.name, str(world), f"seed{plan.run.seed}"]
+    parts = [plan.run.name, task_name(plan.config), f"seed{plan.run.seed}"]
     return "__".join([*parts, plan.run.label] if plan.run.label else parts)
 
 

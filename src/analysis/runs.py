@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from src.configuration.task import task_name
 from src.errors import UserError
 from src.recording.metrics import Record
 
@@ -113,8 +114,8 @@ class Run(ABC):
 
     @property
     def map_name(self) -> str:
-        """The map; the environment's own name where it has no maps."""
-        return str(self.flat_config.get("env_args.map_name", self.env))
+        """The map, or what stands for it where the environment has no maps."""
+        return task_name(self.config)
 
     @property
     def seed(self) -> int | None:

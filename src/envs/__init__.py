@@ -5,13 +5,18 @@ from src.registry import Registry
 # where the maps of an environment that has maps are described: name -> "module:function" for run.py --list
 MAPS = {
     "matrix_games": "src.envs.matrix_games:describe_maps",
+    "sc2": "src.envs.sc2_sim.maps:describe_maps",
     "sc2_sim": "src.envs.sc2_sim.maps:describe_maps",
 }
 
 ENVS = Registry(
     "env",
     {
+        "gymnasium": "src.envs.foreign.env:GymnasiumTeams",
+        "mamujoco": "src.envs.foreign.env:MAMuJoCo",
         "matrix_games": "src.envs.matrix_games:MatrixGames",
+        "pettingzoo": "src.envs.foreign.env:PettingZoo",
+        "sc2": "src.envs.sc2.env:StarCraft2",
         "sc2_sim": "src.envs.sc2_sim.env:SC2Sim",
     },
 )

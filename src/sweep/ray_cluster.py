@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from src.sweep.folder import SweepFolder, SweepRun
 from src.sweep.processes import Ending, thread_variables
 
 REQUIREMENTS = "requirements/ray.txt"
+CONNECT_SECONDS = 5.0
 PROBE_SECONDS = 60.0  # for every machine to look at the shared file system
 LAST_SECONDS = 60.0  # for the runs to save and end when the sweep is left in a hurry
 
@@ -115,6 +117,7 @@ def _import_ray() -> Any:
 
 def _connect(ray: Any, address: str) -> None:
     try:
+        _refuse_silent(address)  # Ray itself would try for minutes
         ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False)
     except Exception as error:  # Ray raises ConnectionError, ValueError, RuntimeError and gRPC's own
         raise UserError(
@@ -122,6 +125,13 @@ def _connect(ray: Any, address: str) -> None:
             "Start one: ray start --head on one machine, ray start --address=<head>:6379 on each other; "
             "then --cluster=auto there, or --cluster=ray://<head>:10001 from elsewhere."
         ) from error
+
+
+def _refuse_silent(address: str) -> None:
+    """Raises `OSError` when nobody listens at an address that has a port."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
 
 
 def _refuse_strangers(ray: Any, folder: SweepFolder) -> None:

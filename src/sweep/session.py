@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from src.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
+from src.configuration.task import task_name
 from src.errors import UserError
 from src.recording.console import Console
 from src.recording.folder import create_run_folder
@@ -98,7 +99,7 @@ def _sweep_run(words: RunWords, plan: Plan) -> SweepRun:
     return SweepRun(
         words=tuple(words.words),
         method=plan.run.name,
-        map_name=_map(plan),
+        map_name=task_name(plan.config),
         seed=plan.run.seed,
         t_max=plan.run.t_max,
         threads=plan.run.torch_threads,
@@ -107,14 +108,10 @@ def _sweep_run(words: RunWords, plan: Plan) -> SweepRun:
     )
 
 
-def _map(plan: Plan) -> str:
-    return str(plan.config[ENV_ARGS].get("map_name", plan["env"].name))
-
-
 def _name(plans: Sequence[Plan]) -> str:
     parts = [
         dict.fromkeys(each)
-        for each in ([p.run.name for p in plans], map(_map, plans), [p.run.label for p in plans])
+        for each in ([p.run.name for p in plans], [task_name(p.config) for p in plans], [p.run.label for p in plans])
     ]
     return "__".join(["sweep", *("-".join(part) for part in parts if any(part))])
 

@@ -214,7 +214,10 @@ def test_words_that_mean_nothing_are_told_what_to_type(
         ([], "which server?"),
         (["--mongo=mongodb://h", f"--results={tmp_path}"], "there is no run in"),
         (["--mongo=mongodb://h", str(tmp_path / "nowhere")], "does not exist"),
-        (["--mngo=mongodb://ann:geheim@h"], "unknown option '--mngo=mongodb://***@h'. Did you mean '--mongo'?"),
+        (
+            ["--mngo=mongodb://ann:geheim@h"],
+            "unknown option '--mngo=mongodb://***@h'. Did you mean '--mongo'?",
+        ),
     ):
         assert main(["sync", *words]) == 2
         assert told in capsys.readouterr().err

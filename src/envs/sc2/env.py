@@ -20,6 +20,7 @@ class StarCraft2(WorkerEnv):
     """
 
     Settings = StarCraft2Settings
+    writes_replays = True
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ class WorkerEnv:
     that follows from the environment's seed, so that a resumed run begins the episodes it would have begun.
     """
 
+    writes_replays = False  # whether the game writes files of its own in `save_replay`; else it can be filmed
+
     def __init__(
         self,
         recipe: Recipe,
