@@ -111,7 +111,11 @@ def _sweep_run(words: RunWords, plan: Plan) -> SweepRun:
 def _name(plans: Sequence[Plan]) -> str:
     parts = [
         dict.fromkeys(each)
-        for each in ([p.run.name for p in plans], [task_name(p.config) for p in plans], [p.run.label for p in plans])
+        for each in (
+            [p.run.name for p in plans],
+            [task_name(p.config) for p in plans],
+            [p.run.label for p in plans],
+        )
     ]
     return "__".join(["sweep", *("-".join(part) for part in parts if any(part))])
 
