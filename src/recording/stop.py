@@ -2,11 +2,15 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _WATCHED = (signal.SIGINT, signal.SIGTERM)
+_ECHO = (
+    1.0  # seconds: one SIGTERM may arrive twice, through the process group or from a parent's dying threads
+)
 
 
 class Stop:
@@ -15,6 +19,7 @@ class Stop:
     def __init__(self) -> None:
         """Nobody has asked."""
         self.signal_name: str | None = None
+        self._since = 0.0
 
     @property
     def requested(self) -> bool:
@@ -23,9 +28,11 @@ class Stop:
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
         """Take a first signal as a request; a second means now, whatever is lost."""
-        if self.requested:
+        name, now = signal.Signals(number).name, time.monotonic()
+        if not self.requested:
+            self.signal_name, self._since = name, now
+        elif not (name == self.signal_name == "SIGTERM" and now - self._since < _ECHO):
             raise KeyboardInterrupt
-        self.signal_name = signal.Signals(number).name
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -19,8 +20,19 @@ def test_first_signal_is_a_request_the_second_an_interrupt(number: signal.Signal
         assert stop.requested
         assert stop.signal_name == number.name
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
     assert {watched: signal.getsignal(watched) for watched in before} == before
+
+
+def test_a_termination_that_arrives_twice_is_one_and_a_later_one_is_another(monkeypatch) -> None:
+    with stop_on_signals() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested
+        later = time.monotonic() + 2
+        monkeypatch.setattr("src.recording.stop.time.monotonic", lambda: later)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_handlers_return_after_a_failure() -> None:

@@ -208,8 +208,9 @@ def test_an_environment_that_is_forgotten_ends_its_processes(folders):
 
 # without torch, which takes seconds to import
 PARENT = """
-import sys, tempfile
+import signal, sys, tempfile
 import numpy as np
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
 tempfile.tempdir = sys.argv[1]
 from src.envs.workers.game import Limits, Recipe
 from src.envs.workers.pool import Pool
