@@ -1,6 +1,7 @@
 """Whole runs on games in worker processes: rounds, spoiled episodes, counts on record, resuming, nothing left."""
 
 import json
+from contextlib import suppress
 
 import numpy as np
 import psutil
@@ -66,7 +67,13 @@ def env_file(tmp_path):
 
 
 def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children()}
+    """Processes of ours that run."""
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.add(child.pid)
+    return found
 
 
 def build(algorithm: str, file, text: str = "") -> Experiment:
