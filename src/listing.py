@@ -19,7 +19,7 @@ def print_listing() -> None:
 
 
 def _print_entry(name: str, sentence: str) -> None:
-    print(f"  {name:<16} {sentence}")
+    print(f"  {name:<22} {sentence}")
 
 
 def _maps(source: str) -> dict[str, str]:

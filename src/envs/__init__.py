@@ -12,10 +12,14 @@ MAPS = {
 ENVS = Registry(
     "env",
     {
+        "clustering": "src.envs.particles.clustering:Clustering",
+        "cooperative_navigation": "src.envs.particles.cooperative_navigation:CooperativeNavigation",
+        "going_together": "src.envs.particles.going_together:GoingTogether",
         "gymnasium": "src.envs.foreign.env:GymnasiumTeams",
         "mamujoco": "src.envs.foreign.env:MAMuJoCo",
         "matrix_games": "src.envs.matrix_games:MatrixGames",
         "pettingzoo": "src.envs.foreign.env:PettingZoo",
+        "predator_prey": "src.envs.particles.predator_prey:PredatorPrey",
         "sc2": "src.envs.sc2.env:StarCraft2",
         "sc2_sim": "src.envs.sc2_sim.env:SC2Sim",
     },

@@ -11,6 +11,7 @@ from src.envs.base import EnvSpec
 from src.envs.matrix_games import GAMES
 from src.envs.workers.env import WorkerEnv
 from src.errors import UserError
+from tests.envs.particles.support import SCENARIOS, arguments
 
 B = 5
 TEAMS = "tests.envs.foreign.parallel_teams"
@@ -18,6 +19,8 @@ CASES = [
     *(("matrix_games", {"map_name": name}) for name in GAMES),
     ("matrix_games", {"map_name": "custom", "payoff": [[[1, 2], [3, 4]], [[5, 6], [7, 8.5]]]}),
     ("matrix_games", {"map_name": "custom", "payoff": [3, 4]}),
+    *((name, arguments(name)) for name in SCENARIOS),
+    ("clustering", arguments("clustering", n_agents=3, episode_limit=1)),
     ("sc2_sim", {"map_name": "3m"}),
     ("sc2_sim", {"map_name": "2s3z"}),
     ("sc2_sim", {"map_name": "3m", "continuing_episode": True, "reset_noise": 0.5, "obs_last_action": True}),
@@ -242,6 +245,17 @@ def test_the_state_of_another_number_of_games_is_refused(make):
     env.reset()
     with pytest.raises(ValueError, match="3"):
         make(batch_size=4).load_state_dict(env.state_dict())
+
+
+def test_actions_beyond_the_range_count_as_its_ends(make):
+    env, same = make(seed=3), make(seed=3)
+    if not env.spec.action_dim or isinstance(env, WorkerEnv):
+        pytest.skip("actions are discrete, or stretched to the bounds of another library's space")
+    env.reset()
+    same.reset()
+    shape = (B, env.spec.n_agents, env.spec.action_dim)
+    actions = 3 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    assert_equal([env.step(actions)], [same.step(actions.clamp(-1, 1))])
 
 
 def test_no_environment_draws_from_or_seeds_the_global_generator(make):

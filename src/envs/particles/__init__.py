@@ -1,0 +1,1 @@
+"""Particle worlds: points on a plane, B games of them in one tensor."""

@@ -1,0 +1,159 @@
+"""What all particle worlds share: their games' time, sight, end and state. A scenario states the rest."""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from src.envs.base import EnvSpec, Observation, Transition
+from src.envs.particles.world import glide, relative_map, scatter
+from src.settings import Settings
+
+
+class ParticleSettings(Settings):
+    """Keys of every particle world; their values are in the environments' YAML files."""
+
+    world_size: float = Field(gt=0, description="W: episodes start uniformly in the square [-W, W]^2")
+    v_step: float = Field(
+        gt=0, description="how far an agent moves in one step under an action of 1, per axis"
+    )
+    episode_limit: int = Field(ge=1, description="steps after which an episode is cut")
+
+
+class Body(NamedTuple):
+    """What one entity is."""
+
+    kind: Literal["agent", "landmark", "prey"]
+    owner: int | None = None  # the agent that a landmark belongs to
+
+
+class ParticleEnv:
+    """B games of points on a plane. All begin with `reset` and are cut together at the episode limit.
+
+    A scenario is a subclass with `Settings`, `bodies`, `start` and `reward`; where its rules differ, it overrides
+    `advance`, `positions`, `observe` or `facts` too. A scene, what a scenario's games remember, is a named tuple of
+    [B, ...] tensors that `advance` replaces and never writes to.
+
+    Observation of agent i: the positions of all other entities relative to its own, in the order of `bodies`.
+    State: the absolute positions of all entities in that order, for training only. Actions: velocities in [-1, 1]^2;
+    what lies outside is cut.
+    """
+
+    Settings: type[ParticleSettings] = ParticleSettings
+    Scene: type  # the scenario's named tuple
+    arena: float | None = None  # half the side of the square that nobody leaves
+
+    def __init__(
+        self,
+        settings: ParticleSettings,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Prepare `batch_size` (B) games; `seed` decides all their starts."""
+        self.settings, self.batch_size, self.device = settings, batch_size, torch.device(device)
+        self.cast = self.bodies()
+        self.n_agents = sum(body.kind == "agent" for body in self.cast)
+        self.spec = self.facts()
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.scene: Any = None
+        self.t = 0  # steps of this episode, the same in every game
+        self._relative = relative_map(self.n_agents, len(self.cast)).to(self.device)
+        everybody = (batch_size, self.n_agents)
+        self._available = torch.ones((*everybody, self.spec.n_actions), dtype=torch.bool, device=self.device)
+        self._no, self._yes = (
+            torch.full((batch_size,), value, dtype=torch.bool, device=self.device) for value in (False, True)
+        )
+        paid = batch_size if self.spec.common_reward else everybody
+        self._nothing = torch.zeros(paid, device=self.device)
+
+    def bodies(self) -> tuple[Body, ...]:
+        """All entities, agents first, in the order of `positions`."""
+        raise NotImplementedError
+
+    def start(self) -> Any:
+        """The scene of a new episode."""
+        raise NotImplementedError
+
+    def reward(self, scene: Any) -> Tensor:
+        """[B] (or [B, N] where agents have rewards of their own), looked at after the move."""
+        raise NotImplementedError
+
+    def advance(self, scene: Any, actions: Tensor) -> Any:
+        """The scene one step later."""
+        return scene._replace(agents=glide(scene.agents, actions, self.settings.v_step, self.arena))
+
+    def positions(self, scene: Any) -> Tensor:
+        """[B, E, 2]: by default a scene is nothing but positions, agents first."""
+        return torch.cat(scene, dim=1) if len(scene) > 1 else scene[0]
+
+    def observe(self, scene: Any, positions: Tensor) -> Tensor:
+        """[B, N, O] what each agent sees."""
+        seen = torch.mm(positions.flatten(1), self._relative)
+        return seen.view(self.batch_size, self.n_agents, -1)
+
+    def facts(self) -> EnvSpec:
+        """The facts of this environment."""
+        return EnvSpec(
+            n_agents=self.n_agents,
+            n_actions=0,
+            obs_dim=2 * (len(self.cast) - 1),
+            state_dim=2 * len(self.cast),
+            episode_limit=self.settings.episode_limit,
+            action_dim=2,
+        )
+
+    def scatter(self, entities: int) -> Tensor:
+        """[B, entities, 2] random places in the starting square."""
+        size = self.settings.world_size
+        return scatter(self.batch_size, entities, size, self.generator, self.device)
+
+    def reset(self) -> Observation:
+        """Begin a new episode in every game."""
+        self.scene, self.t = self.start(), 0
+        self.observation = self._look()
+        return self.observation
+
+    def step(self, actions: Tensor) -> Transition:
+        """Advance every game by one step; `actions` is [B, N, 2] float32."""
+        if self.scene is None:
+            raise RuntimeError("call reset() before the first step()")
+        if self.t >= self.spec.episode_limit:
+            return Transition(self.observation, self._nothing, self._no, self._yes, {})
+        self.scene = self.advance(self.scene, actions.detach())
+        self.t += 1
+        self.observation = self._look()
+        ended = self._yes if self.t >= self.spec.episode_limit else self._no
+        return Transition(self.observation, self.reward(self.scene), self._no, ended, {})
+
+    def _look(self) -> Observation:
+        positions = self.positions(self.scene)
+        return Observation(self.observe(self.scene, positions), positions.flatten(1), self._available)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides what the games do next."""
+        scene = {} if self.scene is None else self.scene._asdict()
+        return {
+            "batch_size": self.batch_size,
+            "generator": self.generator.get_state(),
+            "begun": self.scene is not None,
+            "t": self.t,
+            **{name: tensor.clone() for name, tensor in scene.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`, bit for bit.
+
+        Raises:
+            ValueError: the state is of another number of games.
+        """
+        if state["batch_size"] != self.batch_size:
+            raise ValueError(f"the saved state is of {state['batch_size']} games, here are {self.batch_size}")
+        self.generator.set_state(state["generator"])
+        self.t, self.scene = state["t"], None
+        if state["begun"]:
+            fields = self.Scene._fields
+            self.scene = self.Scene(*(state[name].to(self.device, copy=True) for name in fields))
+            self.observation = self._look()

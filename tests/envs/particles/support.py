@@ -1,0 +1,42 @@
+"""Particle worlds as their YAML files make them, and on hand-placed scenes."""
+
+from typing import Any
+
+import torch
+
+from src.configuration import files
+from src.envs import ENVS
+from src.envs.particles.env import ParticleEnv
+
+SCENARIOS = ("going_together", "cooperative_navigation", "predator_prey", "clustering")
+
+
+def arguments(scenario: str, **changed: Any) -> dict[str, Any]:
+    """`env_args` of a scenario's YAML file, with some of them changed."""
+    return files.read(files.find("--env-config", scenario))["env_args"] | changed
+
+
+def make(scenario: str, batch_size: int = 1, seed: int = 1, **changed: Any) -> ParticleEnv:
+    cls = ENVS.load(scenario)
+    return cls(cls.Settings(**arguments(scenario, **changed)), batch_size=batch_size, seed=seed)
+
+
+def put(env: ParticleEnv, t: int = 0, **fields: Any) -> ParticleEnv:
+    """Place the entities of an environment: lists or tensors [E, 2] (for one game) or [B, E, 2]."""
+    state = env.state_dict()
+    for name, places in fields.items():
+        places = torch.as_tensor(places, dtype=torch.float32)
+        state[name] = places.view(env.batch_size, -1, 2)
+    env.load_state_dict(state | {"begun": True, "t": t})
+    return env
+
+
+def still(env: ParticleEnv) -> torch.Tensor:
+    """The action of standing still."""
+    return torch.zeros(env.batch_size, env.spec.n_agents, 2)
+
+
+def random_actions(env: ParticleEnv, steps: int, seed: int = 0) -> torch.Tensor:
+    """[steps, B, N, 2]."""
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * torch.rand((steps, env.batch_size, env.spec.n_agents, 2), generator=generator) - 1
