@@ -190,9 +190,9 @@ def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[Shar
     controller = (
         plan["mac"].create(spec=spec, agent=plan["agent"].create, action_selector=selector).to(device)
     )
-    mixer = plan["mixer"].create(spec=spec).to(device)
+    parts = {role: plan[role].create(spec=spec).to(device) for role in plan["learner"].cls.parts}
     learner = plan["learner"].create(
-        spec=spec, controller=controller, mixer=mixer, device=device, seed=plan.run.seed
+        spec=spec, controller=controller, device=device, seed=plan.run.seed, **parts
     )
     return controller, learner
 

@@ -2,4 +2,10 @@
 
 from src.registry import Registry
 
-MEMORIES = Registry("memory", {"episode_replay": "src.components.replay:EpisodeReplay"})
+MEMORIES = Registry(
+    "memory",
+    {
+        "episode_replay": "src.components.replay:EpisodeReplay",
+        "transition_replay": "src.components.transition_replay:TransitionReplay",
+    },
+)

@@ -18,7 +18,7 @@ class Episodes:
     obs: Tensor  # [B, T+1, N, O] float32
     state: Tensor  # [B, T+1, S] float32
     available_actions: Tensor  # [B, T+1, N, A] bool
-    actions: Tensor  # [B, T, N] int64
+    actions: Tensor  # [B, T, N] int64, or [B, T, N, U] float32 where actions are continuous
     reward: Tensor  # [B, T] float32, or [B, T, N] where agents have rewards of their own
     terminated: Tensor  # [B, T] bool
     length: Tensor  # [B] int64
@@ -32,6 +32,12 @@ class Episodes:
         """Which transitions happened: [B, T] bool. The one place where padding is defined."""
         steps = torch.arange(self.actions.shape[1], device=self.length.device)
         return steps < self.length[:, None]
+
+    @property
+    def truncated(self) -> Tensor:
+        """The last transition of each episode that was cut off instead of ending: [B, T] bool."""
+        steps = torch.arange(self.actions.shape[1], device=self.length.device)
+        return (steps == self.length[:, None] - 1) & ~self.terminated
 
     @property
     def batch_size(self) -> int:

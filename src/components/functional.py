@@ -1,6 +1,7 @@
 """The mathematics learners share, as pure functions. J is 1 for a joint value, N for independent ones."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -33,3 +34,13 @@ def diagonal_gaussian_log_prob(sample: Tensor, mean: Tensor, variance: Tensor) -
     """log N(sample; mean, diag(variance)), summed over the last dimension: [..., K] -> [...]."""
     squared = (sample - mean).square() / variance
     return -0.5 * (squared + variance.log() + math.log(2 * math.pi)).sum(dim=-1)
+
+
+def inner(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+    """<one, other> over all parameters of two gradients: a scalar."""
+    return torch.stack([(a * b).sum() for a, b in zip(one, other, strict=True)]).sum()
+
+
+def inner_per_agent(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+    """<one_i, other_i> for each agent i of two gradients whose tensors are [N, ...]: [N]."""
+    return torch.stack([(a * b).flatten(1).sum(1) for a, b in zip(one, other, strict=True)]).sum(0)

@@ -1,22 +1,21 @@
-"""The episode replay memory: a ring of steps that never stores padding."""
+"""The episode replay memory."""
 
 from typing import Any, Literal
 
-import psutil
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from src.components.episodes import Episodes
+from src.components.rows import RowRing, step_fields, step_rows
 from src.envs.base import EnvSpec
 from src.settings import Settings
 
-FIRST_ROWS = 4096
+FIELDS = ("obs", "state", "available_actions", "actions", "reward", "terminated")
 
 
 class ReplaySettings(Settings):
     buffer_size: int = Field(
-        ge=1, description="episodes the replay memory holds before the oldest makes room"
+        ge=1, description="what the replay memory holds before the oldest makes room: episodes or transitions"
     )
     buffer_dtype: Literal["float32", "float16", "bfloat16"] = Field(
         description="how observations and states are stored; learners always read float32"
@@ -29,12 +28,12 @@ class ReplaySettings(Settings):
 class EpisodeReplay:
     """The last `buffer_size` episodes, sampled uniformly without replacement.
 
-    Steps of all episodes stand one behind the other in one ring of rows per field, so that short episodes cost
-    what they are long. The ring starts small and doubles when it is full. A row's address only ever grows; its
-    place in the ring is the address modulo the capacity, and one row more, always zero, is what padding reads.
+    Steps of all episodes stand in one ring of rows, so that short episodes cost what they are long.
     """
 
     Settings = ReplaySettings
+
+    learns_from = "episodes"
 
     def __init__(
         self, settings: ReplaySettings, *, spec: EnvSpec, device: torch.device, generator: torch.Generator
@@ -42,26 +41,17 @@ class EpisodeReplay:
         """`device` is the learner's; `generator`, a CPU generator, draws the batches."""
         self.settings = settings
         self.learner_device = device
-        self.device = torch.device("cpu") if settings.buffer_cpu_only else device
         self.generator = generator
-        stored = getattr(torch, settings.buffer_dtype)
-        action = torch.uint8 if spec.n_actions <= 256 else torch.int16
-        self._fields = {  # name -> (shape of one row, stored type, type learners read)
-            "obs": ((spec.n_agents, spec.obs_dim), stored, torch.float32),
-            "state": ((spec.state_dim,), stored, torch.float32),
-            "available_actions": ((spec.n_agents, spec.n_actions), torch.bool, torch.bool),
-            "actions": ((spec.n_agents,), action, torch.int64),
-            "reward": (() if spec.common_reward else (spec.n_agents,), torch.float32, torch.float32),
-            "terminated": ((), torch.bool, torch.bool),
-        }
-        self._most_rows = settings.buffer_size * (spec.episode_limit + 1)
-        self._rows = {name: self._allocate(name, 0) for name in self._fields}
-        self._start = torch.zeros(
-            settings.buffer_size, dtype=torch.int64
-        )  # address of each episode's first row
+        fields = step_fields(spec, getattr(torch, settings.buffer_dtype))
+        self._ring = RowRing(
+            {name: fields[name] for name in FIELDS},
+            most_rows=settings.buffer_size * (spec.episode_limit + 1),
+            device=torch.device("cpu") if settings.buffer_cpu_only else device,
+        )
+        # address of each episode's first row
+        self._start = torch.zeros(settings.buffer_size, dtype=torch.int64)
         self._length = torch.zeros(settings.buffer_size, dtype=torch.int64)
         self._added = 0  # episodes ever added; the next one takes slot `_added % buffer_size`
-        self._head = 0  # the address that the next row gets
 
     def __len__(self) -> int:
         return min(self._added, self.settings.buffer_size)
@@ -69,27 +59,11 @@ class EpisodeReplay:
     @property
     def bytes_at_most(self) -> int:
         """What the full memory would take if every episode ran to its limit."""
-        per_row = sum(
-            torch.Size(shape).numel() * stored.itemsize for shape, stored, _ in self._fields.values()
-        )
-        return self._most_rows * per_row
+        return self._ring.bytes_at_most
 
     def describe(self) -> str:
-        """One line on the size to come, with a warning where the memory at hand is smaller."""
-        text = (
-            f"replay memory: {self.settings.buffer_size:,} episodes, at most {self.bytes_at_most / 1e9:.2f} GB "
-            f"({self.settings.buffer_dtype}), grows as it fills"
-        )
-        free = (
-            torch.cuda.mem_get_info(self.device)[0]
-            if self.device.type == "cuda"
-            else psutil.virtual_memory().available
-        )
-        if self.bytes_at_most > free:
-            text += (
-                f"; only {free / 1e9:.2f} GB are free now: lower buffer_size if episodes run to their limit"
-            )
-        return text
+        """One line on the size to come."""
+        return self._ring.describe(f"{self.settings.buffer_size:,} episodes", self.settings.buffer_dtype)
 
     def add(self, episodes: Episodes) -> None:
         """Keep every episode, the oldest making room. Nothing beyond an episode's end is read.
@@ -98,83 +72,44 @@ class EpisodeReplay:
         """
         episodes = episodes.rows(slice(-self.settings.buffer_size, None))
         length = episodes.length.cpu()
-        count, rows = len(length), int(length.sum()) + len(length)
-        slots = (self._added + torch.arange(count)) % self.settings.buffer_size
-        last = (length + 1).cumsum(0) - 1  # where, among the new rows, each episode's last observation stands
-        self._start[slots], self._length[slots] = self._head + last - length, length
-        self._added += count
-        self._reserve(rows)
-        places = ((self._head + torch.arange(rows)) % self._capacity).to(self.device)
-        steps = torch.arange(episodes.obs.shape[1])
-        exists = (steps <= length[:, None]).to(episodes.obs.device)  # [B, T+1]
-        for name, into in self._rows.items():
-            values = getattr(episodes, name)
-            if values.shape[1] < len(steps):  # nothing is done or paid at an episode's last observation
-                values = torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
-                new = values[exists].index_fill_(0, last.to(values.device), 0)
-            else:
-                new = values[exists]
-            into.index_copy_(0, places, new.to(into.device, into.dtype))
-        self._head += rows
+        slots = (self._added + torch.arange(len(length))) % self.settings.buffer_size
+        rows = length + 1
+        self._start[slots] = self._ring.head + rows.cumsum(0) - rows
+        self._length[slots] = length
+        self._added += len(length)
+        self._ring.append(step_rows(episodes, list(FIELDS)), tail=self._tail)
 
     def sample(self, batch_size: int) -> Episodes:
         """`batch_size` different episodes, padded to the longest of them, on the learner's device."""
         chosen = torch.randperm(len(self), generator=self.generator)[:batch_size]
         return self._read(chosen)
 
-    def _read(self, slots: Tensor) -> Episodes:
+    def _read(self, slots: torch.Tensor) -> Episodes:
         length = self._length[slots]
         steps = torch.arange(int(length.max()) + 1)
-        places = (self._start[slots, None] + steps) % self._capacity
-        places = torch.where(steps <= length[:, None], places, self._capacity).flatten().to(self.device)
+        places = (self._start[slots, None] + steps) % self._ring.capacity
+        padding = self._ring.capacity  # the row of zeros
+        places = torch.where(steps <= length[:, None], places, padding).flatten().to(self._ring.device)
         values = {}
-        for name, (shape, _, read_as) in self._fields.items():
-            rows = (
-                self._rows[name].index_select(0, places).to(self.learner_device, read_as, non_blocking=True)
-            )
-            values[name] = rows.view(len(slots), len(steps), *shape)
+        for name in FIELDS:
+            rows = self._ring.read(name, places, self.learner_device)
+            values[name] = rows.view(len(slots), len(steps), *rows.shape[1:])
         for name in ("actions", "reward", "terminated"):
             values[name] = values[name][:, :-1]
         return Episodes(**values, length=length.to(self.learner_device))
 
     @property
-    def _capacity(self) -> int:
-        return self._rows["reward"].shape[0] - 1
-
-    @property
     def _tail(self) -> int:
         """The address of the oldest row still needed."""
         oldest = (self._added - len(self)) % self.settings.buffer_size
-        return int(self._start[oldest]) if len(self) else self._head
-
-    def _allocate(self, name: str, capacity: int) -> Tensor:
-        shape, stored, _ = self._fields[name]
-        return torch.zeros((capacity + 1, *shape), dtype=stored, device=self.device)
-
-    def _reserve(self, rows: int) -> None:
-        """Make room for `rows` more behind the head, moving what there is into a larger ring if need be."""
-        tail = self._tail
-        needed = self._head + rows - tail
-        if needed <= self._capacity:
-            return
-        capacity = max(needed, min(max(2 * self._capacity, FIRST_ROWS), self._most_rows))
-        kept = torch.arange(tail, self._head)
-        source = (kept % max(1, self._capacity)).to(self.device)
-        places = (kept % capacity).to(self.device)
-        for name, old in self._rows.items():
-            new = self._allocate(name, capacity)
-            self._rows[name] = new.index_copy_(0, places, old.index_select(0, source))
+        return int(self._start[oldest]) if len(self) else self._ring.head
 
     def state_dict(self) -> dict[str, Any]:
-        addresses = torch.arange(self._tail, self._head)
-        places = (addresses % max(1, self._capacity)).to(self.device)
         return {
-            "rows": {name: rows.index_select(0, places).cpu() for name, rows in self._rows.items()},
-            "capacity": self._capacity,
+            **self._ring.state_dict(tail=self._tail),
             "start": self._start.clone(),
             "length": self._length.clone(),
             "added": self._added,
-            "head": self._head,
             "generator": self.generator.get_state(),
         }
 
@@ -182,9 +117,7 @@ class EpisodeReplay:
         if len(state["start"]) != self.settings.buffer_size:
             raise ValueError(f"the saved replay memory has buffer_size={len(state['start'])}")
         self._start, self._length = state["start"].clone(), state["length"].clone()
-        self._added, self._head = state["added"], state["head"]
-        capacity = state["capacity"]
-        places = (torch.arange(self._tail, self._head) % max(1, capacity)).to(self.device)
-        for name, rows in state["rows"].items():
-            self._rows[name] = self._allocate(name, capacity).index_copy_(0, places, rows.to(self.device))
+        self._added = state["added"]
+        self._ring.head = state["head"]
+        self._ring.load_state_dict(state, tail=self._tail)
         self.generator.set_state(state["generator"])

@@ -22,6 +22,7 @@ from src.envs import ENVS
 from src.errors import UserError
 from src.learners import LEARNERS
 from src.modules.agents import AGENTS
+from src.modules.critics import CRITICS
 from src.modules.mixers import MIXERS
 from src.registry import nearest
 from src.runners import RUNNERS
@@ -36,10 +37,20 @@ ROLES = {
     "agent": AGENTS,
     "action_selector": ACTION_SELECTORS,
     "mixer": MIXERS,
+    "critic": CRITICS,
     "learner": LEARNERS,
     "memory": MEMORIES,
     "trainer": TRAINERS,
 }
+# of these a run has those that its learner names in `parts`
+LEARNER_PARTS = ("mixer", "critic")
+# (role, role that must fit it, the class attribute that says the same in both; a class without it fits everything)
+FITTING = (
+    ("learner", "memory", "learns_from"),
+    ("learner", "mac", "policy"),
+    ("mac", "action_selector", "policy"),
+    ("mac", "agent", "weights"),
+)
 ENV_ARGS = "env_args"
 
 
@@ -142,7 +153,8 @@ class Sources:
 def make_plan(sources: Sources) -> Plan:
     """Choose, check and normalise. Raises `UserError` on the first thing that is wrong."""
     flat = sources.merged()
-    chosen = {role: registry.load(_component_name(flat, role, sources)) for role, registry in ROLES.items()}
+    chosen = _choose(flat, sources)
+    _refuse_what_does_not_fit(flat, sources, chosen)
     readers: dict[str, type[Settings]] = {role: cls.Settings for role, cls in chosen.items() if role != "env"}
     readers["run"] = RunSettings
     _refuse_unread(flat, sources, readers, chosen)
@@ -153,11 +165,21 @@ def make_plan(sources: Sources) -> Plan:
     made["env"] = _validate("env", chosen["env"].Settings, env_args, sources, within=ENV_ARGS)
 
     components = {role: Component(flat[role], cls, made[role]) for role, cls in chosen.items()}
-    config: dict[str, Any] = {role: flat[role] for role in ROLES}
+    config: dict[str, Any] = {role: flat[role] for role in chosen}
     for role in readers:
         config |= made[role].model_dump(mode="json")
     config = {**dict(sorted(config.items())), ENV_ARGS: made["env"].model_dump(mode="json")}
     return Plan(run=made["run"], components=components, config=config)
+
+
+def _choose(flat: Mapping[str, Any], sources: Sources) -> dict[str, type]:
+    """The class of every role that this run has."""
+
+    def load(role: str) -> type:
+        return ROLES[role].load(_component_name(flat, role, sources))
+
+    learner = load("learner")
+    return {role: load(role) for role in ROLES if role not in LEARNER_PARTS or role in learner.parts}
 
 
 def _component_name(flat: Mapping[str, Any], role: str, sources: Sources) -> str:
@@ -175,17 +197,45 @@ def _component_name(flat: Mapping[str, Any], role: str, sources: Sources) -> str
     return flat[role]
 
 
+def _refuse_what_does_not_fit(flat: Mapping, sources: Sources, chosen: Mapping[str, type]) -> None:
+    """Components that would not understand one another, as a learner of episodes and a memory of transitions."""
+    for role, other, attribute in FITTING:
+        wanted, found = (getattr(chosen[each], attribute, None) for each in (role, other))
+        if None in (wanted, found) or wanted == found:
+            continue
+        fitting = [name for name in ROLES[other].entries if _says(other, name, attribute) == wanted]
+        what = attribute.replace("_", " ")
+        raise UserError(
+            f"{other} = {flat[other]} ({sources.origin(other)}) and {role} = {flat[role]} ({sources.origin(role)}) "
+            f"do not fit together: {what} {found} here, {what} {wanted} there. "
+            f"To fit {flat[role]}, {other} can be: {', '.join(fitting)}."
+        )
+
+
+def _says(role: str, name: str, attribute: str) -> str | None:
+    """What a registered component says of itself; nothing where it cannot be imported."""
+    with suppress(UserError):
+        return getattr(ROLES[role].load(name), attribute, None)
+    return None
+
+
 def _refuse_unread(flat: Mapping, sources: Sources, readers: Mapping, chosen: Mapping) -> None:
     """A key that the user or the algorithm's file gives must be read by a component that is chosen.
 
     `default.yaml` and the environment's file serve many algorithms: there it is enough that somebody reads a key.
     """
-    read = {key for reader in readers.values() for key in reader.model_fields} | set(ROLES) | {ENV_ARGS}
+    read = {key for reader in readers.values() for key in reader.model_fields} | set(chosen) | {ENV_ARGS}
     elsewhere = _keys_of_all_components()
     for layer in sources.layers:
         for key, value in layer.values.items():
             if key in read or (layer.shared and key in elsewhere):
                 continue
+            if key in LEARNER_PARTS:
+                parts = " and ".join(chosen["learner"].parts) or "nothing of the kind"
+                raise UserError(
+                    f"{key} = {_value(value)} ({layer.place}): learner {flat['learner']!r} has no {key} but {parts}. "
+                    "Leave it out, or choose another learner."
+                )
             if key in elsewhere:
                 who = " or ".join(sorted(elsewhere[key]))
                 raise UserError(

@@ -2,7 +2,17 @@
 
 from src.registry import Registry
 
-CONTROLLERS = Registry("mac", {"basic_mac": "src.controllers.shared:SharedController"})
+CONTROLLERS = Registry(
+    "mac",
+    {
+        "basic_mac": "src.controllers.shared:SharedController",
+        "deterministic_mac": "src.controllers.deterministic:DeterministicController",
+    },
+)
 ACTION_SELECTORS = Registry(
-    "action_selector", {"epsilon_greedy": "src.controllers.epsilon_greedy:EpsilonGreedy"}
+    "action_selector",
+    {
+        "epsilon_greedy": "src.controllers.epsilon_greedy:EpsilonGreedy",
+        "uniform_mixture": "src.controllers.uniform_mixture:UniformMixture",
+    },
 )

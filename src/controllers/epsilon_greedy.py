@@ -10,8 +10,10 @@ from src.settings import Settings
 
 
 class EpsilonGreedySettings(Settings):
-    epsilon_start: float = Field(ge=0, le=1, description="chance of a random action at the first step")
-    epsilon_finish: float = Field(ge=0, le=1, description="chance of a random action after the annealing")
+    epsilon_start: float = Field(
+        ge=0, le=1, description="chance of a random action at the first step, or weight of the noise"
+    )
+    epsilon_finish: float = Field(ge=0, le=1, description="the same after the annealing")
     epsilon_anneal_time: int = Field(ge=1, description="environment steps over which epsilon falls in a line")
 
 
@@ -19,6 +21,8 @@ class EpsilonGreedy:
     """Each agent on its own acts at random with probability epsilon, else greedily."""
 
     Settings = EpsilonGreedySettings
+
+    policy = "utilities"
 
     def __init__(self, settings: EpsilonGreedySettings) -> None:
         self.schedule = LinearSchedule(

@@ -30,6 +30,9 @@ class SharedController(nn.Module):
 
     Settings = SharedControllerSettings
 
+    policy = "utilities"
+    weights = "shared"
+
     def __init__(
         self, settings: SharedControllerSettings, *, spec: EnvSpec, agent, action_selector: EpsilonGreedy
     ) -> None:

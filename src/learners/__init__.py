@@ -5,6 +5,9 @@ from src.registry import Registry
 LEARNERS = Registry(
     "learner",
     {
+        "adama_learner": "src.learners.adama_learner:AdaMaLearner",
+        "maddpg_adagrad_learner": "src.learners.maddpg_adagrad_learner:MADDPGAdagradLearner",
+        "maddpg_learner": "src.learners.maddpg_learner:MADDPGLearner",
         "q_learner": "src.learners.q_learner:QLearner",
         "hierarchical_q_learner": "src.learners.hierarchical_q_learner:HierarchicalQLearner",
         "mnmpg_learner": "src.learners.mnmpg_learner:MNMPGLearner",

@@ -1,8 +1,8 @@
-"""What every learner does besides its loss: step, clip, follow with targets, keep state."""
+"""What every learner does besides its own mathematics: follow with targets, count, keep state."""
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -15,13 +15,62 @@ from src.settings import Settings
 
 class LearnerSettings(Settings):
     gamma: float = Field(ge=0, le=1, description="discount factor")
+    target_update_interval: int = Field(
+        ge=1, description="episodes between two copies into the target networks"
+    )
+
+
+class Learner(ABC):
+    """Owns the live networks and their target copies; a method adds `step`."""
+
+    Settings = LearnerSettings
+
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Which of the roles `mixer` and `critic` this learner is built with, by these names."""
+
+    def __init__(self, settings: LearnerSettings, networks: nn.ModuleDict) -> None:
+        self.settings = settings
+        self.networks = networks
+        self.targets = copy.deepcopy(networks).requires_grad_(False)
+        self.updates = 0
+        self._last_sync = 0  # in collected episodes
+
+    @abstractmethod
+    def step(self, batch: Any) -> Metrics:
+        """One update of the live networks from what the memory gave (`Episodes` or `Transitions`)."""
+
+    def update(self, batch: Any, *, episode: int) -> Metrics:
+        """One update; `episode`, the count of collected episodes, decides when the targets follow."""
+        metrics = self.step(batch)
+        self.updates += 1
+        if episode - self._last_sync >= self.settings.target_update_interval:
+            self.targets.load_state_dict(self.networks.state_dict())
+            self._last_sync = episode
+        return metrics
+
+    def diagnostics(self, episodes: Episodes) -> Metrics:
+        """What is worth logging but too dear for every update. Changes nothing."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "networks": self.networks.state_dict(),
+            "targets": self.targets.state_dict(),
+            "updates": self.updates,
+            "last_sync": self._last_sync,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.networks.load_state_dict(state["networks"])
+        self.targets.load_state_dict(state["targets"])
+        self.updates, self._last_sync = state["updates"], state["last_sync"]
+
+
+class LossLearnerSettings(LearnerSettings):
     lr: float = Field(gt=0, description="learning rate of RMSprop")
     optim_alpha: float = Field(ge=0, lt=1, description="RMSprop's smoothing of squared gradients")
     optim_eps: float = Field(gt=0, description="RMSprop's term for numerical stability")
     grad_norm_clip: float = Field(gt=0, description="largest norm of the whole gradient")
-    target_update_interval: int = Field(
-        ge=1, description="episodes between two copies into the target networks"
-    )
 
 
 class Loss(NamedTuple):
@@ -29,6 +78,42 @@ class Loss(NamedTuple):
 
     value: Tensor
     metrics: Metrics
+
+
+class LossLearner(Learner):
+    """One loss over whole episodes, one optimiser for all networks; a method adds `loss`."""
+
+    Settings = LossLearnerSettings
+    learns_from = "episodes"
+
+    def __init__(self, settings: LossLearnerSettings, networks: nn.ModuleDict) -> None:
+        super().__init__(settings, networks)
+        self.parameters = [each for each in networks.parameters() if each.requires_grad]
+        self.optimiser = torch.optim.RMSprop(
+            self.parameters, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
+        )
+
+    @abstractmethod
+    def loss(self, episodes: Episodes) -> Loss:
+        """The method itself."""
+
+    def step(self, batch: Episodes) -> Metrics:
+        return self.descend(self.loss(batch))
+
+    def descend(self, loss: Loss) -> Metrics:
+        """One step of the optimiser down one loss. Parameters it does not depend on stay as they are."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.value.backward()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_norm_clip)
+        self.optimiser.step()
+        return {"loss": loss.value.detach(), "grad_norm": norm, **loss.metrics}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        load_optimiser(self.optimiser, state["optimiser"])
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
@@ -39,60 +124,3 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> N
     optimiser.load_state_dict(state)
     for group, rates in zip(optimiser.param_groups, own, strict=True):
         group.update(rates)
-
-
-class Learner(ABC):
-    """Owns the live networks, their target copies and the optimiser; a method adds `loss`."""
-
-    Settings = LearnerSettings
-
-    def __init__(self, settings: LearnerSettings, networks: nn.ModuleDict) -> None:
-        self.settings = settings
-        self.networks = networks
-        self.targets = copy.deepcopy(networks).requires_grad_(False)
-        self.parameters = [each for each in networks.parameters() if each.requires_grad]
-        self.optimiser = torch.optim.RMSprop(
-            self.parameters, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
-        )
-        self.updates = 0
-        self._last_sync = 0  # in collected episodes
-
-    @abstractmethod
-    def loss(self, episodes: Episodes) -> Loss:
-        """The method itself."""
-
-    def update(self, episodes: Episodes, *, episode: int) -> Metrics:
-        """One gradient step; `episode`, the count of collected episodes, decides when the targets follow."""
-        metrics = self.descend(self.loss(episodes))
-        if episode - self._last_sync >= self.settings.target_update_interval:
-            self.targets.load_state_dict(self.networks.state_dict())
-            self._last_sync = episode
-        return metrics
-
-    def descend(self, loss: Loss) -> Metrics:
-        """One step of the optimiser down one loss. Parameters it does not depend on stay as they are."""
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.value.backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_norm_clip)
-        self.optimiser.step()
-        self.updates += 1
-        return {"loss": loss.value.detach(), "grad_norm": norm, **loss.metrics}
-
-    def diagnostics(self, episodes: Episodes) -> Metrics:
-        """What is worth logging but too dear for every update. Changes nothing."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "networks": self.networks.state_dict(),
-            "targets": self.targets.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "updates": self.updates,
-            "last_sync": self._last_sync,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.networks.load_state_dict(state["networks"])
-        self.targets.load_state_dict(state["targets"])
-        load_optimiser(self.optimiser, state["optimiser"])
-        self.updates, self._last_sync = state["updates"], state["last_sync"]

@@ -60,7 +60,8 @@ class MNMPGLearner(HierarchicalQLearner):
 
     def exercise(self, episodes: Episodes) -> Metrics:
         """One step of the exercise move on all of D0: phi and zeta alone, unless `exercise_updates_theta`."""
-        return self.descend(self.loss(episodes))
+        self.updates += 1
+        return self.step(episodes)
 
     def live_z(self, episodes: Episodes, inputs: Tensor) -> Tensor:
         if "z" not in episodes.extras:  # ordinary Q-learning, outside the meta loop

@@ -11,21 +11,23 @@ from src.components.episodes import Episodes
 from src.components.functional import greedy_actions, masked_mean, one_step_target, taken
 from src.controllers.shared import SharedController
 from src.envs.base import EnvSpec
-from src.learners.base import Learner, LearnerSettings, Loss
+from src.learners.base import Loss, LossLearner, LossLearnerSettings
 from src.modules.mixers.simple import IndependentMixer
 
 
-class QLearnerSettings(LearnerSettings):
+class QLearnerSettings(LossLearnerSettings):
     double_q: bool = Field(description="live networks choose the next action, target networks value it")
 
 
-class QLearner(Learner):
+class QLearner(LossLearner):
     """QMIX (arXiv:1803.11485, eq. 6-7); VDN and IQL with their mixers.
 
     Departs from it in: double Q-targets (as PyMARL), one recurrent unroll over the whole episode.
     """
 
     Settings = QLearnerSettings
+    parts = ("mixer",)
+    policy = "utilities"
 
     mixer_inputs: tuple[str, ...] = ("utilities", "state")
 

@@ -106,7 +106,10 @@ class _Record:
         self.obs = empty(steps + 1, spec.n_agents, spec.obs_dim, dtype=torch.float32)
         self.state = empty(steps + 1, spec.state_dim, dtype=torch.float32)
         self.available = empty(steps + 1, spec.n_agents, spec.n_actions, dtype=torch.bool)
-        self.actions = empty(steps, spec.n_agents, dtype=torch.int64)
+        if spec.action_dim:
+            self.actions = empty(steps, spec.n_agents, spec.action_dim, dtype=torch.float32)
+        else:
+            self.actions = empty(steps, spec.n_agents, dtype=torch.int64)
         own_rewards = () if spec.common_reward else (spec.n_agents,)
         self.reward = empty(steps, *own_rewards, dtype=torch.float32)
         self.terminated = empty(steps, dtype=torch.bool)
@@ -140,15 +143,20 @@ class _Record:
         steps = torch.arange(self.steps + 1, device=self.length.device)
         after = steps > self.length[:, None]  # [B, T+1]: no observation was made there
         idle = (steps >= self.length[:, None])[:, :-1]  # [B, T]: nothing was done there
+
+        def emptied(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+            """`values` of the steps that were played, zero `where` [B, T(+1)] a game was over."""
+            return values[:, : where.shape[1]].masked_fill_(
+                where.view(*where.shape, *[1] * (values.dim() - 2)), 0
+            )
+
         return Episodes(
-            obs=self.obs[:, : self.steps + 1].masked_fill_(after[..., None, None], 0.0),
-            state=self.state[:, : self.steps + 1].masked_fill_(after[..., None], 0.0),
-            available_actions=self.available[:, : self.steps + 1].masked_fill_(after[..., None, None], False),
-            actions=self.actions[:, : self.steps].masked_fill_(idle[..., None], 0),
-            reward=self.reward[:, : self.steps].masked_fill_(
-                idle.view(*idle.shape, *[1] * (self.reward.dim() - 2)), 0.0
-            ),
-            terminated=self.terminated[:, : self.steps].masked_fill_(idle, False),
+            obs=emptied(self.obs, after),
+            state=emptied(self.state, after),
+            available_actions=emptied(self.available, after),
+            actions=emptied(self.actions, idle),
+            reward=emptied(self.reward, idle),
+            terminated=emptied(self.terminated, idle),
             length=self.length,
             info={name: value.to(torch.float32) for name, value in self.info.items()},
         )

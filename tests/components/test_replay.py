@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.components import replay as module
+from src.components import rows as module
 from src.components.episodes import Episodes
 from src.components.replay import EpisodeReplay, ReplaySettings
+from src.components.transition_replay import TransitionReplay
 from tests import harness
 
 LIMIT = 5
@@ -105,7 +106,7 @@ def test_the_ring_holds_what_a_list_of_episodes_holds(size, added, first_rows):
             assert len(ours) == min(reference.added, size)
             slots = list(range(len(ours)))
             assert_same(ours._read(torch.tensor(slots)), reference.read(slots))
-            assert ours._capacity <= size * (LIMIT + 1)
+            assert ours._ring.capacity <= size * (LIMIT + 1)
     finally:
         module.FIRST_ROWS = before
 
@@ -143,7 +144,7 @@ def test_the_longest_episodes_fill_exactly_the_promised_bytes():
     ours = memory(size)
     for number in range(5):
         ours.add(random_episodes([LIMIT] * 3, seed=number))
-    used = sum(rows[:-1].numel() * rows.element_size() for rows in ours._rows.values())
+    used = sum(rows[:-1].numel() * rows.element_size() for rows in ours._ring._rows.values())
     assert used == ours.bytes_at_most
     per_row = 4 * (2 * 4 + 5) + 2 * 3 + 2 + 4 + 1  # obs and state, available, actions, reward, terminated
     assert ours.bytes_at_most == size * (LIMIT + 1) * per_row
@@ -231,7 +232,7 @@ def test_every_action_survives_its_compact_type(actions, dtype):
     episodes = random_episodes([actions], seed=0, spec=spec)
     episodes.actions[0, :, 0] = torch.arange(actions)
     ours.add(episodes)
-    assert ours._rows["actions"].dtype == dtype
+    assert ours._ring._rows["actions"].dtype == dtype
     assert torch.equal(ours.sample(1).actions[0, :, 0], torch.arange(actions))
 
 
@@ -248,18 +249,18 @@ def test_the_memory_says_its_size_and_warns_of_too_much(monkeypatch):
 
 
 def test_no_loop_over_episodes():
-    """Adding and sampling are tensor programs; their only loops go over the six fields."""
-    for method in (EpisodeReplay.add, EpisodeReplay.sample, EpisodeReplay._read):
-        loops = [
-            line.strip() for line in inspect.getsource(method).splitlines() if line.strip().startswith("for ")
-        ]
-        assert all(
-            "_fields" in line
-            or "_rows.items" in line
-            or "_rows.items" in line
-            or '"actions", "reward"' in line
-            for line in loops
-        ), loops
+    """Adding and sampling are tensor programs; their only loops go over the fields."""
+    methods = (
+        *(EpisodeReplay.add, EpisodeReplay.sample, EpisodeReplay._read, module.step_rows),
+        *(module.RowRing.append, module.RowRing.read, TransitionReplay.add, TransitionReplay._read),
+    )
+    over_fields = ("for name in names", "for name in FIELDS", "for name, into in self._rows.items()")
+    for method in methods:
+        lines = [line.strip() for line in inspect.getsource(method).splitlines()]
+        loops = [line for line in lines if line.startswith(("for ", "while "))]
+        assert all(line.startswith((*over_fields, 'for name in ("actions", "reward"')) for line in loops), (
+            loops
+        )
 
 
 def test_rewards_of_every_agent_are_kept():

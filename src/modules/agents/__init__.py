@@ -2,4 +2,10 @@
 
 from src.registry import Registry
 
-AGENTS = Registry("agent", {"rnn": "src.modules.agents.rnn:RNNAgent"})
+AGENTS = Registry(
+    "agent",
+    {
+        "own_mlp": "src.modules.agents.own_mlp:OwnMLPAgents",
+        "rnn": "src.modules.agents.rnn:RNNAgent",
+    },
+)

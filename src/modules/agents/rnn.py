@@ -22,6 +22,8 @@ class RNNAgent(nn.Module):
 
     Settings = RNNAgentSettings
 
+    weights = "shared"
+
     def __init__(self, settings: RNNAgentSettings, *, input_dim: int, output_dim: int) -> None:
         super().__init__()
         self.hidden_dim = settings.rnn_hidden_dim

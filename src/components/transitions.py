@@ -1,0 +1,26 @@
+"""`Transitions`: what a transition memory keeps and actor-critic learners read."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """B single steps, each with what was seen before and after it.
+
+    `terminated` ends the game; `truncated` marks the last step of an episode that was only cut off.
+    """
+
+    obs: Tensor  # [B, N, O] float32
+    next_obs: Tensor  # [B, N, O] float32
+    available_actions: Tensor  # [B, N, A] bool
+    next_available_actions: Tensor  # [B, N, A] bool
+    actions: Tensor  # [B, N] int64, or [B, N, U] float32 where actions are continuous
+    reward: Tensor  # [B] float32, or [B, N] where agents have rewards of their own
+    terminated: Tensor  # [B] bool
+    truncated: Tensor  # [B] bool
+
+    @property
+    def batch_size(self) -> int:
+        return self.reward.shape[0]

@@ -1,0 +1,115 @@
+"""The transition memory against a list of transitions, which is what it stands for."""
+
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.components import rows as rows_module
+from src.components.replay import ReplaySettings
+from src.components.transition_replay import TransitionReplay
+from tests import harness
+from tests.components.test_replay import LIMIT, SPEC, batches, random_episodes
+
+
+def memory(size: int, seed: int = 0, spec=SPEC) -> TransitionReplay:
+    chosen = ReplaySettings(buffer_size=size, buffer_dtype="float32", buffer_cpu_only=True)
+    generator = torch.Generator().manual_seed(seed)
+    return TransitionReplay(chosen, spec=spec, device=torch.device("cpu"), generator=generator)
+
+
+def transitions_of(episodes) -> list[dict[str, torch.Tensor]]:
+    """One dictionary per step, in the order of play, episode by episode."""
+    found = []
+    for row in range(episodes.batch_size):
+        end = int(episodes.length[row])
+        for t in range(end):
+            terminated = bool(episodes.terminated[row, t])
+            one = {
+                name: getattr(episodes, name)[row, t] for name in ("obs", "actions", "reward", "terminated")
+            }
+            one["next_obs"] = episodes.obs[row, t + 1]
+            one["available_actions"] = episodes.available_actions[row, t]
+            one["next_available_actions"] = episodes.available_actions[row, t + 1]
+            one["truncated"] = torch.tensor(t == end - 1 and not terminated)
+            found.append(one)
+    return found
+
+
+def assert_same(found, expected: list[dict[str, torch.Tensor]]) -> None:
+    for name in (each.name for each in dataclasses.fields(found)):
+        theirs = torch.stack([one[name] for one in expected])
+        assert torch.equal(getattr(found, name), theirs), name
+
+
+@settings(max_examples=120, deadline=None)
+@given(size=st.integers(1, 30), added=batches, first_rows=st.sampled_from([1, 7, 4096]))
+def test_the_memory_holds_what_a_list_of_transitions_holds(size, added, first_rows):
+    """Varied lengths, more transitions than fit in one batch, wrapping and growth."""
+    before, rows_module.FIRST_ROWS = rows_module.FIRST_ROWS, first_rows
+    try:
+        ours, slots, count = memory(size), [None] * size, 0
+        for number, lengths in enumerate(added):
+            episodes = random_episodes(lengths, seed=number)
+            ours.add(episodes)
+            for one in transitions_of(episodes):
+                slots[count % size] = one
+                count += 1
+            assert len(ours) == min(count, size)
+            held = slots[: len(ours)]
+            assert_same(ours._read(torch.arange(len(ours))), held)
+    finally:
+        rows_module.FIRST_ROWS = before
+
+
+@settings(max_examples=30, deadline=None)
+@given(size=st.integers(2, 30), added=batches, rest=batches, seed=st.integers(0, 99))
+def test_a_restored_memory_goes_on_with_the_same_samples(size, added, rest, seed):
+    ours, again = memory(size, seed), memory(size, seed + 1)
+    for number, lengths in enumerate(added):
+        ours.add(random_episodes(lengths, seed=number))
+    ours.sample(1)
+    again.load_state_dict(ours.state_dict())
+    for number, lengths in enumerate(rest):
+        for each in (ours, again):
+            each.add(random_episodes(lengths, seed=100 + number))
+        found, expected = again.sample(5), ours.sample(5)
+        for name in (each.name for each in dataclasses.fields(found)):
+            assert torch.equal(getattr(found, name), getattr(expected, name)), name
+
+
+def test_transitions_are_drawn_uniformly_with_replacement():
+    ours = memory(10)
+    episodes = random_episodes([5, 5, 5], seed=0)  # the first episode has left again
+    ours.add(episodes)
+    drawn = ours.sample(20_000).reward
+    kept = episodes.reward[1:].flatten()
+    shares = (drawn[:, None] == kept).double().mean(0)
+    assert shares.sum() == pytest.approx(1)
+    assert shares.sub(0.1).abs().max() < 0.01  # a standard error is 0.0021
+
+
+def test_an_observation_is_stored_once():
+    ours = memory(1000)
+    ours.add(random_episodes([LIMIT] * 4, seed=0))
+    assert ours.state_dict()["rows"]["obs"].shape[0] == 4 * (LIMIT + 1)
+    assert "1,000 transitions" in ours.describe()
+
+
+def test_continuous_actions_and_rewards_of_every_agent_are_kept():
+    spec = harness.spec(n_actions=0, action_dim=2, common_reward=False)
+    ours = memory(10, spec=spec)
+    episodes = random_episodes([3], seed=0)
+    episodes = dataclasses.replace(
+        episodes,
+        available_actions=torch.ones(1, 4, spec.n_agents, 0, dtype=torch.bool),
+        actions=torch.randn(1, 3, spec.n_agents, 2),
+        reward=torch.randn(1, 3, spec.n_agents),
+    )
+    ours.add(episodes)
+    found = ours._read(torch.arange(3))
+    assert torch.equal(found.actions, episodes.actions[0])
+    assert torch.equal(found.reward, episodes.reward[0])
+    assert found.next_available_actions.shape == (3, spec.n_agents, 0)
