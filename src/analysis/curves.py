@@ -10,7 +10,7 @@ from src.analysis.statistics import AGGREGATES, bootstrap_interval
 from src.errors import UserError
 
 MAX_POINTS = 200  # of a curve with several seeds: what a panel can show
-BANDS = ("interval", "range", "none")
+BANDS = ("interval", "range", "std", "none")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,12 @@ def _band(
     """What is drawn around the curve: nothing around a single run, whose spread nobody knows."""
     if settings.band == "none" or max(map(len, values)) < 2:
         return None, None
+    everything = np.concatenate(values)
     if settings.band == "range":
-        everything = np.concatenate(values)
         return everything.min(axis=0), everything.max(axis=0)
+    if settings.band == "std":
+        centre, deviation = aggregate(everything, 0), everything.std(axis=0, ddof=1)
+        return centre - deviation, centre + deviation
     return bootstrap_interval(values, aggregate, level=settings.level, replicates=settings.replicates)
 
 

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 WIDEST = 4  # panels in a row
 NOTES = 8  # lines of small print; the terminal has them all
 LETTERS = 18  # of small print in an inch
+LEGEND_LINE = 7  # letters as wide as an entry's line and the space around it
 PANEL = (2.5, 1.9)  # inches
 
 
@@ -35,12 +36,20 @@ class Panel:
         metric: the metric's name.
         curves: legend entry without the number of seeds, to curve.
         marks: legend entries that get an asterisk, because the notes speak of them.
+        y_label: what the y axis says instead of the metric's name.
+        levels: text to a height at which a thin line bears it.
+        log: whether the y axis is logarithmic.
+        counted: whether legend entries say how many runs they are made of.
     """
 
     title: str
     metric: str
     curves: Mapping[str, Curve]
     marks: frozenset[str] = frozenset()
+    y_label: str = ""
+    levels: Mapping[str, float] = field(default_factory=dict)
+    log: bool = False
+    counted: bool = True
 
 
 def metric_label(metric: str) -> str:
@@ -56,6 +65,8 @@ def draw(
     caption: str,
     notes: Sequence[str] = (),
     title: str = "",
+    columns: int | None = None,
+    entries: Sequence[str] = (),
 ) -> None:
     """Write a figure of `panels`, as many rows as metrics where they fit, to a file of one of `SUFFIXES`.
 
@@ -66,6 +77,8 @@ def draw(
         caption: one line that says what lines and bands are.
         notes: small print below it.
         title: a line above the figure.
+        columns: how many panels stand side by side; None leaves it to their number.
+        entries: legend entries that have colours of their own, whether they are drawn or not, so that figures agree.
 
     Raises:
         UserError: the file cannot be written.
@@ -74,8 +87,8 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns, rows = _layout(panels)
-    labels = list(dict.fromkeys(label for panel in panels for label in panel.curves))
+    columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
+    labels = list(dict.fromkeys([*entries, *(label for panel in panels for label in panel.curves)]))
     width = max(3.3, PANEL[0] * columns)
     small_print = _small_print([caption, *notes], width)
     # Text in SVG and PDF stays text, and no date makes two equal figures differ.
@@ -116,14 +129,23 @@ def _draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str]) -> None:
     for label, curve in panel.curves.items():
         place = labels.index(label)
         colour, stroke = COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)]
-        entry = f"{label}{'*' if label in panel.marks else ''} ({len(curve.runs)})"
+        entry = f"{label}{'*' if label in panel.marks else ''}"
+        entry += f" ({len(curve.runs)})" if panel.counted else ""
         marker = "o" if len(curve.x) == 1 else None
         axes.plot(
             curve.x, curve.centre, color=colour, linestyle=stroke, linewidth=1.3, label=entry, marker=marker
         )
         if curve.low is not None:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
+    for text, height in panel.levels.items():
+        axes.axhline(height, color="#555555", linewidth=0.8, linestyle="--")
+        axes.annotate(
+            text, (1, height), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", fontsize=6.5, color="#555555",
+        )  # fmt: skip
     axes.set_xlim(left=0)
+    if panel.log:
+        axes.set_yscale("log")
     if "battle_won" in panel.metric:
         axes.set_ylim(-0.03, 1.03)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
@@ -138,14 +160,19 @@ def _explain(figure: "Figure", grid: Sequence["Axes"], columns: int, title: str)
     style = {"frameon": False, "fontsize": 6.5, "title_fontsize": 8, "handlelength": 1.4}
     legends = [axes.get_legend_handles_labels() for axes in grid]
     if len(grid) > 1 and all(entries == legends[0][1] for _, entries in legends):
-        figure.legend(
-            *legends[0], loc="outside upper center", ncols=3 * columns, title=title or None, **style
-        )
+        across = max(1, min(3 * columns, _fitting(legends[0][1], figure.get_figwidth())))
+        figure.legend(*legends[0], loc="outside upper center", ncols=across, title=title or None, **style)
         return
     if title:
         figure.suptitle(title, fontsize=8)
     for axes in grid:
         axes.legend(borderaxespad=0.2, labelspacing=0.25, **style)
+
+
+def _fitting(entries: Sequence[str], inches: float) -> int:
+    """How many legend entries fit side by side, each with its line."""
+    longest = max(len(entry.replace("$", "")) for entry in entries)
+    return int(LETTERS * inches / (longest + LEGEND_LINE))
 
 
 def _label(grid: Sequence["Axes"], panels: Sequence[Panel], columns: int, x_label: str) -> None:
@@ -155,7 +182,7 @@ def _label(grid: Sequence["Axes"], panels: Sequence[Panel], columns: int, x_labe
         if number < columns or not rows_are_metrics:
             axes.set_title(panel.title, fontsize=8)
         if number % columns == 0 or panels[number - 1].metric != panel.metric:
-            axes.set_ylabel(metric_label(panel.metric))
+            axes.set_ylabel(panel.y_label or metric_label(panel.metric))
         if number + columns >= len(panels):
             axes.set_xlabel(x_label)
 

@@ -89,7 +89,7 @@ class FolderRun(Run):
                 ) from error
         return latest
 
-    def last(self, metric: str) -> float | None:
+    def last_logged(self, metric: str) -> float | None:
         if metric in self.recent_metrics:
             return self.recent_metrics[metric]
         if not self.folder.metrics.is_file() or self.folder.metrics.stat().st_size <= TAIL:

@@ -81,7 +81,7 @@ class MongoRun(Run):
     def recent_metrics(self) -> dict[str, float]:
         return self._store.last_values.get(self._document["_id"], {})
 
-    def last(self, metric: str) -> float | None:
+    def last_logged(self, metric: str) -> float | None:
         return self.recent_metrics.get(metric)
 
     @property

@@ -18,7 +18,7 @@ from src.registry import nearest
 RESULTS = Path("results")
 _EXPLAINED = {
     "config.<key>": "a key of the configuration, as config.env_args.map_name",
-    "metrics.<name>": "the last value of a metric",
+    "metrics.<name>": "the last value of a metric; metrics.<name>/<name>: of a quotient",
     **{
         f"{name}(metrics.<name>{', <level>' if summary.needs_number else ''})": summary.meaning
         for name, summary in SUMMARIES.items()

@@ -258,6 +258,7 @@ def caption(settings: Settings) -> str:
     bands = {
         "interval": f"{100 * settings.level:g} % bootstrap interval",
         "range": "least to greatest",
+        "std": "standard deviation (n - 1)",
         "none": "",
     }
     parts = [f"{NAMES[settings.aggregate]} over runs", bands[settings.band]]

@@ -1,5 +1,6 @@
 """`Run`: what the commands know about one run, wherever its record lies."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,13 @@ from src.recording.metrics import Record
 DEAD = "DEAD"  # says RUNNING, but its process is gone
 SILENT = "SILENT"  # says RUNNING on a machine that we cannot look at, and has not been heard of for long
 SILENT_AFTER = timedelta(minutes=10)
-AXES = {"steps": "environment steps", "updates": "updates", "wall": "hours of running"}
+QUOTIENT = "/"  # between the names of two metrics
+AXES = {
+    "steps": "environment steps",
+    "episodes": "episodes",
+    "updates": "updates",
+    "wall": "hours of running",
+}
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,16 @@ class Run(ABC):
         """Every logged value, in order."""
 
     @abstractmethod
+    def last_logged(self, metric: str) -> float | None:
+        """The last logged value under a metric's own name; None if there is none."""
+
     def last(self, metric: str) -> float | None:
-        """The last logged value of a metric; None if there is none."""
+        """The last value of a metric or of a quotient of two, as `series` has it; None if there is none."""
+        value = self.last_logged(metric)
+        if value is not None or QUOTIENT not in metric:
+            return value
+        _, values = self.series(metric)
+        return float(values[-1]) if len(values) else None
 
     @property
     @abstractmethod
@@ -86,15 +101,18 @@ class Run(ABC):
     def series(self, metric: str, x: str = "steps") -> tuple[np.ndarray, np.ndarray]:
         """One metric's values [K] over one of `AXES` [K], where it has finite ones.
 
+        `a/b` is the quotient of two metrics that were logged at the same moment.
+
         Raises:
-            UserError: the record does not say how many updates there were.
+            UserError: the record does not say how many updates or episodes there were.
         """
-        if x == "updates" and self.updates is None:
+        if x in ("updates", "episodes") and self.updates is None:
             raise UserError(
-                f"{self.name} ({self.place}) has no updates on record: MongoDB learns them when a session ends. "
+                f"{self.name} ({self.place}) has no {x} on record: MongoDB learns them when a session ends. "
                 "Choose --x steps, or name the run's folder."
             )
-        pairs = [(_position(one, x), one.metrics[metric]) for one in self.records if metric in one.metrics]
+        found = [(_position(one, x), value_of(one, metric)) for one in self.records]
+        pairs = [(position, value) for position, value in found if value is not None]
         points = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         points = points[np.isfinite(points[:, 1])]
         return points[:, 0], points[:, 1]
@@ -154,10 +172,20 @@ class Run(ABC):
         return (last.updates - first.updates) / (last.episode - first.episode)
 
 
+def value_of(record: Record, metric: str) -> float | None:
+    """A metric's value or, with `a/b`, that of a quotient: NaN by zero, None where a part was not logged then."""
+    if metric in record.metrics:
+        return record.metrics[metric]
+    above, _, below = metric.partition(QUOTIENT)
+    if above not in record.metrics or below not in record.metrics:
+        return None
+    return record.metrics[above] / record.metrics[below] if record.metrics[below] else math.nan
+
+
 def _position(record: Record, x: str) -> float:
     if x == "wall":
         return record.wall_time / 3600
-    return record.t_env if x == "steps" else record.updates
+    return {"steps": record.t_env, "updates": record.updates, "episodes": record.episode}[x]
 
 
 def _flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,120 @@
+"""An arm of a paper's experiments: the command that makes its runs, and which recorded runs are those."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from src.analysis import comparability
+from src.analysis.comparability import NOT_THE_GAME, NOT_THE_METHOD
+from src.analysis.runs import Run
+from src.configuration.plan import ENV_ARGS, Sources
+
+ENDED = ("COMPLETED", "FAILED")  # all other runs may still go on
+CHOOSE = "Choose with --where."
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One method in one scenario.
+
+    Attributes:
+        config: the algorithm's name, as --config has it.
+        env_config: the environment's, as --env-config has it.
+        typed: what is typed after `with`.
+    """
+
+    config: str
+    env_config: str
+    typed: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def published(self) -> dict[str, Any]:
+        """The configuration that this command gives, flat."""
+        merged = Sources.read(self.config, self.env_config, self.typed).merged()
+        inner = {f"{ENV_ARGS}.{key}": value for key, value in merged.pop(ENV_ARGS).items()}
+        return merged | inner
+
+    def departures(self, run: Run) -> dict[str, Any]:
+        """The keys in which a run was told something else than this command says, with what it was told."""
+        return {
+            key: value
+            for key, value in run.flat_config.items()
+            if key in self.published and _matters(key) and value != self.published[key]
+        }
+
+    def is_of(self, run: Run) -> bool:
+        """Whether a run is of this method and scenario, with everything that is typed."""
+        return (
+            (run.method, run.env) == (self.published["name"], self.published["env"])
+            and all(run.flat_config.get(key) == value for key, value in self.typed.items())
+            and not run.config.get("evaluate")
+        )
+
+
+def command(arms: Sequence[Arm], seeds: Sequence[int]) -> str:
+    """What to type for runs of all `arms`, which differ in their algorithm only."""
+    typed = {"seed": ranged(seeds)} | {
+        key: f"{value:g}" if isinstance(value, float) else value for key, value in arms[0].typed.items()
+    }
+    words = [
+        f"--config={','.join(arm.config for arm in arms)}",
+        f"--env-config={arms[0].env_config}",
+        "with",
+        *(f"{key}={value}" for key, value in typed.items()),
+    ]
+    return f"python run.py {' '.join(words)}"
+
+
+def ranged(seeds: Sequence[int]) -> str:
+    """Seeds in order as a sweep has them: 1..5 or 2,4."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]}..{seeds[-1]}"
+    return ",".join(map(str, seeds))
+
+
+@dataclass
+class Choice:
+    """The runs of one arm.
+
+    Attributes:
+        runs: seeds of one configuration.
+        departs: the keys in which that configuration departs from the files, with its values.
+        unfinished: runs that were left out because they may still go on, while others are done.
+        others: how many runs of other configurations were left out.
+    """
+
+    runs: list[Run]
+    departs: dict[str, Any] = field(default_factory=dict)
+    unfinished: list[Run] = field(default_factory=list)
+    others: int = 0
+
+
+def choose(arm: Arm, runs: Sequence[Run]) -> Choice:
+    """The runs of `arm`: those of the configuration files where there are any, else those of another configuration.
+
+    Where some are done, those that were stopped or still go on are left out; failed ones stay, and end the curve.
+
+    Raises:
+        UserError: none is of the files' configuration and the others are of several, or a seed is there twice.
+    """
+    mine = [run for run in runs if arm.is_of(run)]
+    exact = [run for run in mine if not arm.departures(run)]
+    kept = exact or mine
+    done = [run for run in kept if run.status.state in ENDED]
+    unfinished = (
+        [run for run in kept if run not in done]
+        if any(run.status.state == "COMPLETED" for run in done)
+        else []
+    )
+    kept = [run for run in kept if run not in unfinished]
+    comparability.refuse(
+        comparability.within_curve(kept), f"{arm.env_config}: the runs of {arm.config}", CHOOSE
+    )
+    departs = arm.departures(kept[0]) if kept else {}
+    return Choice(kept, departs, unfinished, len(mine) - len(kept) - len(unfinished))
+
+
+def _matters(key: str) -> bool:
+    prefix, _, inner = key.rpartition(".")
+    return inner not in NOT_THE_GAME if prefix == ENV_ARGS else key not in NOT_THE_METHOD

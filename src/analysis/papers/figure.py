@@ -1,0 +1,60 @@
+"""`run.py figure NAME`: a published figure, from recorded runs."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.analysis import options
+from src.analysis.figure import SUFFIXES, draw
+from src.analysis.papers import FIGURES, listing, load
+from src.analysis.papers.sheets import Sheet, plain
+from src.arguments import Parser
+from src.errors import UserError
+
+EXAMPLES = f"""figures:
+{listing(FIGURES)}
+
+examples:
+  run.py figure adama-3
+  run.py figure adama-5 results --where "seed=2" --out rates.pdf
+
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Draw the figure that `words` name; the exit status."""
+    chosen = _parse(words)
+    make = load("figure", FIGURES, chosen.name)
+    sheet: Sheet = make(options.chosen_runs(chosen))
+    missing = [f"missing: {what}\n  {command}" for what, command in sheet.missing.items()]
+    if not sheet.panels:
+        raise UserError("\n".join([f"There are no runs of {chosen.name}: nothing to draw.", *missing]))
+    out = chosen.out or Path(f"{chosen.name.rpartition(':')[2]}.png")
+    draw(
+        sheet.panels,
+        out,
+        x_label=sheet.x_label,
+        caption=sheet.caption,
+        notes=[plain(note) for note in [*sheet.notes, *sheet.absent]],
+        title=chosen.title,
+        columns=min(sheet.columns, len(sheet.panels)),
+        entries=sheet.entries,
+    )
+    for line in [*sheet.notes, *sheet.remarks, *missing]:
+        print(plain(line))
+    print(f"{chosen.name}: {out}")
+    return 0
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = Parser("figure", "Draws a published figure from recorded runs.", EXAMPLES + options.FIELDS)
+    parser.add_argument(
+        "name", metavar="NAME", help=f"one of {', '.join(FIGURES)}; or package.module:function"
+    )
+    options.add_source(parser)
+    parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.png")
+    chosen = parser.parse(words)
+    if chosen.out is not None and chosen.out.suffix.lower() not in SUFFIXES:
+        parser.error(f"--out {chosen.out}: must end in {', '.join(SUFFIXES)}")
+    return chosen

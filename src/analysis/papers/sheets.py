@@ -1,0 +1,133 @@
+"""`Sheet`: a paper's figure before it is drawn, and `Desk`, on which it is put together from recorded runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from src.analysis import comparability
+from src.analysis.curves import Curve, Settings, make_curve
+from src.analysis.figure import Panel
+from src.analysis.papers.arms import CHOOSE, Arm, Choice, choose, command, ranged
+from src.analysis.runs import Run
+
+SEEDS = 5  # runs of each arm, where a paper does not say otherwise
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure.
+
+    Attributes:
+        panels: those for which there are runs.
+        x_label: below them.
+        caption: what lines and bands are.
+        columns: panels side by side.
+        entries: legend entries in the order of their colours.
+        notes: small print: what a reader of the figure must know.
+        absent: small print that names what has no runs at all.
+        remarks: what only whoever draws it wants to know.
+        missing: what the figure lacks -> what to type.
+    """
+
+    panels: Sequence[Panel]
+    x_label: str
+    caption: str
+    columns: int
+    entries: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    absent: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+class Desk:
+    """Gives out runs arm by arm, and remembers what was missing and what must be said."""
+
+    def __init__(self, runs: Sequence[Run], seeds: int = SEEDS) -> None:
+        self.runs, self.seeds = runs, seeds
+        self.notes: list[str] = []
+        self.remarks: list[str] = []
+        self.marked: set[tuple[str, str]] = set()
+        self._lacking: dict[tuple, list[tuple[str, Arm]]] = {}
+        self._given: dict[str, list[Run]] = {}
+
+    def of(self, label: str, arm: Arm, *, seeds: int | None = None) -> list[Run]:
+        """The runs of an arm; `seeds` are as many as are wanted, None for the paper's number, 0 for no matter."""
+        choice = choose(arm, self.runs)
+        self._tell(f"{scenario(arm.env_config)}, {plain(label)}", choice)
+        if choice.departs:
+            self.marked.add((arm.env_config, label))
+        self._miss(label, arm, choice, self.seeds if seeds is None else seeds)
+        self._compare(arm, choice.runs)
+        return choice.runs
+
+    def _tell(self, where: str, choice: Choice) -> None:
+        notes, remarks = [], []
+        if choice.departs:
+            told = ", ".join(f"{key}={value}" for key, value in choice.departs.items())
+            notes.append(f"* {where}: {told}, not as in src/config")
+        if choice.unfinished:
+            names = ", ".join(run.name for run in choice.unfinished)
+            remarks.append(f"{where}: not done, and left out beside those that are: {names}")
+        if choice.others:
+            remarks.append(f"{where}: {choice.others} runs of other configurations left out")
+        self.notes += [text for text in notes if text not in self.notes]
+        self.remarks += [text for text in remarks if text not in self.remarks]
+
+    def _miss(self, label: str, arm: Arm, choice: Choice, wanted: int) -> None:
+        known = {run.seed for run in [*choice.runs, *choice.unfinished]}
+        count = wanted - len(known)
+        seeds = [seed for seed in range(1, wanted + len(known) + 1) if seed not in known][: max(0, count)]
+        if seeds:
+            key = (arm.env_config, tuple(arm.typed.items()), tuple(seeds), bool(choice.runs))
+            lacking = self._lacking.setdefault(key, [])
+            lacking += [] if (label, arm) in lacking else [(label, arm)]
+
+    def curve(self, label: str, arm: Arm, metric: str, settings: Settings) -> Curve | None:
+        """The curve of an arm over its seeds; None where there is nothing to draw yet."""
+        runs = self.of(label, arm)
+        return make_curve({arm.env_config: runs}, metric, settings) if runs else None
+
+    def marks(self, env_config: str) -> frozenset[str]:
+        """Legend entries that the notes speak of."""
+        return frozenset(label for where, label in self.marked if where == env_config)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """What was asked for and is not there, in words -> the command that would make it."""
+        found = {}
+        for (_, _, seeds, some), lacking in self._lacking.items():
+            names = ", ".join(plain(label) for label, _ in lacking)
+            what = f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)} of " if some else ""
+            arms = [arm for _, arm in lacking]
+            found[f"{scenario(arms[0].env_config)}: {what}{names}"] = command(arms, seeds)
+        return found
+
+    @property
+    def absent(self) -> list[str]:
+        """One line that names what has no run at all; none where there is nothing."""
+        worlds: dict[str, list[str]] = {}
+        for (env_config, _, _, some), lacking in self._lacking.items():
+            if not some:
+                worlds.setdefault(scenario(env_config), []).extend(plain(label) for label, _ in lacking)
+        texts = [f"{world} ({', '.join(dict.fromkeys(labels))})" for world, labels in worlds.items()]
+        return [f"no runs: {'; '.join(texts)}"] if texts else []
+
+    def _compare(self, arm: Arm, runs: Sequence[Run]) -> None:
+        """Refuse runs that must not stand beside those that were given out before."""
+        given = self._given.setdefault(arm.env_config, [])
+        given += [run for run in runs if run not in given]
+        comparability.refuse(
+            comparability.between_curves(given, {"updates_per_episode"} & set(arm.typed)),
+            f"{scenario(arm.env_config)}: runs that are to be compared",
+            CHOOSE,
+        )
+
+
+def scenario(env_config: str) -> str:
+    """A scenario as people write it."""
+    return env_config.replace("_", " ")
+
+
+def plain(label: str) -> str:
+    """A legend entry without its mathematics, for a terminal."""
+    return label.replace("$", "").replace("\\|", "|").replace("{", "").replace("}", "")
