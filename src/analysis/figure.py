@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.analysis.curves import Curve
+from src.analysis.curves import MAX_POINTS, Curve
 from src.errors import UserError
 from src.recording.curve import short_steps
 from src.recording.files import replace_atomically
@@ -23,7 +23,8 @@ SUFFIXES = (".png", ".svg", ".pdf")
 WIDEST = 4  # panels in a row
 NOTES = 8  # lines of small print; the terminal has them all
 LETTERS = 18  # of small print in an inch
-LEGEND_LINE = 7  # letters as wide as an entry's line and the space around it
+LEGEND_LINE = 4  # letters as wide as the line of an entry
+LEGEND_ROW = 0.14  # inches
 PANEL = (2.5, 1.9)  # inches
 
 
@@ -89,6 +90,10 @@ def draw(
 
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
     labels = list(dict.fromkeys([*entries, *(label for panel in panels for label in panel.curves)]))
+    points = max(len(curve.x) for panel in panels for curve in panel.curves.values())
+    stroke_width = (
+        1.3 if points <= MAX_POINTS else 0.9
+    )  # what goes up and down at every pixel is no solid bar
     width = max(3.3, PANEL[0] * columns)
     small_print = _small_print([caption, *notes], width)
     # Text in SVG and PDF stays text, and no date makes two equal figures differ.
@@ -98,7 +103,7 @@ def draw(
         FigureCanvasAgg(figure)
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, panel in zip(grid.flat, panels, strict=False):
-            _draw_panel(axes, panel, labels)
+            _draw_panel(axes, panel, labels, stroke_width)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         _label(grid.flat[: len(panels)], panels, columns, x_label)
@@ -123,7 +128,7 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, int]:
     return columns, -(-len(panels) // columns)
 
 
-def _draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str]) -> None:
+def _draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str], stroke_width: float) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     for label, curve in panel.curves.items():
@@ -133,15 +138,23 @@ def _draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str]) -> None:
         entry += f" ({len(curve.runs)})" if panel.counted else ""
         marker = "o" if len(curve.x) == 1 else None
         axes.plot(
-            curve.x, curve.centre, color=colour, linestyle=stroke, linewidth=1.3, label=entry, marker=marker
+            curve.x,
+            curve.centre,
+            color=colour,
+            linestyle=stroke,
+            linewidth=stroke_width,
+            label=entry,
+            marker=marker,
         )
         if curve.low is not None:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
     for text, height in panel.levels.items():
-        axes.axhline(height, color="#555555", linewidth=0.8, linestyle="--")
+        below = height == min(panel.levels.values()) < max(panel.levels.values())
+        axes.axhline(height, color="#333333", linewidth=0.8, linestyle="--")
         axes.annotate(
-            text, (1, height), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
-            ha="right", fontsize=6.5, color="#555555",
+            text, (1, height), (-2, -2 if below else 2), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="right", va="top" if below else "bottom", fontsize=6.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.3},
         )  # fmt: skip
     axes.set_xlim(left=0)
     if panel.log:
@@ -156,12 +169,14 @@ def _draw_panel(axes: "Axes", panel: Panel, labels: Sequence[str]) -> None:
 
 
 def _explain(figure: "Figure", grid: Sequence["Axes"], columns: int, title: str) -> None:
-    """The title, and one legend for the figure where all panels have the same entries, else one in each."""
+    """The title, and one legend for the figure where one panel has every other's entries, else one in each."""
     style = {"frameon": False, "fontsize": 6.5, "title_fontsize": 8, "handlelength": 1.4}
-    legends = [axes.get_legend_handles_labels() for axes in grid]
-    if len(grid) > 1 and all(entries == legends[0][1] for _, entries in legends):
-        across = max(1, min(3 * columns, _fitting(legends[0][1], figure.get_figwidth())))
-        figure.legend(*legends[0], loc="outside upper center", ncols=across, title=title or None, **style)
+    longest = max((axes.get_legend_handles_labels() for axes in grid), key=lambda legend: len(legend[1]))
+    if len(grid) > 1 and all(set(axes.get_legend_handles_labels()[1]) <= set(longest[1]) for axes in grid):
+        across = max(1, min(3 * columns, _fitting(longest[1], figure.get_figwidth())))
+        figure.legend(*longest, loc="outside upper center", ncols=across, title=title or None, **style)
+        further = -(-len(longest[1]) // across) - 1
+        figure.set_figheight(figure.get_figheight() + LEGEND_ROW * further)
         return
     if title:
         figure.suptitle(title, fontsize=8)

@@ -12,6 +12,10 @@ from src.registry import nearest
 # name -> ("module:function of the runs, returning a `Sheet`", what it shows)
 FIGURES: dict[str, tuple[str, str]] = {
     "adama-3": ("src.analysis.papers.adama:learning_curves", "learning curves in the four scenarios"),
+    "adama-4": ("src.analysis.papers.adama:directions", "actors' shares in their learning rate, single runs"),
+    "adama-5": ("src.analysis.papers.adama:magnitudes", "learning rates of critic and actors, single runs"),
+    "adama-6": ("src.analysis.papers.adama:second_order", "learning curves with the second order"),
+    "adama-7": ("src.analysis.papers.adama:scales", "predator-prey with different m, and D over a run"),
 }
 
 

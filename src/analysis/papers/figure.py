@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
         caption=sheet.caption,
         notes=[plain(note) for note in [*sheet.notes, *sheet.absent]],
         title=chosen.title,
-        columns=min(sheet.columns, len(sheet.panels)),
+        columns=min(len(sheet.panels), 3 if len(sheet.panels) == 3 else 2),
         entries=sheet.entries,
     )
     for line in [*sheet.notes, *sheet.remarks, *missing]:

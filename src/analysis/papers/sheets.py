@@ -20,7 +20,6 @@ class Sheet:
         panels: those for which there are runs.
         x_label: below them.
         caption: what lines and bands are.
-        columns: panels side by side.
         entries: legend entries in the order of their colours.
         notes: small print: what a reader of the figure must know.
         absent: small print that names what has no runs at all.
@@ -31,7 +30,6 @@ class Sheet:
     panels: Sequence[Panel]
     x_label: str
     caption: str
-    columns: int
     entries: Sequence[str] = ()
     notes: Sequence[str] = ()
     absent: Sequence[str] = ()
@@ -46,19 +44,46 @@ class Desk:
         self.runs, self.seeds = runs, seeds
         self.notes: list[str] = []
         self.remarks: list[str] = []
-        self.marked: set[tuple[str, str]] = set()
+        self._marked: set[tuple[str, str]] = set()
         self._lacking: dict[tuple, list[tuple[str, Arm]]] = {}
         self._given: dict[str, list[Run]] = {}
 
-    def of(self, label: str, arm: Arm, *, seeds: int | None = None) -> list[Run]:
-        """The runs of an arm; `seeds` are as many as are wanted, None for the paper's number, 0 for no matter."""
+    def of(self, label: str, arm: Arm, wanted: int | None = None) -> list[Run]:
+        """The runs of an arm, of which `wanted` are to be there: the paper's number, unless it is said."""
         choice = choose(arm, self.runs)
         self._tell(f"{scenario(arm.env_config)}, {plain(label)}", choice)
         if choice.departs:
-            self.marked.add((arm.env_config, label))
-        self._miss(label, arm, choice, self.seeds if seeds is None else seeds)
+            self._marked.add((arm.env_config, label))
+        self._miss(label, arm, choice, self.seeds if wanted is None else wanted)
         self._compare(arm, choice.runs)
         return choice.runs
+
+    def curve(
+        self, label: str, arm: Arm, metric: str, settings: Settings, wanted: int | None = None
+    ) -> Curve | None:
+        """The curve of an arm over its seeds; None where there is nothing to draw yet."""
+        runs = self.of(label, arm, wanted)
+        return make_curve({arm.env_config: runs}, metric, settings) if runs else None
+
+    def one(self, label: str, arm: Arm) -> Run | None:
+        """One run of an arm: the least seed of those that are completed, else the longest; None if there is none."""
+        runs = self.of(label, arm, wanted=1)
+        completed = [run for run in runs if run.status.state == "COMPLETED"]
+        if completed:
+            return min(completed, key=lambda run: run.seed or 0)
+        return max(runs, key=lambda run: run.status.t_env, default=None)
+
+    def sheet(
+        self,
+        panels: Sequence[Panel],
+        x_label: str,
+        caption: str,
+        entries: Sequence[str] = (),
+        notes: Sequence[str] = (),
+    ) -> Sheet:
+        """The figure that was put together."""
+        said = [*self.notes, *notes]
+        return Sheet(panels, x_label, caption, entries, said, self.absent, self.remarks, self.missing)
 
     def _tell(self, where: str, choice: Choice) -> None:
         notes, remarks = [], []
@@ -82,14 +107,9 @@ class Desk:
             lacking = self._lacking.setdefault(key, [])
             lacking += [] if (label, arm) in lacking else [(label, arm)]
 
-    def curve(self, label: str, arm: Arm, metric: str, settings: Settings) -> Curve | None:
-        """The curve of an arm over its seeds; None where there is nothing to draw yet."""
-        runs = self.of(label, arm)
-        return make_curve({arm.env_config: runs}, metric, settings) if runs else None
-
     def marks(self, env_config: str) -> frozenset[str]:
         """Legend entries that the notes speak of."""
-        return frozenset(label for where, label in self.marked if where == env_config)
+        return frozenset(label for where, label in self._marked if where == env_config)
 
     @property
     def missing(self) -> dict[str, str]:
