@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("src.analysis.diff:main", "in what runs differ"),
     "plot": ("src.analysis.plot:main", "learning curves over seeds, with intervals"),
     "figure": ("src.analysis.papers.figure:main", "a published figure, from recorded runs"),
+    "claims": ("src.analysis.papers.claims:main", "what a paper says, held against recorded runs"),
     "export": ("src.analysis.export:main", "values as CSV or as marl-eval's JSON"),
     "watch": ("src.watch:main", "a video of what a run has learned"),
     "sync": ("src.recording.sync:main", "send to MongoDB what it lacks of runs that are over"),

@@ -18,6 +18,11 @@ FIGURES: dict[str, tuple[str, str]] = {
     "adama-7": ("src.analysis.papers.adama:scales", "predator-prey with different m, and D over a run"),
 }
 
+# name -> ("module:function of a `Desk`, returning `Claim`s", whose statements)
+CLAIMS: dict[str, tuple[str, str]] = {
+    "adama": ("src.analysis.papers.adama_claims:statements", "nine statements about figures 3 to 7"),
+}
+
 
 def load(noun: str, registry: Mapping[str, tuple[str, str]], name: str) -> Callable:
     """The function behind a name.

@@ -110,10 +110,10 @@ def magnitudes(runs: Sequence[Run]) -> Sheet:
 def scales(runs: Sequence[Run]) -> Sheet:
     """Figure 7: rewards in predator-prey with different m, and D over one run.
 
-    The paper does not say in which of its methods m varies: those are drawn of which there are runs with several m.
+    The paper does not say in which of its methods m varies: `varied_methods` does.
     """
     desk = Desk(runs)
-    varied = [label for label in (ADAMA, MAGNITUDE) if len(recorded_scales(label, runs)) > 1] or [MAGNITUDE]
+    varied = varied_methods(runs)
     panels = []
     for label in varied:
         lines: dict[str, Curve | None] = {}
@@ -129,6 +129,11 @@ def scales(runs: Sequence[Run]) -> Sheet:
         desk.notes.append(_share_near_m(run))
     entries = [entry for label in varied for entry in map(scale_entry, wanted_scales(label, runs))]
     return _rewards_sheet(desk, panels, [*entries[:1], FIXED, *entries[1:]])
+
+
+def varied_methods(runs: Sequence[Run]) -> list[str]:
+    """The methods of which there are runs with several m; where there are none, the one that section 4.4 speaks of."""
+    return [label for label in (ADAMA, MAGNITUDE) if len(recorded_scales(label, runs)) > 1] or [MAGNITUDE]
 
 
 def recorded_scales(label: str, runs: Sequence[Run]) -> list[float | str]:

@@ -1,0 +1,239 @@
+"""What AdaMa's paper says of its figures, statement by statement."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from src.analysis.papers.adama import (
+    ADAGRAD,
+    ADAMA,
+    CLUSTERING,
+    CONTRIBUTION,
+    DIRECTION,
+    DIRECTION_2ND,
+    FIRST_ORDER,
+    FIXED,
+    GOING_TOGETHER,
+    MAGNITUDE,
+    NAVIGATION,
+    NEAR,
+    PREDATOR_PREY,
+    REWARD,
+    SCENARIOS,
+    arm,
+    n_actors,
+    scale_entry,
+    varied_methods,
+    wanted_scales,
+)
+from src.analysis.papers.evidence import (
+    FALSE,
+    TOO_FEW,
+    TRUE,
+    Claim,
+    Estimate,
+    Finding,
+    Measure,
+    Values,
+    common_length,
+    difference,
+    estimate,
+    first_half,
+    late,
+    measured,
+    spread,
+    whole,
+)
+from src.analysis.papers.sheets import Desk, scenario
+from src.analysis.runs import Run
+from src.recording.curve import short_steps
+
+NEAR_UNIFORM = 0.2  # of the way from equal rates to one actor that has it all
+MOST = 0.5
+
+
+def statements(desk: Desk) -> list[Claim]:
+    """All of them, in the order of the paper."""
+    by_reward = (
+        "the mean reward per step of training, exploration included, over the last tenth of the episodes"
+    )
+    return [
+        Claim(
+            "1",
+            f"{DIRECTION} ends above {FIXED} (Fig. 3a, c)",
+            f"{by_reward}: {DIRECTION} minus {FIXED}.",
+            [_compared(desk, DIRECTION, FIXED, world, late(REWARD)) for world in (GOING_TOGETHER, PREDATOR_PREY)],
+        ),
+        Claim(
+            "2",
+            f"{MAGNITUDE} learns faster than {FIXED} (Fig. 3b, c, d)",
+            "the area under the curve of mean reward per step of training over the first half of the episodes, "
+            f"divided by their number: {MAGNITUDE} minus {FIXED}.",
+            [_compared(desk, MAGNITUDE, FIXED, world, first_half(REWARD)) for world in SCENARIOS[1:]],
+        ),
+        Claim(
+            "3",
+            f"{ADAMA} ends above all others (Fig. 3c)",
+            f"{by_reward}: {ADAMA} minus the best of the others, which is named.",
+            [_best(desk, PREDATOR_PREY)],
+        ),
+        Claim(
+            "4",
+            f"{ADAGRAD} is not competitive (Fig. 3)",
+            f"{by_reward}: {FIXED}, from whose rates {ADAGRAD} begins, minus {ADAGRAD}.",
+            [_compared(desk, FIXED, ADAGRAD, world, late(REWARD)) for world in SCENARIOS],
+        ),
+        Claim(
+            "5",
+            "in clustering the actors' rates stay alike (4.1)",
+            f"{DIRECTION}, mean over training of (max_i l_a,i / |l_a| - 1/sqrt(N)) / (1 - 1/sqrt(N)), which is 0 where "
+            f"rates are equal and 1 where one actor has it all: {NEAR_UNIFORM} minus that; other scenarios to compare.",
+            [_concentration(desk, world) for world in (CLUSTERING, *SCENARIOS[:3])],
+        ),
+        Claim(
+            "6a",
+            "in going together l_c alternates least (4.2)",
+            f"how far l_c rises in all, in units of its reach, per 10,000 episodes of {MAGNITUDE}: "
+            "another scenario minus going together, with independent seeds.",
+            [_alternation(desk, world) for world in SCENARIOS[1:]],
+        ),
+        Claim(
+            "6b",
+            f"in going together {MAGNITUDE} ends below {FIXED} (Fig. 3a)",
+            f"{by_reward}: {FIXED} minus {MAGNITUDE}.",
+            [_compared(desk, FIXED, MAGNITUDE, GOING_TOGETHER, late(REWARD))],
+        ),
+        Claim(
+            "7",
+            "results with different m are similar (Fig. 7a)",
+            f"{by_reward}: true if the greatest mean minus the least is no more than the standard deviation of seeds "
+            "with the same m; two seeds of each m at least.",
+            [_similar(desk, label) for label in varied_methods(desk.runs)],
+        ),
+        Claim(
+            "8",
+            f"most of the time D is outside {NEAR[0]:g} m to {NEAR[1]:g} m (Fig. 7b)",
+            f"the share of updates with D outside, minus {MOST:g}.",
+            [_outside(desk, label) for label in (MAGNITUDE, ADAMA)],
+        ),
+        Claim(
+            "9",
+            f"{DIRECTION_2ND} ends above {DIRECTION} (Fig. 6)",
+            f"{by_reward}: second order minus first.",
+            [_compared(desk, DIRECTION_2ND, DIRECTION, world, late(REWARD)) for world in (GOING_TOGETHER, NAVIGATION)],
+        ),
+    ]  # fmt: skip
+
+
+def _compared(desk: Desk, ours: str, theirs: str, world: str, measure: Measure) -> Finding:
+    sides = [desk.of(label, arm(label, world)) for label in (ours, theirs)]
+    until = common_length([*sides[0], *sides[1]], REWARD)
+    values = [measured(runs, measure, until) for runs in sides]
+    texts = [f"{label} {spread(side)}" for label, side in zip((ours, theirs), values, strict=True) if side]
+    return _finding(scenario(world), "; ".join(texts), difference(*values), [*sides[0], *sides[1]], until)
+
+
+def _best(desk: Desk, world: str) -> Finding:
+    """AdaMa against the best of the other first-order methods; all of them must be there."""
+    runs = {label: desk.of(label, arm(label, world)) for label in FIRST_ORDER}
+    every = [run for group in runs.values() for run in group]
+    until = common_length(every, REWARD)
+    values = {label: measured(group, late(REWARD), until) for label, group in runs.items()}
+    present = {label: side for label, side in values.items() if side}
+    texts = "; ".join(f"{label} {spread(side)}" for label, side in present.items())
+    if len(present) < len(FIRST_ORDER):
+        return _finding(scenario(world), texts, None, every, until)
+    best = max(
+        (label for label in present if label != ADAMA),
+        key=lambda label: np.mean(list(present[label].values())),
+    )
+    return _finding(
+        f"{scenario(world)}, against {best}", texts, difference(values[ADAMA], values[best]), every, until
+    )
+
+
+def _concentration(desk: Desk, world: str) -> Finding:
+    runs = desk.of(DIRECTION, arm(DIRECTION, world))
+    until = common_length(runs, "actor_lr_agent_0/actor_lr_norm")
+    values = measured(runs, concentration, until)
+    found = estimate({seed: -value for seed, value in values.items()}, above=-NEAR_UNIFORM)
+    row = _finding(scenario(world), spread(values) if values else "", found, runs, until)
+    return row if world == CLUSTERING else Finding(row.where, row.measured, "", row.seeds, row.episodes, "")
+
+
+def concentration(run: Run, until: float) -> float | None:
+    """Where the actors' rates lie between equal (0) and all of it with one actor (1), mean over training."""
+    n = n_actors(run)
+    shares = [run.series(f"actor_lr_agent_{i}/actor_lr_norm", "episodes") for i in range(n)]
+    if n < 2 or not len(shares[0][0]):
+        return None
+    greatest = np.max([values for _, values in shares], axis=0)[shares[0][0] <= until]
+    return float((greatest.mean() - n**-0.5) / (1 - n**-0.5))
+
+
+def _alternation(desk: Desk, world: str) -> Finding:
+    here, there = (desk.of(MAGNITUDE, arm(MAGNITUDE, each)) for each in (GOING_TOGETHER, world))
+    sides = [measured(runs, rises, common_length(runs, "critic_lr")) for runs in (there, here)]
+    names = (scenario(world), scenario(GOING_TOGETHER))
+    texts = [f"{name} {spread(side)}" for name, side in zip(names, sides, strict=True) if side]
+    found = difference(*sides, paired=False)
+    return _finding(
+        f"{names[1]}, against {names[0]}", "; ".join(texts), found, there, common_length(there, "critic_lr")
+    )
+
+
+def rises(run: Run, until: float) -> float | None:
+    """The sum of all rises of l_c over its reach from epsilon l to (1 - epsilon) l, per 10,000 episodes."""
+    episodes, rates = run.series("critic_lr", "episodes")
+    rates = rates[episodes <= until]
+    reach = (1 - 2 * run.config["adama_clip"]) * (run.config["critic_lr"] + run.config["actor_lr_norm"])
+    if len(rates) < 2 or reach <= 0:
+        return None
+    return float(np.diff(rates).clip(min=0).sum() / reach / until * 10_000)
+
+
+def _similar(desk: Desk, label: str) -> Finding:
+    scales = wanted_scales(label, desk.runs)
+    runs = {m: desk.of(f"{label}, {scale_entry(m)}", arm(label, PREDATOR_PREY, adama_m=m)) for m in scales}
+    every = [run for group in runs.values() for run in group]
+    until = common_length(every, REWARD)
+    values = {m: measured(group, late(REWARD), until) for m, group in runs.items()}
+    texts = "; ".join(f"{scale_entry(m)}: {spread(side)}" for m, side in values.items() if side)
+    row = _finding(f"{scenario(PREDATOR_PREY)}, {label}", texts, None, every, until)
+    if len(values) < 3 or any(len(side) < 2 for side in values.values()):
+        return row
+    apart, deviation = similarity(list(values.values()))
+    text = f"{apart:.3f} against {deviation:.3f}"
+    return Finding(row.where, texts, text, row.seeds, row.episodes, TRUE if apart <= deviation else FALSE)
+
+
+def similarity(groups: Sequence[Values]) -> tuple[float, float]:
+    """How far the means of groups lie apart, and the standard deviation within them (root of the mean variance)."""
+    numbers = [np.array(list(group.values())) for group in groups]
+    means = [group.mean() for group in numbers]
+    return float(max(means) - min(means)), float(np.mean([group.var(ddof=1) for group in numbers]) ** 0.5)
+
+
+def _outside(desk: Desk, label: str) -> Finding:
+    runs = desk.of(label, arm(label, PREDATOR_PREY))
+    until = common_length(runs, CONTRIBUTION)
+    near = measured(runs, whole("critic_contribution_near_m"), until)
+    outside = {seed: 1 - share for seed, share in near.items()}
+    text = spread(outside) if outside else ""
+    return _finding(f"{scenario(PREDATOR_PREY)}, {label}", text, estimate(outside, above=MOST), runs, until)
+
+
+def _finding(where: str, text: str, found: Estimate | None, runs: Sequence[Run], until: float) -> Finding:
+    """A row, whether or not there is enough for a verdict."""
+    full = max(map(_planned, runs), default=0.0)
+    episodes = short_steps(until) if until >= 0.99 * full else f"{short_steps(until)} of {short_steps(full)}"
+    if found is None:
+        seeds = sorted({str(run.seed) for run in runs})
+        return Finding(where, text, "", ", ".join(seeds), episodes if runs else "", TOO_FEW)
+    return Finding(where, text, found.text(), found.seeds, episodes, found.verdict)
+
+
+def _planned(run: Run) -> float:
+    """The episodes that a run has when it is done, as far as one can tell."""
+    last = run.records[-1] if run.records else None
+    return run.config["t_max"] * last.episode / last.t_env if last and last.t_env else 0.0

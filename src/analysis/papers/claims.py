@@ -1,0 +1,79 @@
+"""`run.py claims NAME`: what a paper says in words, held against recorded runs."""
+
+from collections.abc import Sequence
+
+from src.analysis import options
+from src.analysis.papers import CLAIMS, listing, load
+from src.analysis.papers.evidence import RULE, Claim
+from src.analysis.papers.sheets import Desk, plain
+from src.analysis.tables import FORMS, write, write_table
+from src.arguments import Parser
+
+HEADINGS = (
+    "",
+    "the paper says",
+    "where",
+    "measured (± sd)",
+    "difference (± se)",
+    "seeds",
+    "episodes",
+    "verdict",
+)
+EXAMPLES = f"""papers:
+{listing(CLAIMS)}
+
+examples:
+  run.py claims adama
+  run.py claims adama results --where "config.batch_size_run=4" --markdown
+
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Judge the paper that `words` name; the exit status."""
+    parser = Parser(
+        "claims", "Holds what a paper says in words against recorded runs.", EXAMPLES + options.FIELDS
+    )
+    parser.add_argument(
+        "name", metavar="NAME", help=f"one of {', '.join(CLAIMS)}; or package.module:function"
+    )
+    options.add_source(parser)
+    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
+    parser.add_argument(
+        "--markdown", action="store_const", const="markdown", dest="form", help="--form markdown"
+    )
+    chosen = parser.parse(words)
+    desk = Desk(options.chosen_runs(chosen))
+    claims: Sequence[Claim] = load("paper", CLAIMS, chosen.name)(desk)
+    write_table(HEADINGS, rows(claims), chosen.form)
+    if chosen.form != "csv":
+        write(explanation(claims, chosen.form))
+    if chosen.form == "table":
+        missing = [f"missing: {what}\n  {command}" for what, command in desk.missing.items()]
+        write("".join(f"{line}\n" for line in ["", *desk.notes, *desk.remarks, *missing]))
+    return 0
+
+
+def rows(claims: Sequence[Claim]) -> list[list[str]]:
+    """One row for each scenario of each statement, under `HEADINGS`; the statement stands in its first."""
+    table = []
+    for claim in claims:
+        for place, found in enumerate(claim.findings):
+            says = [claim.number, claim.says] if place == 0 else ["", ""]
+            cells = (
+                found.where,
+                found.measured,
+                found.difference,
+                found.seeds,
+                found.episodes,
+                found.verdict,
+            )
+            table.append([plain(cell) for cell in (*says, *cells)])
+    return table
+
+
+def explanation(claims: Sequence[Claim], form: str) -> str:
+    """How each statement was measured, and what makes a verdict."""
+    bullet = "- " if form == "markdown" else ""
+    lines = [f"{bullet}{claim.number}: {plain(claim.how)}" for claim in claims]
+    return "\n" + "\n".join([*lines, f"{bullet}{RULE}"]) + "\n"
