@@ -4,12 +4,15 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 
 from src.errors import UserError
 
 CONFIG, ENV_CONFIG = "--config", "--env-config"
 LONGEST_RANGE = 100_000
-_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?")
+_NUMBER = r"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?)"
+_RANGE = re.compile(rf"{_NUMBER}\.\.{_NUMBER}(?:\.\.{_NUMBER})?")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -58,7 +61,7 @@ def names_several(config: str, env_config: str, typed: Sequence[str]) -> bool:
 
 
 def is_several(text: str) -> bool:
-    """Whether `text` is a list with commas outside brackets and quotes, or a range of whole numbers."""
+    """Whether `text` is a list with commas outside brackets and quotes, or a range of numbers."""
     parts = list(_split(text))
     return len(parts) > 1 or bool(_RANGE.fullmatch(text))
 
@@ -67,7 +70,7 @@ def values(text: str, key: str) -> list[str]:
     """The values that `text` names: itself, the parts of a list, the numbers of `a..b` or `a..b..step`.
 
     Raises:
-        UserError: a list has an empty place, or a range is empty or far too long.
+        UserError: a list has an empty place, or a range is empty, far too long or of fractions without a step.
     """
     if not key or not is_several(text):
         return [text]
@@ -81,21 +84,30 @@ def values(text: str, key: str) -> list[str]:
 
 
 def _numbers(part: str, key: str) -> list[str]:
+    """The numbers of a range, counted exactly: 0.1 + 0.2 is 0.3."""
     found = _RANGE.fullmatch(part)
     if not found:
         return [part]
-    first, last = int(found[1]), int(found[2])
-    step = int(found[3]) if found[3] else 1
+    first, last = Fraction(found[1]), Fraction(found[2])
+    if not found[3] and (first.denominator, last.denominator) != (1, 1):
+        raise UserError(f"{key}={part}: a range of fractions needs its step, as {key}={part}..0.1.")
+    step = Fraction(found[3] or 1)
     if step == 0 or (last - first) * step < 0:
         low, high = sorted((first, last))
+        size = f"..{_plain(abs(step))}" if found[3] and abs(step) != 1 and step else ""
         raise UserError(
-            f"{key}={part}: no number lies on this way. {key}={low}..{high} counts up, "
-            f"{key}={high}..{low}..-1 counts down."
+            f"{key}={part}: no number lies on this way. {key}={_plain(low)}..{_plain(high)}{size} counts up, "
+            f"{key}={_plain(high)}..{_plain(low)}..-{size.removeprefix('..') or 1} counts down."
         )
     count = (last - first) // step + 1
     if count > LONGEST_RANGE:
         raise UserError(f"{key}={part}: {count:,} numbers. A range may have {LONGEST_RANGE:,} of them.")
-    return [str(first + step * place) for place in range(count)]
+    return [_plain(first + step * place) for place in range(count)]
+
+
+def _plain(number: Fraction) -> str:
+    """A decimal number as people write it: 0.01 for 0.010, 10 for 1e1."""
+    return f"{(Decimal(number.numerator) / number.denominator).normalize():f}"
 
 
 def _pairs(config: str, env_config: str, typed: Sequence[str]) -> list[tuple[str, str]]:

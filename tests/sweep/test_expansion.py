@@ -1,6 +1,7 @@
 """What a command line with several values means."""
 
 import itertools
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,14 @@ from src.sweep.expansion import expand, values
         ("4..0..-2", ["4", "2", "0"]),
         ("0..2,7,9..10", ["0", "1", "2", "7", "9", "10"]),
         ("1e-3, 5e-4", ["1e-3", "5e-4"]),
-        ("0.5..1", ["0.5..1"]),  # no whole numbers: text, for the configuration to judge
+        ("0.1..0.3..0.1", ["0.1", "0.2", "0.3"]),  # in floating point, 0.1 + 0.2 is more than 0.3
+        ("0.001..0.010..0.001", [f"0.00{digit}" for digit in range(1, 10)] + ["0.01"]),
+        ("1..2..0.5", ["1", "1.5", "2"]),
+        ("0.5..0..-0.25", ["0.5", "0.25", "0"]),
+        ("0.8..1.21..0.2,3", ["0.8", "1", "1.2", "3"]),
+        ("1e-4..3e-4..1e-4", ["0.0001", "0.0002", "0.0003"]),
+        ("100..300..1e2", ["100", "200", "300"]),
+        ("1...2", ["1...2"]),  # no range: text, for the configuration to judge
         ("runs/..", ["runs/.."]),
         ("[1,2]", ["[1,2]"]),
         ("[1,2],[3,[4,5]]", ["[1,2]", "[3,[4,5]]"]),
@@ -49,9 +57,14 @@ def test_a_value_means(text, meant):
         (",", "empty place"),
         ("1,,2", 'key="a,b"'),
         ("3..1", "key=1..3 counts up, key=3..1..-1 counts down"),
+        ("9..1..2", "key=1..9..2 counts up, key=9..1..-2 counts down"),
         ("1..3..-1", "no number lies on this way"),
         ("1..3..0", "no number lies on this way"),
         ("0..9999999999", "10,000,000,000 numbers"),
+        ("0..1..0.00001", "100,001 numbers"),
+        ("0..9e99", "numbers. A range may have"),
+        ("0.5..1", "a range of fractions needs its step, as key=0.5..1..0.1"),
+        ("0.3..0.1..0.1", "key=0.1..0.3..0.1 counts up, key=0.3..0.1..-0.1 counts down"),
     ],
 )
 def test_a_value_that_means_nothing_is_refused(text, told):
@@ -68,6 +81,17 @@ def test_a_range_is_pythons_with_its_end(first, last, step):
             values(f"{first}..{last}..{step}", "key")
     else:
         assert values(f"{first}..{last}..{step}", "key") == [str(number) for number in counted]
+
+
+@given(st.integers(-999, 999), st.integers(0, 40), st.integers(1, 99), st.integers(0, 6))
+def test_a_range_of_fractions_is_the_range_of_its_units(first, count, step, places):
+    def written(units):
+        return f"{Decimal(units).scaleb(-places):f}"
+
+    typed = f"{written(first)}..{written(first + step * count)}..{written(step)}"
+    meant = [Decimal(first + step * place).scaleb(-places) for place in range(count + 1)]
+    assert [Decimal(text) for text in values(typed, "key")] == meant
+    assert all(len(text) <= places + 6 for text in values(typed, "key")), "no dust"
 
 
 words = st.text(st.sampled_from("abxyz0189_-."), min_size=1, max_size=4).filter(lambda text: ".." not in text)
