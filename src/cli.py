@@ -119,7 +119,7 @@ def _runs_of_sweep(options: argparse.Namespace, typed: list[str]) -> list[RunWor
 
 def _jobs() -> str:
     """The jobs beside training, for --help."""
-    lines = [f"  python run.py {word:<8} {sentence}" for word, (_, sentence) in COMMANDS.items()]
+    lines = [f"  python run.py {word:<12} {sentence}" for word, (_, sentence) in COMMANDS.items()]
     return "\n\nother jobs, each with --help:\n" + "\n".join(lines)
 
 

@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plot": ("src.analysis.plot:main", "learning curves over seeds, with intervals"),
     "figure": ("src.analysis.papers.figure:main", "a published figure, from recorded runs"),
     "claims": ("src.analysis.papers.claims:main", "what a paper says, held against recorded runs"),
+    "heatmap": ("src.analysis.heatmap:main", "one number over two fields, as of a grid search"),
+    "calibrate_m": ("src.analysis.calibrate_m:main", "AdaMa's m, from a trial run that has recorded D"),
     "export": ("src.analysis.export:main", "values as CSV or as marl-eval's JSON"),
     "watch": ("src.watch:main", "a video of what a run has learned"),
     "sync": ("src.recording.sync:main", "send to MongoDB what it lacks of runs that are over"),

@@ -1,7 +1,8 @@
 """Drawing curves: one panel per map and metric, readable in a column of a paper."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,23 +85,14 @@ def draw(
     Raises:
         UserError: the file cannot be written.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
     labels = list(dict.fromkeys([*entries, *(label for panel in panels for label in panel.curves)]))
     points = max(len(curve.x) for panel in panels for curve in panel.curves.values())
-    stroke_width = (
-        1.3 if points <= MAX_POINTS else 0.9
-    )  # what goes up and down at every pixel is no solid bar
+    stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # what moves at every pixel would be a solid bar
     width = max(3.3, PANEL[0] * columns)
-    small_print = _small_print([caption, *notes], width)
-    # Text in SVG and PDF stays text, and no date makes two equal figures differ.
-    with rc_context({"font.size": 8, "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "cohort"}):
-        height = PANEL[1] * rows + 0.3 + 0.12 * len(small_print) + (0.2 if title else 0)
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
+    lines = small_print([caption, *notes], width)
+    height = PANEL[1] * rows + 0.3 + 0.12 * len(lines) + (0.2 if title else 0)
+    with styled(width, height) as figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _draw_panel(axes, panel, labels, stroke_width)
@@ -108,11 +100,25 @@ def draw(
             axes.set_visible(False)
         _label(grid.flat[: len(panels)], panels, columns, x_label)
         _explain(figure, grid.flat[: len(panels)], columns, title)
-        figure.supxlabel("\n".join(small_print), fontsize=6.5, color="#555555", x=0.01, ha="left")
-        _write(figure, path)
+        figure.supxlabel("\n".join(lines), fontsize=6.5, color="#555555", x=0.01, ha="left")
+        write(figure, path)
 
 
-def _small_print(paragraphs: Sequence[str], inches: float) -> list[str]:
+@contextmanager
+def styled(width: float, height: float) -> Iterator["Figure"]:
+    """An empty figure of so many inches, in the style of all, without a window and without a global list of figures."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Text in SVG and PDF stays text, and no date makes two equal figures differ.
+    with rc_context({"font.size": 8, "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "cohort"}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def small_print(paragraphs: Sequence[str], inches: float) -> list[str]:
     """Lines that fit the figure's width, and not too many of them."""
     lines = [line for text in paragraphs for line in textwrap.wrap(text, int(LETTERS * inches))]
     return lines if len(lines) <= NOTES else [*lines[: NOTES - 1], "... and more, which the terminal says"]
@@ -202,7 +208,12 @@ def _label(grid: Sequence["Axes"], panels: Sequence[Panel], columns: int, x_labe
             axes.set_xlabel(x_label)
 
 
-def _write(figure: "Figure", path: Path) -> None:
+def write(figure: "Figure", path: Path) -> None:
+    """Write a figure to a file of one of `SUFFIXES`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     kind = path.suffix.lower()
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(kind)
     try:

@@ -1,6 +1,6 @@
 """`run.py ls`: a table of runs, or of groups of runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -67,6 +67,11 @@ def sorted_runs(runs: Sequence[Run], order: Sequence[Column]) -> list[Run]:
         known.sort(key=lambda run: _sortable(values[id(run)]), reverse=column.descending)
         ordered = known + unknown
     return ordered
+
+
+def in_order(values: Iterable[Value]) -> list[Value]:
+    """Values from least to greatest, numbers before text, none last."""
+    return sorted(values, key=lambda value: (value is None, _sortable(value)))
 
 
 def grouped(runs: Sequence[Run], by: Sequence[Column]) -> list[tuple[tuple[str, ...], list[Run]]]:

@@ -26,7 +26,7 @@ def paper(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Figure]:
 
     def drawn(*panels: Panel, notes: tuple[str, ...] = (), title: str = "") -> Figure:
         figures: list[Figure] = []
-        monkeypatch.setattr(figure, "_write", lambda made, path: figures.append(made))
+        monkeypatch.setattr(figure, "write", lambda made, path: figures.append(made))
         draw(panels, Path("x.png"), x_label="environment steps", caption="mean", notes=notes, title=title)
         return figures[0]
 
