@@ -79,7 +79,7 @@ def directions(runs: Sequence[Run]) -> Sheet:
     ]
     panels = []
     for letter, world, label in asked:
-        run = desk.one(label, arm(label, world))
+        run = desk.one(label, arm(label, world), "actor_lr_agent_0/actor_lr_norm")
         if run is not None:
             order = " (2nd)" if label == DIRECTION_2ND else ""
             curves = {f"agent {i + 1}": f"actor_lr_agent_{i}/actor_lr_norm" for i in range(n_actors(run))}
@@ -99,7 +99,7 @@ def magnitudes(runs: Sequence[Run]) -> Sheet:
     """Figure 5: l_c and ||l_a||, in one run of each scenario."""
     desk, panels = Desk(runs), []
     for letter, world in zip("abcd", SCENARIOS, strict=True):
-        run = desk.one(MAGNITUDE, arm(MAGNITUDE, world))
+        run = desk.one(MAGNITUDE, arm(MAGNITUDE, world), "critic_lr")
         if run is not None:
             curves = {"$l_c$": "critic_lr", r"$\|l_a\|$": "actor_lr_norm"}
             title = f"({letter}) {scenario(world)}"
@@ -123,7 +123,7 @@ def scales(runs: Sequence[Run]) -> Sheet:
             )
         lines[FIXED] = desk.curve(FIXED, arm(FIXED, PREDATOR_PREY), REWARD, OVER_SEEDS)
         panels.append(_rewards(desk, "a", PREDATOR_PREY, lines, f", {label}"))
-    run = desk.one(varied[0], arm(varied[0], PREDATOR_PREY))
+    run = desk.one(varied[0], arm(varied[0], PREDATOR_PREY), CONTRIBUTION)
     if run is not None:
         panels.append(_contribution(run, varied[0]))
         desk.notes.append(_share_near_m(run))

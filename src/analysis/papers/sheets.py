@@ -65,9 +65,9 @@ class Desk:
         runs = self.of(label, arm, wanted)
         return make_curve({arm.env_config: runs}, metric, settings) if runs else None
 
-    def one(self, label: str, arm: Arm) -> Run | None:
-        """One run of an arm: the least seed of those that are completed, else the longest; None if there is none."""
-        runs = self.of(label, arm, wanted=1)
+    def one(self, label: str, arm: Arm, metric: str) -> Run | None:
+        """One run of an arm that has a metric: the least seed of the completed ones, else the longest, else None."""
+        runs = [run for run in self.of(label, arm, wanted=1) if run.last(metric) is not None]
         completed = [run for run in runs if run.status.state == "COMPLETED"]
         if completed:
             return min(completed, key=lambda run: run.seed or 0)
