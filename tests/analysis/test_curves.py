@@ -51,6 +51,14 @@ def test_the_interval_lies_around_the_aggregate(write_run: Callable[..., FolderR
     assert (wider.high >= curve.high).all()
 
 
+def test_a_standard_deviation_is_of_n_minus_1(write_run: Callable[..., FolderRun]) -> None:
+    runs = [logged(write_run, seed, (0, value)) for seed, value in ((1, 1.0), (2, 2.0), (3, 6.0))]
+    curve = make_curve({"3m": runs}, "r", Settings(x="episodes", aggregate="mean", band="std"))
+    assert list(curve.centre) == [3.0]
+    assert list(curve.high) == pytest.approx([3.0 + 7**0.5])
+    assert list(curve.low) == pytest.approx([3.0 - 7**0.5])
+
+
 def test_maps_are_resampled_apart(write_run: Callable[..., FolderRun]) -> None:
     maps = {
         name: [

@@ -68,6 +68,37 @@ def test_metrics_are_rows_and_maps_columns(paper: Callable[..., Figure]) -> None
     assert legend.get_title().get_text() == "a title"
 
 
+def test_one_legend_where_a_panel_has_every_entry(paper: Callable[..., Figure]) -> None:
+    names = [f"a method with a long name, number {number}" for number in range(6)]
+    whole, part = {name: curve() for name in names}, {names[3]: curve()}
+    made = paper(Panel("3m", "loss", part), Panel("8m", "loss", whole))
+    (legend,) = made.legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"{name} (3)" for name in names]
+    made.canvas.draw()
+    extent = legend.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= made.bbox.width
+    alone = paper(Panel("3m", "loss", part), Panel("8m", "loss", part))
+    assert made.get_figheight() > alone.get_figheight(), "the legend does not press the panels"
+
+
+def test_levels_colours_and_names_of_ones_own(paper: Callable[..., Figure]) -> None:
+    panel = Panel(
+        "7b", "loss", {"b": curve()}, y_label="D", levels={"low": 0.1, "high": 1.0}, log=True, counted=False
+    )
+    figures: list[Figure] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "write", lambda made, path: figures.append(made))
+        draw([panel, panel], Path("x.png"), x_label="episodes", caption="", columns=1, entries=("a", "b"))
+    first, second = visible(figures[0])
+    assert first.get_position().y0 > second.get_position().y1, "one below the other"
+    assert [line.get_ydata()[0] for line in first.lines[1:]] == [0.1, 1.0]
+    assert [text.get_text() for text in first.texts] == ["low", "high"]
+    assert (first.get_ylabel(), first.get_yscale()) == ("D", "log")
+    assert to_hex(first.lines[0].get_color()).upper() == COLOURS[1]
+    assert [text.get_text() for text in figures[0].legends[0].get_texts()] == ["b"]
+
+
 def test_many_maps_wrap_and_keep_their_names(paper: Callable[..., Figure]) -> None:
     panels = [Panel(f"map{number}", "loss", {"a": curve(number)}) for number in range(1, 7)]
     axes = visible(paper(*panels))

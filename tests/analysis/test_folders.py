@@ -47,6 +47,22 @@ def test_a_run_is_read_as_it_was_written(write_run: Callable[..., FolderRun]) ->
     assert [list(part) for part in run.series("loss")] == [[0.0], [1.0]]  # what is not finite is no point
     assert [list(part) for part in run.series("wins", "updates")] == [[50.0], [0.5]]
     assert [list(part) for part in run.series("wins", "wall")] == [[0.2], [0.5]]
+    assert [list(part) for part in run.series("wins", "episodes")] == [[50.0], [0.5]]
+
+
+def test_a_quotient_is_of_values_logged_at_the_same_moment(write_run: Callable[..., FolderRun]) -> None:
+    points = [
+        (0, {"sum": 6.0, "count": 3.0}),
+        (4, {"sum": 5.0}),
+        (8, {"sum": 1.0, "count": 0.0}),
+        (12, {"sum": 8.0, "count": 2.0, "by/name": 7.0}),
+        (16, {"other": 1.0}),
+    ]
+    run = write_run(points=points)
+    assert [list(part) for part in run.series("sum/count")] == [[0.0, 12.0], [2.0, 4.0]]
+    assert run.last("sum/count") == 4.0
+    assert run.last("sum/never") is None
+    assert run.last("by/name") == 7.0, "a name goes before a quotient"
 
 
 def test_last_values_come_from_the_end_and_rare_ones_from_the_whole(
