@@ -1,5 +1,6 @@
 """AdaMa's rates, equations 1 to 3: closed forms, limits and invariants."""
 
+import itertools
 import math
 
 import pytest
@@ -54,7 +55,7 @@ def test_the_actors_rates_turn_towards_the_gain():
     for updates, cosine in ((1, 0.91453), (100, 0.98787), (300, 0.99978)):
         assert cosines[updates - 1] == pytest.approx(cosine, abs=5e-6)
     assert cosines[-1] == pytest.approx(0.99999999983, abs=5e-12)
-    assert all(after >= before - 1e-15 for before, after in zip(cosines, cosines[1:], strict=False))
+    assert all(after >= before - 1e-15 for before, after in itertools.pairwise(cosines))
 
 
 def test_equal_gains_leave_equal_rates():

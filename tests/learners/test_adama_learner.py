@@ -1,5 +1,6 @@
 """AdaMa: a step by hand, expansions against differences, invariants, and what it must leave alone."""
 
+import itertools
 import math
 
 import pytest
@@ -145,7 +146,7 @@ def test_halving_the_step_halves_the_first_orders_error_and_quarters_the_seconds
             slopes[agent] = (up - down) / 2e-5
         plain = inner_per_agent(ascent.gradient, ascent.gradient)
         errors.append([float((each - slopes).norm()) for each in (plain, second)])
-    for (plain, second), (plain_half, second_half) in zip(errors, errors[1:], strict=False):
+    for (plain, second), (plain_half, second_half) in itertools.pairwise(errors):
         assert 1.6 < plain / plain_half < 2.5
         assert 3.2 < second / second_half < 5
 
