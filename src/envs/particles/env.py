@@ -78,7 +78,10 @@ class ParticleEnv:
         raise NotImplementedError
 
     def reward(self, scene: Any) -> Tensor:
-        """[B] (or [B, N] where agents have rewards of their own), looked at after the move."""
+        """[B] (or [B, N] where agents have rewards of their own) after the move.
+
+        `self.observation` is already that of `scene`: distances may be read off it.
+        """
         raise NotImplementedError
 
     def advance(self, scene: Any, actions: Tensor) -> Any:
@@ -87,12 +90,11 @@ class ParticleEnv:
 
     def positions(self, scene: Any) -> Tensor:
         """[B, E, 2]: by default a scene is nothing but positions, agents first."""
-        return torch.cat(scene, dim=1) if len(scene) > 1 else scene[0]
+        return torch.cat(scene, 1) if len(scene) > 1 else scene[0]
 
-    def observe(self, scene: Any, positions: Tensor) -> Tensor:
-        """[B, N, O] what each agent sees."""
-        seen = torch.mm(positions.flatten(1), self._relative)
-        return seen.view(self.batch_size, self.n_agents, -1)
+    def observe(self, scene: Any, places: Tensor) -> Tensor:
+        """[B, N, O] what each agent sees; `places` [B, 2E] are the positions in a row."""
+        return torch.mm(places, self._relative).view(self.batch_size, self.n_agents, -1)
 
     def facts(self) -> EnvSpec:
         """The facts of this environment."""
@@ -129,8 +131,8 @@ class ParticleEnv:
         return Transition(self.observation, self.reward(self.scene), self._no, ended, {})
 
     def _look(self) -> Observation:
-        positions = self.positions(self.scene)
-        return Observation(self.observe(self.scene, positions), positions.flatten(1), self._available)
+        places = self.positions(self.scene).flatten(1)
+        return Observation(self.observe(self.scene, places), places, self._available)
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides what the games do next."""

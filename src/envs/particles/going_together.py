@@ -29,6 +29,6 @@ class GoingTogether(ParticleEnv):
         return Scene(agents=self.scatter(2), landmarks=self.scatter(1))
 
     def reward(self, scene: Scene) -> Tensor:
-        to_landmark = torch.linalg.vector_norm(scene.agents - scene.landmarks, dim=-1)  # [B, 2]
-        apart = torch.linalg.vector_norm(scene.agents[:, 0] - scene.agents[:, 1], dim=-1)  # [B]
-        return -0.5 * to_landmark.sum(1) - apart
+        # What the two see holds d_1 and d_2 once and d_12 twice; five operations less than asking for them one by one.
+        distances = torch.linalg.vector_norm(self.observation.obs.view(-1, 4, 2), dim=-1)
+        return -0.5 * distances.sum(1)
