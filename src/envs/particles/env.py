@@ -1,7 +1,9 @@
 """What all particle worlds share: their games' time, sight, end and state. A scenario states the rest."""
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -9,6 +11,9 @@ from torch import Tensor
 from src.envs.base import EnvSpec, Observation, Transition
 from src.envs.particles.world import glide, relative_map, scatter
 from src.settings import Settings
+
+if TYPE_CHECKING:
+    from src.envs.particles.render import Renderer
 
 
 class ParticleSettings(Settings):
@@ -28,12 +33,19 @@ class Body(NamedTuple):
     owner: int | None = None  # the agent that a landmark belongs to
 
 
+class Marks(NamedTuple):
+    """What a picture shows beside the entities: what the reward looks at."""
+
+    lines: Sequence[tuple[np.ndarray, np.ndarray]] = ()  # from a place [2] to another
+    rings: Sequence[tuple[np.ndarray, float]] = ()  # place [2] and radius; agents within light up
+
+
 class ParticleEnv:
     """B games of points on a plane. All begin with `reset` and are cut together at the episode limit.
 
     A scenario is a subclass with `Settings`, `bodies`, `start` and `reward`; where its rules differ, it overrides
-    `advance`, `positions`, `observe` or `facts` too. A scene, what a scenario's games remember, is a named tuple of
-    [B, ...] tensors that `advance` replaces and never writes to.
+    `advance`, `positions`, `observe`, `facts` or `marks` too. A scene, what a scenario's games remember, is a named
+    tuple of [B, ...] tensors that `advance` replaces and never writes to.
 
     Observation of agent i: the positions of all other entities relative to its own, in the order of `bodies`.
     State: the absolute positions of all entities in that order, for training only. Actions: velocities in [-1, 1]^2;
@@ -42,6 +54,7 @@ class ParticleEnv:
 
     Settings: type[ParticleSettings] = ParticleSettings
     Scene: type  # the scenario's named tuple
+    title: str  # in pictures
     arena: float | None = None  # half the side of the square that nobody leaves
 
     def __init__(
@@ -68,6 +81,7 @@ class ParticleEnv:
         )
         paid = batch_size if self.spec.common_reward else everybody
         self._nothing = torch.zeros(paid, device=self.device)
+        self.paid = self._nothing  # the last reward
 
     def bodies(self) -> tuple[Body, ...]:
         """All entities, agents first, in the order of `positions`."""
@@ -107,6 +121,10 @@ class ParticleEnv:
             action_dim=2,
         )
 
+    def marks(self, places: np.ndarray) -> Marks:
+        """What a picture of entities at `places` [E, 2] shows beside them."""
+        return Marks()
+
     def scatter(self, entities: int) -> Tensor:
         """[B, entities, 2] random places in the starting square."""
         size = self.settings.world_size
@@ -114,7 +132,7 @@ class ParticleEnv:
 
     def reset(self) -> Observation:
         """Begin a new episode in every game."""
-        self.scene, self.t = self.start(), 0
+        self.scene, self.t, self.paid = self.start(), 0, self._nothing
         self.observation = self._look()
         return self.observation
 
@@ -127,8 +145,9 @@ class ParticleEnv:
         self.scene = self.advance(self.scene, actions.detach())
         self.t += 1
         self.observation = self._look()
+        self.paid = self.reward(self.scene)
         ended = self._yes if self.t >= self.spec.episode_limit else self._no
-        return Transition(self.observation, self.reward(self.scene), self._no, ended, {})
+        return Transition(self.observation, self.paid, self._no, ended, {})
 
     def _look(self) -> Observation:
         places = self.positions(self.scene).flatten(1)
@@ -159,3 +178,9 @@ class ParticleEnv:
             fields = self.Scene._fields
             self.scene = self.Scene(*(state[name].to(self.device, copy=True) for name in fields))
             self.observation = self._look()
+
+    def renderer(self, agent: int | None = None) -> "Renderer":
+        """Draws the first game from here on; see `Renderer`, whose libraries only those who watch load."""
+        from src.envs.particles.render import Renderer
+
+        return Renderer(self, agent=agent)

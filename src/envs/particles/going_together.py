@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from src.envs.particles.env import Body, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, Marks, ParticleEnv, ParticleSettings
 
 
 class Scene(NamedTuple):
@@ -21,6 +22,7 @@ class GoingTogether(ParticleEnv):
 
     Settings = ParticleSettings
     Scene = Scene
+    title = "going together"
 
     def bodies(self) -> tuple[Body, ...]:
         return Body("agent"), Body("agent"), Body("landmark")
@@ -32,3 +34,7 @@ class GoingTogether(ParticleEnv):
         # What the two see holds d_1 and d_2 once and d_12 twice; five operations less than asking for them one by one.
         distances = torch.linalg.vector_norm(self.observation.obs.view(-1, 4, 2), dim=-1)
         return -0.5 * distances.sum(1)
+
+    def marks(self, places: np.ndarray) -> Marks:
+        one, other, landmark = places
+        return Marks(lines=[(one, landmark), (other, landmark), (one, other)])

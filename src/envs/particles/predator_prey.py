@@ -2,11 +2,12 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.envs.particles.env import Body, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, Marks, ParticleEnv, ParticleSettings
 from src.envs.particles.world import glide
 
 
@@ -37,6 +38,7 @@ class PredatorPrey(ParticleEnv):
 
     Settings = PredatorPreySettings
     Scene = Scene
+    title = "predator-prey"
 
     def __init__(self, settings: PredatorPreySettings, **options: Any) -> None:
         """Prepare the games; `options` are those of `ParticleEnv`."""
@@ -75,3 +77,6 @@ class PredatorPrey(ParticleEnv):
     def reward(self, scene: Scene) -> Tensor:
         distance = torch.linalg.vector_norm(scene.agents - scene.prey, dim=-1)  # [B, N]
         return (distance < self.settings.rho).sum(1, dtype=torch.float32)
+
+    def marks(self, places: np.ndarray) -> Marks:
+        return Marks(rings=[(places[-1], self.settings.rho)])
