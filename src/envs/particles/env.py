@@ -100,7 +100,8 @@ class ParticleEnv:
 
     def advance(self, scene: Any, actions: Tensor) -> Any:
         """The scene one step later."""
-        return scene._replace(agents=glide(scene.agents, actions, self.settings.v_step, self.arena))
+        agents = glide(scene.agents, actions, self.settings.v_step, self.arena)
+        return self.Scene(agents, *scene[1:])
 
     def positions(self, scene: Any) -> Tensor:
         """[B, E, 2]: by default a scene is nothing but positions, agents first."""

@@ -46,6 +46,7 @@ class PredatorPrey(ParticleEnv):
         self.arena = settings.world_size
         self._far = torch.tensor((self.arena + settings.wall_margin) ** 2, device=self.device)  # c^2
         self._soft = torch.tensor(settings.prey_softening, device=self.device)
+        self._rho = torch.tensor(settings.rho, device=self.device)
 
     def bodies(self) -> tuple[Body, ...]:
         return *(Body("agent") for _ in range(self.settings.n_agents)), Body("prey")
@@ -76,7 +77,7 @@ class PredatorPrey(ParticleEnv):
 
     def reward(self, scene: Scene) -> Tensor:
         distance = torch.linalg.vector_norm(scene.agents - scene.prey, dim=-1)  # [B, N]
-        return (distance < self.settings.rho).sum(1, dtype=torch.float32)
+        return (distance < self._rho).sum(1, dtype=torch.float32)
 
     def marks(self, places: np.ndarray) -> Marks:
         return Marks(rings=[(places[-1], self.settings.rho)])
