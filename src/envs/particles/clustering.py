@@ -7,10 +7,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.envs.particles.env import Body, Marks, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
 
 
-class ClusteringSettings(ParticleSettings):
+class ClusteringSettings(GlidingSettings):
     n_agents: int = Field(ge=2, description="agents")
 
 

@@ -20,10 +20,15 @@ class ParticleSettings(Settings):
     """Keys of every particle world; their values are in the environments' YAML files."""
 
     world_size: float = Field(gt=0, description="W: episodes start uniformly in the square [-W, W]^2")
+    episode_limit: int = Field(ge=1, description="steps after which an episode is cut")
+
+
+class GlidingSettings(ParticleSettings):
+    """Keys of the worlds in which an action is a velocity."""
+
     v_step: float = Field(
         gt=0, description="how far an agent moves in one step under an action of 1, per axis"
     )
-    episode_limit: int = Field(ge=1, description="steps after which an episode is cut")
 
 
 class Body(NamedTuple):
@@ -99,7 +104,7 @@ class ParticleEnv:
         raise NotImplementedError
 
     def advance(self, scene: Any, actions: Tensor) -> Any:
-        """The scene one step later."""
+        """The scene one step later; by default agents glide, as `GlidingSettings` say."""
         agents = glide(scene.agents, actions, self.settings.v_step, self.arena)
         return self.Scene(agents, *scene[1:])
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.envs.particles.env import Body, Marks, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
 
 
 class Scene(NamedTuple):
@@ -20,11 +20,11 @@ class GoingTogether(ParticleEnv):
     r = -0.5 (d_1 + d_2) - d_12: distances of the agents to the landmark and to each other.
     """
 
-    Settings = ParticleSettings
+    Settings = GlidingSettings
     Scene = Scene
     title = "going together"
 
-    def __init__(self, settings: ParticleSettings, **options: Any) -> None:
+    def __init__(self, settings: GlidingSettings, **options: Any) -> None:
         """Prepare the games; `options` are those of `ParticleEnv`."""
         super().__init__(settings, **options)
         self._weights = torch.full((4,), -0.5, device=self.device)

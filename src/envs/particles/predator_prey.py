@@ -7,11 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.envs.particles.env import Body, Marks, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
 from src.envs.particles.world import glide
 
 
-class PredatorPreySettings(ParticleSettings):
+class PredatorPreySettings(GlidingSettings):
     world_size: float = Field(gt=0, description="W: the arena is the square [-W, W]^2, start and border")
     n_agents: int = Field(ge=1, description="predators")
     rho: float = Field(gt=0, description="distance below which a predator collides with the prey")
