@@ -1,7 +1,7 @@
-"""`python -m benchmarks.throughput`: the simulator, QMIX's update and whole training, in numbers.
+"""`python -m benchmarks.throughput`: simulator, particle worlds, QMIX's update and whole training, in numbers.
 
 Every figure is a median over rounds with its spread; what is compared is measured in turns within one run.
-One torch thread, as in training. `--only simulator|update|training` and `--maps` make it shorter.
+One torch thread, as in training. `--only simulator|particles|update|training` and `--maps` make it shorter.
 """
 
 import argparse
@@ -13,10 +13,12 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.per_step_qmix import PerStepQMIX
-from benchmarks.timing import Times, in_turns, ratio
+from benchmarks.timing import Times, in_turns, ratio, wall
 from src.components.episodes import Episodes
 from src.components.process import prepare_process
+from src.configuration import files
 from src.configuration.plan import Sources, make_plan
+from src.envs import ENVS
 from src.envs.base import EnvSpec
 from src.envs.sc2_sim.env import SC2Sim
 from src.experiment import Experiment, build_learner
@@ -27,6 +29,7 @@ SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in 
     "3m, T=60": (EnvSpec(3, 9, 30, 48, 60), 60),
     "8m, T=60": (EnvSpec(8, 14, 80, 168, 120), 60),
 }
+WORLDS = ("going_together", "cooperative_navigation", "predator_prey", "clustering")
 LENGTHS = {  # how long a batch's episodes are
     "all": lambda batch, steps: torch.full((batch,), steps),
     "1/4 to all": lambda batch, steps: torch.linspace(steps / 4, steps, batch).round().long(),
@@ -37,9 +40,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=["simulator", "update", "training"], help="one part instead of all")
+    parts = ["simulator", "particles", "update", "training"]
+    parser.add_argument("--only", choices=parts, help="one part instead of all")
     parser.add_argument("--maps", nargs="+", default=MAPS, help="maps for the simulator's part")
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 32, 256], help="games side by side")
+    parser.add_argument(
+        "--batches",
+        nargs="+",
+        type=int,
+        default=[1, 32, 256],
+        help="games side by side in the simulator's part",
+    )
     parser.add_argument(
         "--eager", action="store_true", help="leave out torch.compile (minutes of compilation)"
     )
@@ -51,6 +61,8 @@ def main() -> None:
     for device in devices:
         if options.only in (None, "simulator"):
             simulator(device, options.maps, options.batches, [False] if options.eager else [False, True])
+        if options.only in (None, "particles"):
+            particles(device)
         if options.only in (None, "update"):
             update(device)
         if options.only in (None, "training"):
@@ -86,6 +98,40 @@ def _random_play(map_name: str, batch: int, device: torch.device, compiled: bool
         transition = env.step((chances * seen.available_actions).argmax(dim=-1))
         seen = env.reset(transition.terminated | transition.truncated)
         yield
+
+
+def particles(device: torch.device) -> None:
+    """Whole episodes: a reset, then random actions, motion, rewards, observations and state at every step.
+
+    On a CPU in seconds of this process's own work: steps of a few microseconds suffer most from neighbours.
+    """
+    clock = time.process_time if device.type == "cpu" else wall
+    print(
+        f"\nparticle worlds on {device.type}, random actions: microseconds per step of B games, environment steps/s"
+    )
+    print(f"{'world':<24}{'B':>5}{'us/step':>9} {'spread':>12}{'steps/s':>12}")
+    for world in WORLDS:
+        batches = (1, 32, 256, 1024)
+        plays = {batch: _random_episodes_of(world, batch, device) for batch in batches}
+        limit = next(plays[1])
+        jobs = {batch: play.__next__ for batch, play in plays.items()}
+        for batch, times in in_turns(jobs, clock=clock).items():
+            each = f"{1e6 * times.median / limit:>9,.1f} {times.spread:>12}"
+            print(f"{world:<24}{batch:>5}{each}{times.rate(batch * limit):>12,.0f}", flush=True)
+
+
+def _random_episodes_of(world: str, batch: int, device: torch.device) -> Iterator[int]:
+    """Plays one episode in each of `batch` games at a time, and gives its length."""
+    cls = ENVS.load(world)
+    arguments = files.read(files.find("--env-config", world))["env_args"]
+    env = cls(cls.Settings(**arguments), batch_size=batch, seed=0, device=device)
+    actions = torch.empty((batch, env.spec.n_agents, env.spec.action_dim), device=device)
+    draw = torch.Generator(device).manual_seed(0)
+    while True:
+        env.reset()
+        for _ in range(env.spec.episode_limit):
+            env.step(actions.uniform_(-1, 1, generator=draw))
+        yield env.spec.episode_limit
 
 
 def update(device: torch.device) -> None:

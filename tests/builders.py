@@ -3,19 +3,23 @@
 import torch
 
 from src.components.episodes import Episodes
+from src.components.transitions import Transitions
 from src.configuration.plan import Sources, make_plan
 from src.envs.base import EnvSpec
 from src.experiment import build_learner
 from src.learners.base import Learner
 
 SPEC_3M = EnvSpec(n_agents=3, n_actions=9, obs_dim=30, state_dim=48, episode_limit=60)
+PLANE = EnvSpec(n_agents=3, n_actions=0, obs_dim=5, state_dim=6, episode_limit=8, action_dim=2)
 SMALL = EnvSpec(n_agents=3, n_actions=4, obs_dim=5, state_dim=6, episode_limit=8)
 
 
-def make_learner(algorithm: str, spec: EnvSpec = SMALL, seed: int = 0, **typed) -> Learner:
-    """The learner of one algorithm's configuration, for an environment of any size."""
+def make_learner(
+    algorithm: str, spec: EnvSpec = SMALL, seed: int = 0, env: str = "matrix_games", **typed
+) -> Learner:
+    """The learner of one algorithm's configuration, for an environment of any size; `env` gives its files' keys."""
     torch.manual_seed(seed)
-    plan = make_plan(Sources.read(algorithm, "matrix_games", {"seed": seed, **typed}))
+    plan = make_plan(Sources.read(algorithm, env, {"seed": seed, **typed}))
     return build_learner(plan, spec, torch.device("cpu"))[1]
 
 
@@ -44,4 +48,27 @@ def random_episodes(
         reward=normal(steps).masked_fill(idle, padding),
         terminated=last & (torch.arange(batch) % 2 == 0)[:, None],
         length=length,
+    )
+
+
+def random_transitions(
+    batch: int, spec: EnvSpec = PLANE, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> Transitions:
+    """Random transitions with continuous actions; some end their game, others are only cut off."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(batch, *shape, generator=draw, dtype=dtype)
+
+    nothing = torch.ones(batch, spec.n_agents, 0, dtype=torch.bool)
+    ends, cut = (torch.rand(batch, generator=draw) < share for share in (0.2, 0.3))
+    return Transitions(
+        obs=normal(spec.n_agents, spec.obs_dim),
+        next_obs=normal(spec.n_agents, spec.obs_dim),
+        available_actions=nothing,
+        next_available_actions=nothing,
+        actions=normal(spec.n_agents, spec.action_dim).tanh(),
+        reward=normal(),
+        terminated=ends,
+        truncated=cut & ~ends,
     )

@@ -1,5 +1,6 @@
 """What the tests of whole runs share: small configurations, and reading what a run left."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -15,19 +16,30 @@ from src.envs.base import EnvSpec
 from src.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
-ALGORITHMS = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")
-# small enough for a second, large enough that updates, target syncs and meta rounds happen
-TINY = (
-    "use_cuda=False test_nepisode=2 batch_size_run=2 batch_size=4 rnn_hidden_dim=8 buffer_size=16 "
-    "target_update_interval=4"
+VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")
+CONTINUOUS = (
+    *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
+    *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
 )
+ALGORITHMS = (*VALUE_BASED, *CONTINUOUS)
+# which environments the tests of whole runs play with which algorithms
+PAIRS = [
+    *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
+    *itertools.product(CONTINUOUS, ("going_together",)),
+    ("adama", "predator_prey"),
+]
+# small enough for a second, large enough that updates, target syncs and meta rounds happen
+TINY = "use_cuda=False test_nepisode=2 batch_size_run=2 batch_size=4 target_update_interval=4"
+TINY_EPISODES = "rnn_hidden_dim=8 buffer_size=16"
+TINY_TRANSITIONS = "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 epsilon_anneal_time=100"
 TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
 
 
 def words(algorithm: str, env: str, text: str = "") -> list[str]:
     """A command line for a tiny run."""
+    kind = TINY_TRANSITIONS if algorithm in CONTINUOUS else TINY_EPISODES
     meta = TINY_META if algorithm == "mnmpg" else ""
-    return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{TINY} {meta} {text}".split()]
+    return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{TINY} {kind} {meta} {text}".split()]
 
 
 def plan(algorithm: str, env: str, text: str = "") -> Plan:

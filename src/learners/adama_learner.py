@@ -69,7 +69,7 @@ class AdaMaLearner(MADDPGLearner):
 
     def gain(self, batch: Transitions, ascent: Ascent) -> Tensor:
         """G of equation 1 or, with the pairwise terms, E of equation 3: [N]."""
-        rates = self.rates.actors.float()
+        rates = self.rates.actors.to(batch.obs.dtype)
         if self.settings.second_order == "lookahead":
             return gain_by_look_ahead(self.controller, self.critic, batch.obs, ascent.gradient, rates)
         first = inner_per_agent(ascent.gradient, ascent.gradient)
@@ -84,5 +84,5 @@ class AdaMaLearner(MADDPGLearner):
             exact=self.settings.second_order == "hvp",
         )
 
-    def adapt_direction(self, gain: Tensor) -> Metrics:
-        return self.rates.turn(gain)
+    def adapt_direction(self, batch: Transitions, ascent: Ascent) -> Metrics:
+        return self.rates.turn(self.gain(batch, ascent)) if self.settings.adapt_direction else {}

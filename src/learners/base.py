@@ -121,6 +121,6 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> N
     own = [
         {key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups
     ]
-    optimiser.load_state_dict(state)
+    optimiser.load_state_dict(copy.deepcopy(state))  # torch would keep the given tensors and write to them
     for group, rates in zip(optimiser.param_groups, own, strict=True):
         group.update(rates)

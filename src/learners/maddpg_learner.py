@@ -85,12 +85,12 @@ class MADDPGLearner(Learner):
     def step(self, batch: Transitions) -> Metrics:
         descent, ascent = self.descent(batch), self.ascent(batch)
         metrics = self.adapt_magnitude(descent, ascent)
-        gain = self.gain(batch, ascent) if self.settings.step_order == "simultaneous" else None
-        self.descend(descent.gradient)
-        if gain is None:
+        if self.settings.step_order == "sequential":
+            self.descend(descent.gradient)
             ascent = self.ascent(batch)
-            gain = self.gain(batch, ascent)
-        metrics |= self.adapt_direction(gain)
+        metrics |= self.adapt_direction(batch, ascent)
+        if self.settings.step_order == "simultaneous":
+            self.descend(descent.gradient)
         self.ascend(ascent.gradient)
         return {
             "critic_loss": descent.loss,
@@ -124,24 +124,21 @@ class MADDPGLearner(Learner):
         """Where a method moves l_c and n_a; what to log about it."""
         return {}
 
-    def gain(self, batch: Transitions, ascent: Ascent) -> Tensor | None:
-        """dQ / d l_a at the point of `ascent`, [N], where a method asks for it."""
-
-    def adapt_direction(self, gain: Tensor | None) -> Metrics:
-        """Where a method turns l_a; what to log about it."""
+    def adapt_direction(self, batch: Transitions, ascent: Ascent) -> Metrics:
+        """Where a method turns l_a, the critic being what `ascent` climbs; what to log about it."""
         return {}
 
     @torch.no_grad()
     def descend(self, gradient: Sequence[Tensor]) -> None:
         """phi <- phi - l_c g_d."""
-        rate = self.rates.critic.float()
+        rate = self.rates.critic.to(gradient[0].dtype)
         for parameter, each in zip(self.critic_parameters, gradient, strict=True):
             parameter.addcmul_(each, rate, value=-1)
 
     @torch.no_grad()
     def ascend(self, gradient: Sequence[Tensor]) -> None:
         """theta_i <- theta_i + l_i g_i for all actors i at once."""
-        rates = self.rates.actors.float().view(-1, 1, 1)
+        rates = self.rates.actors.to(gradient[0].dtype).view(-1, 1, 1)
         for parameter, each in zip(self.actor_parameters, gradient, strict=True):
             parameter.addcmul_(each, rates)
 

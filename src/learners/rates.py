@@ -86,14 +86,13 @@ class AdaptiveRates(Rates):
                 margin=self.settings.adama_clip,
             )
             self.actor_norm = self.total - self.critic
-            self.actors = self.actors * (self.actor_norm / self.actors.norm())
+            if not self.settings.adapt_direction:  # else `turn` starts from the old vector, with its old norm
+                self.actors = self.actors * (self.actor_norm / self.actors.norm())
         near = (contribution - self.m).abs() <= NEAR * self.m
         return {"critic_contribution": contribution, "critic_contribution_near_m": near, "adama_m": self.m}
 
     def turn(self, gain: Tensor) -> Metrics:
-        """Equation 1 or 3, when the direction adapts; `gain` is dQ / d l_a, [N]."""
-        if not self.settings.adapt_direction:
-            return {}
+        """Equation 1 or 3; `gain` is dQ / d l_a, [N]."""
         self.actors, negative = turned_towards(
             self.actors,
             gain.double(),

@@ -21,6 +21,7 @@ CASES = [
     ("matrix_games", {"map_name": "custom", "payoff": [3, 4]}),
     *((name, arguments(name)) for name in SCENARIOS),
     ("clustering", arguments("clustering", n_agents=3, episode_limit=1)),
+    ("tests.envs.particles.drifting:Drifting", {"world_size": 1.0, "episode_limit": 5}),
     ("sc2_sim", {"map_name": "3m"}),
     ("sc2_sim", {"map_name": "2s3z"}),
     ("sc2_sim", {"map_name": "3m", "continuing_episode": True, "reset_noise": 0.5, "obs_last_action": True}),
@@ -72,7 +73,7 @@ def make(request):
 
 
 def test_every_registered_environment_is_asked():
-    assert {name for name, _ in CASES} == set(ENVS.entries) > set(MAPS)
+    assert {name for name, _ in CASES} >= set(ENVS.entries) > set(MAPS)
 
 
 def choose(available: torch.Tensor, generator: torch.Generator, action_dim: int = 0) -> torch.Tensor:

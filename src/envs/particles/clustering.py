@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.envs.particles.env import Body, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
 
 
-class ClusteringSettings(ParticleSettings):
+class ClusteringSettings(GlidingSettings):
     n_agents: int = Field(ge=2, description="agents")
 
 
@@ -25,6 +26,7 @@ class Clustering(ParticleEnv):
 
     Settings = ClusteringSettings
     Scene = Scene
+    title = "clustering"
 
     def bodies(self) -> tuple[Body, ...]:
         return (Body("agent"),) * self.settings.n_agents
@@ -35,3 +37,7 @@ class Clustering(ParticleEnv):
     def reward(self, scene: Scene) -> Tensor:
         centre = scene.agents.mean(1, keepdim=True)  # [B, 1, 2]
         return -torch.linalg.vector_norm(scene.agents - centre, dim=-1).sum(1)
+
+    def marks(self, places: np.ndarray) -> Marks:
+        centre = places.mean(0)
+        return Marks(lines=[(place, centre) for place in places])

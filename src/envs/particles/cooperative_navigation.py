@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.envs.particles.env import Body, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
 
 
-class CooperativeNavigationSettings(ParticleSettings):
+class CooperativeNavigationSettings(GlidingSettings):
     n_agents: int = Field(ge=1, description="agents, and landmarks")
 
 
@@ -26,6 +27,7 @@ class CooperativeNavigation(ParticleEnv):
 
     Settings = CooperativeNavigationSettings
     Scene = Scene
+    title = "cooperative navigation"
 
     def bodies(self) -> tuple[Body, ...]:
         agents = range(self.settings.n_agents)
@@ -36,3 +38,7 @@ class CooperativeNavigation(ParticleEnv):
 
     def reward(self, scene: Scene) -> Tensor:
         return -torch.linalg.vector_norm(scene.agents - scene.landmarks, dim=-1).amax(1)
+
+    def marks(self, places: np.ndarray) -> Marks:
+        agents, landmarks = places[: self.n_agents], places[self.n_agents :]
+        return Marks(lines=list(zip(agents, landmarks, strict=True)))

@@ -1,16 +1,17 @@
 """Predator-prey: slow learned predators and one fast prey that flees by a rule."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.envs.particles.env import Body, ParticleEnv, ParticleSettings
+from src.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
 from src.envs.particles.world import glide
 
 
-class PredatorPreySettings(ParticleSettings):
+class PredatorPreySettings(GlidingSettings):
     world_size: float = Field(gt=0, description="W: the arena is the square [-W, W]^2, start and border")
     n_agents: int = Field(ge=1, description="predators")
     rho: float = Field(gt=0, description="distance below which a predator collides with the prey")
@@ -37,10 +38,15 @@ class PredatorPrey(ParticleEnv):
 
     Settings = PredatorPreySettings
     Scene = Scene
+    title = "predator-prey"
 
-    @property
-    def arena(self) -> float:
-        return self.settings.world_size
+    def __init__(self, settings: PredatorPreySettings, **options: Any) -> None:
+        """Prepare the games; `options` are those of `ParticleEnv`."""
+        super().__init__(settings, **options)
+        self.arena = settings.world_size
+        self._far = torch.tensor((self.arena + settings.wall_margin) ** 2, device=self.device)  # c^2
+        self._soft = torch.tensor(settings.prey_softening, device=self.device)
+        self._rho = torch.tensor(settings.rho, device=self.device)
 
     def bodies(self) -> tuple[Body, ...]:
         return *(Body("agent") for _ in range(self.settings.n_agents)), Body("prey")
@@ -59,14 +65,19 @@ class PredatorPrey(ParticleEnv):
 
         per axis, with c = W + wall_margin. The second term is 2 q / (c^2 - q^2).
         """
-        settings, c = self.settings, self.arena + self.settings.wall_margin
+        settings = self.settings
         away = prey - predators  # [B, N, 2]
-        squared = away.square().sum(-1, keepdim=True)  # [B, N, 1]
-        urge = (away / (squared + settings.prey_softening)).sum(1, keepdim=True)  # [B, 1, 2]
-        urge = torch.addcdiv(urge, prey, c * c - prey.square(), value=-2.0 * settings.wall_push)
-        direction = urge / torch.linalg.vector_norm(urge, dim=-1, keepdim=True).clamp_min(1e-12)
-        return glide(prey, direction, settings.prey_speed * settings.v_step, self.arena)
+        distance = torch.linalg.vector_norm(away, dim=-1, keepdim=True)  # [B, N, 1]
+        urge = (away / torch.addcmul(self._soft, distance, distance)).sum(1, keepdim=True)  # [B, 1, 2]
+        gap = torch.addcmul(self._far, prey, prey, value=-1.0)
+        urge = torch.addcdiv(urge, prey, gap, value=-2.0 * settings.wall_push)
+        length = torch.linalg.vector_norm(urge, dim=-1, keepdim=True).clamp_min_(1e-12)
+        fled = torch.addcdiv(prey, urge, length, value=settings.prey_speed * settings.v_step)
+        return fled.clamp_(-self.arena, self.arena)
 
     def reward(self, scene: Scene) -> Tensor:
         distance = torch.linalg.vector_norm(scene.agents - scene.prey, dim=-1)  # [B, N]
-        return (distance < self.settings.rho).sum(1, dtype=torch.float32)
+        return (distance < self._rho).sum(1, dtype=torch.float32)
+
+    def marks(self, places: np.ndarray) -> Marks:
+        return Marks(rings=[(places[-1], self.settings.rho)])

@@ -1,20 +1,16 @@
-"""Drawing in metres: ground, shapes of units, lines and text, on an image that is reduced at the end."""
+"""Drawing battles in metres: the ground of a map, shapes of units, bars."""
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
+from src.envs.canvas import DETAIL, PAPER, Canvas, Colour
 from src.envs.sc2_sim.maps import MAP_SIZE, MapFacts
-
-Colour = tuple[int, int, int]
 
 # Okabe and Ito's blue and orange, lightened for a dark ground: told apart with every kind of colour vision.
 ALLY, ENEMY = (92, 180, 240), (245, 150, 40)
-TEXT, DIM, PAPER = (232, 234, 237), (150, 158, 170), (16, 19, 24)
 HEALTH_BAR, SHIELD_BAR, ENERGY_BAR, EMPTY_BAR = (238, 240, 240), (70, 220, 225), (205, 130, 235), (8, 10, 12)
 _GROUND = {".": (24, 28, 34), "-": (49, 57, 67), "/": (62, 71, 83), "#": (76, 86, 99)}
 _CLIFF, _STRIPE, _GRID = (106, 116, 128), (80, 90, 104), (56, 64, 75)
 
-_DETAIL = 2  # pixels drawn for each pixel of the frame: lines come out smooth
 _MARGIN = 1.5  # metres of unwalkable ground shown around
 
 
@@ -43,14 +39,8 @@ SHAPES: dict[str, np.ndarray] = {
 }  # fmt: skip
 
 
-class Canvas:
-    """One image of the map of `facts` below a strip for text.
-
-    Attributes:
-        scale: pixels of the frame per metre.
-        size: [2] width and height of the frame.
-        header: pixels of the frame above the map.
-    """
+class MapCanvas(Canvas):
+    """One image of the map of `facts`, in metres, below a strip for text."""
 
     def __init__(self, facts: MapFacts, width: int, header: int) -> None:
         rows, columns = np.nonzero(np.array([list(row) for row in reversed(facts.terrain)]) != ".")
@@ -58,88 +48,24 @@ class Canvas:
         high = np.minimum([columns.max() + 1 + _MARGIN, rows.max() + 1 + _MARGIN], MAP_SIZE)
         spare = max(0.0, (high - low) @ (-1, 1)) / 2  # a frame is never higher than wide, but for the strip
         low[0], high[0] = low[0] - spare, high[0] + spare
-        self.scale, self.header = width / (high[0] - low[0]), header
-        self.size = (width, header + round((high[1] - low[1]) * self.scale))
-        self._corner = np.array([low[0], high[1] + header / self.scale])  # upper left
-        self._image = Image.new("RGB", (self.size[0] * _DETAIL, self.size[1] * _DETAIL), _GROUND["."])
-        self._draw = ImageDraw.Draw(self._image, "RGBA")
-        self._fonts: dict[tuple[float, bool], ImageFont.FreeTypeFont] = {}
+        scale = width / (high[0] - low[0])
+        super().__init__((width, header + round((high[1] - low[1]) * scale)), header, _GROUND["."])
+        self.aim(low[0], high[1], scale)
         self._ground(facts.terrain)
-        self._blank = self._image.copy()
-
-    def clear(self) -> None:
-        """Leave only the ground."""
-        self._image.paste(self._blank)
-
-    def frame(self) -> np.ndarray:
-        """[H, W, 3] uint8."""
-        return np.array(self._image.reduce(_DETAIL))
-
-    def shape(
-        self, place: np.ndarray, outline: np.ndarray, fill: Colour, edge: Colour, opacity: float = 1.0
-    ) -> None:
-        """Fill the polygon `outline` [V, 2], metres from `place` [2]."""
-        corners = self._pixels(place + outline)
-        colour, line = (*fill, round(255 * opacity)), (*edge, round(255 * opacity))
-        self._draw.polygon(corners, fill=colour)
-        self._draw.line([*corners, *corners[:2]], fill=line, width=_DETAIL, joint="curve")
-
-    def circle(
-        self, place: np.ndarray, radius: float, colour: Colour, *, opacity: float, width: float
-    ) -> None:
-        """A ring of `radius` metres and `width` pixels."""
-        box = [*self._pixels(place + (-radius, radius)), *self._pixels(place + (radius, -radius))]
-        self._draw.ellipse(box, outline=(*colour, round(255 * opacity)), width=round(width * _DETAIL))
-
-    def disc(self, place: np.ndarray, radius: float, colour: Colour, opacity: float) -> None:
-        """A filled circle of `radius` metres."""
-        box = [*self._pixels(place + (-radius, radius)), *self._pixels(place + (radius, -radius))]
-        self._draw.ellipse(box, fill=(*colour, round(255 * opacity)))
-
-    def line(
-        self, start: np.ndarray, end: np.ndarray, colour: Colour, *, opacity: float, width: float
-    ) -> None:
-        """A line of `width` pixels between two places."""
-        points = self._pixels(np.stack((start, end)))
-        self._draw.line(points, fill=(*colour, round(255 * opacity)), width=max(1, round(width * _DETAIL)))
+        self.keep()
 
     def bar(
         self, place: np.ndarray, width: float, level: float, colour: Colour, row: int, opacity: float
     ) -> None:
         """A bar `width` metres wide that is filled to `level` (0..1), `row` bars above `place`."""
         left, bottom = self._pixels(place - (width / 2, 0))
-        left, bottom, height = round(left), round(bottom) - 4 * _DETAIL * row, 3 * _DETAIL
-        right = left + round(width * self.scale * _DETAIL)
+        left, bottom, height = round(left), round(bottom) - 4 * DETAIL * row, 3 * DETAIL
+        right = left + round(width * self.scale * DETAIL)
         alpha = round(255 * opacity)
         self._draw.rectangle([left - 1, bottom - height - 1, right + 1, bottom], fill=(*EMPTY_BAR, alpha))
         if level > 0:
             filled = left + max(1, round((right - left) * min(level, 1.0)))
             self._draw.rectangle([left, bottom - height, filled, bottom - 1], fill=(*colour, alpha))
-
-    def label(self, place: np.ndarray, text: str, size: float, colour: Colour, opacity: float = 1.0) -> None:
-        """Text centred on a place on the map."""
-        x, y = self._pixels(place)
-        self._text(x, y, text, size, (*colour, round(255 * opacity)), "mm", bold=True)
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        size: float,
-        colour: Colour = TEXT,
-        anchor: str = "lm",
-        *,
-        bold: bool = False,
-    ) -> float:
-        """Text at pixels of the frame; its width in pixels."""
-        return self._text(x * _DETAIL, y * _DETAIL, text, size, colour, anchor, bold=bold)
-
-    def box(self, x0: float, y0: float, x1: float, y1: float, colour: Colour, opacity: float = 1.0) -> None:
-        """A filled rectangle at pixels of the frame."""
-        corners = [round(value * _DETAIL) for value in (x0, y0, x1, y1)]
-        if corners[2] > corners[0]:
-            self._draw.rectangle(corners, fill=(*colour, round(255 * opacity)))
 
     def icon(self, x: float, y: float, name: str, radius: float, colour: Colour, *, east: bool) -> None:
         """The shape of a type at pixels of the frame, `radius` pixels wide to each side."""
@@ -147,18 +73,6 @@ class Canvas:
         self.shape(
             self._corner + np.array([x, -y]) / self.scale, outline * radius / self.scale, colour, PAPER
         )
-
-    def _text(self, x, y, text, size, colour, anchor, *, bold) -> float:
-        font = self._fonts.setdefault((size, bold), ImageFont.load_default(round(size * _DETAIL)))
-        stroke = 0.022 * _DETAIL * bold * size  # the built-in font has one weight
-        self._draw.text(
-            (x, y), text, font=font, fill=colour, anchor=anchor, stroke_width=stroke, stroke_fill=colour
-        )
-        return self._draw.textlength(text, font) / _DETAIL
-
-    def _pixels(self, places: np.ndarray) -> list[float]:
-        """Flat list of the drawing's pixels of places [..., 2]."""
-        return ((places - self._corner) * (self.scale * _DETAIL, -self.scale * _DETAIL)).flatten().tolist()
 
     def _ground(self, terrain: tuple[str, ...]) -> None:
         cells = np.array([list(row) for row in reversed(terrain)]).T
@@ -168,13 +82,13 @@ class Canvas:
             if symbol == "/":
                 for step in (0.25, 0.75):
                     self._draw.line(
-                        self._pixels(np.stack((corner + (0, step), corner + (1, step)))), _STRIPE, _DETAIL
+                        self._pixels(np.stack((corner + (0, step), corner + (1, step)))), _STRIPE, DETAIL
                     )
         for (x, y), symbol in np.ndenumerate(cells):
             for dx, dy, a, b in ((1, 0, (1, 0), (1, 1)), (0, 1, (0, 1), (1, 1))):
                 if x + dx < MAP_SIZE and y + dy < MAP_SIZE:
                     self._border(symbol, cells[x + dx, y + dy], np.array([x, y]) + np.array((a, b)))
-        self._draw.rectangle([0, 0, self._image.width, self.header * _DETAIL - 1], fill=PAPER)
+        self.strip()
 
     def _border(self, symbol: str, other: str, ends: np.ndarray) -> None:
         """The line between two neighbouring cells."""
@@ -182,7 +96,7 @@ class Canvas:
             if symbol == "-":
                 self._draw.line(self._pixels(ends), _GRID, 1)
         elif "." in (symbol, other):
-            self._draw.line(self._pixels(ends), _CLIFF, 2 * _DETAIL)
+            self._draw.line(self._pixels(ends), _CLIFF, 2 * DETAIL)
 
     def _square(self, corner: np.ndarray) -> list[float]:
         left, bottom, right, top = self._pixels(np.stack((corner, corner + 1)))

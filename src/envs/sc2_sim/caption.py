@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from src.envs.sc2_sim.canvas import ALLY, DIM, EMPTY_BAR, ENEMY, PAPER, TEXT, Canvas
+from src.envs.canvas import DIM, PAPER, TEXT
+from src.envs.sc2_sim.canvas import ALLY, EMPTY_BAR, ENEMY, MapCanvas
 from src.envs.sc2_sim.chronicle import Moment
 from src.envs.sc2_sim.maps import MapFacts
 from src.envs.sc2_sim.planes import EAST, FIRST_ATTACK, NORTH, SOUTH, STOP, WEST
@@ -15,7 +16,7 @@ _WORDS = {STOP: "stop", NORTH: "move north", SOUTH: "move south", EAST: "move ea
 class Caption:
     """Writes on the canvas of one map: what is left of both armies, the step, an agent's order, the result."""
 
-    def __init__(self, canvas: Canvas, facts: MapFacts, units: tuple[Unit, ...]) -> None:
+    def __init__(self, canvas: MapCanvas, facts: MapFacts, units: tuple[Unit, ...]) -> None:
         self.canvas, self.facts, self.n, self.units = canvas, facts, facts.n_agents, units
         self.names = unit_names(facts)
         self.full = np.array([unit.health + unit.shield for unit in units])

@@ -4,16 +4,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from src.envs.canvas import PAPER, Colour
 from src.envs.sc2_sim.canvas import (
     ALLY,
     ENEMY,
     ENERGY_BAR,
     HEALTH_BAR,
-    PAPER,
     SHAPES,
     SHIELD_BAR,
-    Canvas,
-    Colour,
+    MapCanvas,
 )
 from src.envs.sc2_sim.caption import HEADER, Caption
 from src.envs.sc2_sim.chronicle import Chronicle, Moment
@@ -70,7 +69,7 @@ class Renderer:
         self.units, self.n, self.names = constants.units, facts.n_agents, unit_names(facts)
         self.colours = [ALLY] * self.n + [ENEMY] * (len(self.units) - self.n)
         self.full = np.array([(unit.health, unit.shield, unit.max_energy) for unit in self.units])
-        self.chronicle, self.canvas = Chronicle(env, game), Canvas(facts, width, HEADER)
+        self.chronicle, self.canvas = Chronicle(env, game), MapCanvas(facts, width, HEADER)
         self.caption = Caption(self.canvas, facts, self.units)
         self._drawn: Moment | None = None
         self._headings = np.zeros((len(self.units), 2))

@@ -1,0 +1,61 @@
+"""Deterministic controllers and their exploration."""
+
+import torch
+
+from src.controllers.epsilon_greedy import EpsilonGreedySettings
+from src.controllers.uniform_mixture import UniformMixture
+from src.envs.base import Observation
+from tests.builders import PLANE, make_learner
+
+T = 10  # steps of an episode: 10,000 episodes are 100,000 steps
+SETTINGS = EpsilonGreedySettings(epsilon_start=1.0, epsilon_finish=0.1, epsilon_anneal_time=10_000 * T)
+
+
+def explored(actions: torch.Tensor, episode: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return UniformMixture(SETTINGS).select(actions, torch.empty(0), episode * T, generator)
+
+
+def test_the_weight_of_the_noise_falls_over_ten_thousand_episodes():
+    for episode, weight in ((0, 1.0), (5_000, 0.55), (10_000, 0.1), (40_000, 0.1)):
+        assert abs(UniformMixture(SETTINGS).metrics(episode * T)["epsilon"] - weight) < 1e-12
+
+
+def test_at_first_actions_are_noise_alone():
+    one, other = (explored(torch.full((500, 3, 2), value), 0) for value in (-1.0, 1.0))
+    assert torch.equal(one, other)
+    assert abs(float(one.mean())) < 0.04  # a standard error is 0.011
+    assert abs(float(one.var()) - 1 / 3) < 0.02
+
+
+def test_later_actions_are_a_mixture_within_bounds():
+    for value in (-1.0, 0.3, 1.0):
+        actions = torch.full((2000, 3, 2), value)
+        for episode, weight in ((5_000, 0.55), (20_000, 0.1)):
+            mixed = explored(actions, episode)
+            assert mixed.abs().max() <= 1
+            noise = (mixed - (1 - weight) * actions) / weight
+            assert noise.abs().max() <= 1 + 1e-5
+            assert abs(float(noise.mean())) < 0.04
+            assert len(mixed.unique()) > 0.99 * mixed.numel(), "fresh for every agent, axis and step"
+
+
+def test_without_a_generator_actions_are_the_policys():
+    controller = make_learner("maddpg_fixed_lr", spec=PLANE, env="cooperative_navigation").controller
+    sight = Observation(torch.randn(4, 3, 5), torch.randn(4, 6), torch.ones(4, 3, 0, dtype=torch.bool))
+    actions, memory = controller.act(sight, controller.initial_memory(4), 0, None)
+    assert memory is None
+    assert torch.allclose(actions, controller(sight.obs))
+    assert actions.shape == (4, 3, 2)
+    assert not actions.requires_grad
+
+
+def test_each_agent_acts_on_its_own_sight_with_its_own_network():
+    controller = make_learner("maddpg_fixed_lr", spec=PLANE, env="cooperative_navigation").controller
+    obs = torch.randn(1, 3, 5)
+    same = controller(obs[:, :1].expand(-1, 3, -1))[0]
+    assert len(same.unique(dim=0)) == 3, "networks are not shared"
+    changed = obs.clone()
+    changed[0, 1] += 1
+    moved = (controller(changed) - controller(obs)).abs().sum(-1)[0] > 0
+    assert moved.tolist() == [False, True, False]
