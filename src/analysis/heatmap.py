@@ -149,10 +149,9 @@ def _refuse_mixed(runs: Sequence[Run], where: str) -> None:
 
 
 def _has_diverged(run: Run, metric: Column) -> bool:
-    """Whether the last value on record is no number: what summaries leave out, and a grid search must not."""
+    """Whether the metric has: summaries leave out what is not finite, and a grid search must not."""
     kind, name = metric.field.key or ("", "")
-    last = run.last(name) if kind == "metrics" else None
-    return last is not None and not math.isfinite(last)
+    return kind == "metrics" and run.has_diverged(name)
 
 
 def _number(value: Value, metric: Column) -> float:

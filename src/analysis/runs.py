@@ -93,6 +93,11 @@ class Run(ABC):
         _, values = self.series(metric)
         return float(values[-1]) if len(values) else None
 
+    def has_diverged(self, metric: str) -> bool:
+        """Whether the last value on record of a metric, or of a part of a quotient, is not finite."""
+        parts = [self.last_logged(part) for part in {metric, *metric.split(QUOTIENT)}]
+        return any(value is not None and not math.isfinite(value) for value in parts)
+
     @property
     @abstractmethod
     def recent_metrics(self) -> Mapping[str, float]:

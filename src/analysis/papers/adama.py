@@ -123,9 +123,10 @@ def scales(runs: Sequence[Run]) -> Sheet:
             )
         lines[FIXED] = desk.curve(FIXED, arm(FIXED, PREDATOR_PREY), REWARD, OVER_SEEDS)
         panels.append(_rewards(desk, "a", PREDATOR_PREY, lines, f", {label}"))
-    run = desk.one(varied[0], arm(varied[0], PREDATOR_PREY), CONTRIBUTION)
+    label, m = varied[0], middle_scale(varied[0], runs)
+    run = desk.one(f"{label}, {scale_entry(m)}", arm(label, PREDATOR_PREY, adama_m=m), CONTRIBUTION)
     if run is not None:
-        panels.append(_contribution(run, varied[0]))
+        panels.append(_contribution(run, label))
         desk.notes.append(_share_near_m(run))
     entries = [entry for label in varied for entry in map(scale_entry, wanted_scales(label, runs))]
     return _rewards_sheet(desk, panels, [*entries[:1], FIXED, *entries[1:]])
@@ -151,6 +152,12 @@ def wanted_scales(label: str, runs: Sequence[Run]) -> list[float | str]:
     if len(recorded) < 3 and not isinstance(m, str):
         recorded = [*recorded, *(each for each in (NEAR[0] * m, m, NEAR[1] * m) if each not in recorded)]
     return sorted(recorded, key=lambda m: (isinstance(m, str), m))
+
+
+def middle_scale(label: str, runs: Sequence[Run]) -> float | str:
+    """The files' m where it is among those wanted, else the middle one."""
+    scales, m = wanted_scales(label, runs), arm(label, PREDATOR_PREY).published["adama_m"]
+    return m if m in scales or not scales else scales[len(scales) // 2]
 
 
 def scale_entry(m: float | str) -> str:

@@ -225,6 +225,8 @@ def _outside(desk: Desk, label: str) -> Finding:
 
 def _finding(where: str, text: str, found: Estimate | None, runs: Sequence[Run], until: float) -> Finding:
     """A row, whether or not there is enough for a verdict."""
+    gone = [f"{run.method} seed {run.seed}" for run in runs if run.has_diverged(REWARD)]
+    text += f"; diverged: {', '.join(gone)}" if gone else ""
     full = max(map(_planned, runs), default=0.0)
     episodes = short_steps(until) if until >= 0.99 * full else f"{short_steps(until)} of {short_steps(full)}"
     if found is None:

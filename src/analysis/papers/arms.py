@@ -53,17 +53,27 @@ class Arm:
 
 
 def command(arms: Sequence[Arm], seeds: Sequence[int]) -> str:
-    """What to type for runs of all `arms`, which differ in their algorithm only."""
-    typed = {"seed": ranged(seeds)} | {
-        key: f"{value:g}" if isinstance(value, float) else value for key, value in arms[0].typed.items()
-    }
+    """What to type for runs of all `arms`: of one scenario, every algorithm with all that is typed."""
+    typed: dict[str, list[str]] = {"seed": [ranged(seeds)]}
+    for arm in arms:
+        for key, value in arm.typed.items():
+            typed.setdefault(key, []).append(f"{value:g}" if isinstance(value, float) else str(value))
     words = [
-        f"--config={','.join(arm.config for arm in arms)}",
+        f"--config={','.join(dict.fromkeys(arm.config for arm in arms))}",
         f"--env-config={arms[0].env_config}",
         "with",
-        *(f"{key}={value}" for key, value in typed.items()),
+        *(f"{key}={','.join(dict.fromkeys(values))}" for key, values in typed.items()),
     ]
     return f"python run.py {' '.join(words)}"
+
+
+def products(arms: Sequence[Arm]) -> list[list[Arm]]:
+    """`arms` of one scenario that differ in no more than one typed key, in groups that one sweep each makes."""
+    groups: dict[tuple, list[Arm]] = {}
+    for arm in arms:
+        groups.setdefault(tuple(arm.typed.values()), []).append(arm)
+    configs = [[arm.config for arm in group] for group in groups.values()]
+    return [list(arms)] if all(each == configs[0] for each in configs) else list(groups.values())
 
 
 def ranged(seeds: Sequence[int]) -> str:

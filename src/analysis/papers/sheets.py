@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from src.analysis import comparability
 from src.analysis.curves import Curve, Settings, make_curve
 from src.analysis.figure import Panel
-from src.analysis.papers.arms import CHOOSE, Arm, Choice, choose, command, ranged
+from src.analysis.papers.arms import CHOOSE, Arm, Choice, choose, command, products, ranged
 from src.analysis.runs import Run
 
 SEEDS = 5  # runs of each arm, where a paper does not say otherwise
@@ -103,7 +103,7 @@ class Desk:
         count = wanted - len(known)
         seeds = [seed for seed in range(1, wanted + len(known) + 1) if seed not in known][: max(0, count)]
         if seeds:
-            key = (arm.env_config, tuple(arm.typed.items()), tuple(seeds), bool(choice.runs))
+            key = (arm.env_config, tuple(arm.typed), tuple(seeds), bool(choice.runs))
             lacking = self._lacking.setdefault(key, [])
             lacking += [] if (label, arm) in lacking else [(label, arm)]
 
@@ -115,11 +115,11 @@ class Desk:
     def missing(self) -> dict[str, str]:
         """What was asked for and is not there, in words -> the command that would make it."""
         found = {}
-        for (_, _, seeds, some), lacking in self._lacking.items():
-            names = ", ".join(plain(label) for label, _ in lacking)
-            what = f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)} of " if some else ""
-            arms = [arm for _, arm in lacking]
-            found[f"{scenario(arms[0].env_config)}: {what}{names}"] = command(arms, seeds)
+        for (env_config, _, seeds, some), lacking in self._lacking.items():
+            for arms in products([arm for _, arm in lacking]):
+                names = ", ".join(plain(label) for label, arm in lacking if arm in arms)
+                what = f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)} of " if some else ""
+                found[f"{scenario(env_config)}: {what}{names}"] = command(arms, seeds)
         return found
 
     @property

@@ -197,3 +197,11 @@ def test_markdown_and_terminal_say_how(
     assert "  python run.py --config=adama" in said
     assert main(["claims", "mnmpgg", str(results)]) == 2
     assert "unknown paper 'mnmpgg'" in capsys.readouterr().err
+
+
+def test_a_run_that_diverged_is_named(write_arm: WriteArm, judged: Callable) -> None:
+    write_ends(write_arm, "adama_direction", "going_together", 1.0)
+    write_arm("maddpg_fixed_lr", "going_together", 3, [0.0, float("nan")])
+    row = judged()["1"][0]
+    assert row["measured (± sd)"].endswith("; diverged: maddpg_fixed_lr seed 3")
+    assert row["episodes"] == "100 of 1k"
