@@ -68,7 +68,10 @@ def inner_per_agent(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
 
 
 def clip_per_agent(gradient: Sequence[Tensor], limit: float) -> tuple[list[Tensor], Tensor]:
-    """Gradients whose tensors are [N, ...], each agent's shortened to `limit`, and their norms before: [N]."""
+    """Gradients whose tensors are [N, ...], each agent's shortened to `limit`, and their norms before: [N].
+
+    For each agent what `torch.nn.utils.clip_grad_norm_` does for one.
+    """
     norms = inner_per_agent(gradient, gradient).sqrt()
-    scale = limit / norms.clamp(min=limit)
+    scale = (limit / (norms + 1e-6)).clamp(max=1)
     return [each * scale.view(-1, *[1] * (each.dim() - 1)) for each in gradient], norms

@@ -63,7 +63,8 @@ class AdaMaMAACLearner(CounterfactualLearner):
         slope = self.slope(batch.obs, decisions, like=played)
         metrics = self.rates.share_out(inner(descent, slope.critic).abs())
         gain = inner_per_agent(ascent, slope.actors)  # <p_i, q_i>: [N]
-        metrics |= self.rates.turn(gain)
+        if self.settings.adapt_direction:
+            metrics |= self.rates.turn(gain)
         self.move(descent, ascent)
         return {
             "critic_loss": error,
