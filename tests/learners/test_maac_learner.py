@@ -223,6 +223,29 @@ def test_draws_follow_the_policies_and_a_restored_learner_draws_the_same():
     torch.testing.assert_close(shares, decisions.log_probs[0].exp(), atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "typed"),
+    [
+        ("maac", "critic_lr=0.01 actor_lr=0.01 reward_scale=10"),
+        ("adama_maac", "critic_lr=0.1 actor_lr_norm=0.5 adama_m_updates=20"),
+    ],
+)
+def test_a_team_finds_the_one_best_meeting(algorithm, typed):
+    """9 where both must agree, another equilibrium at 6, 21 / 9 at random."""
+    game = "env_args.map_name=custom env_args.payoff=[[6,0,0],[0,0,9],[0,2,4]]"
+    sizes = "agent_hidden_dims=[16] critic_hidden_dim=16 batch_size=64 batch_size_run=8 buffer_size=2000"
+    text = f"{game} {sizes} {typed} updates_per_episode=0.5 target_update_rate=0.05"
+    trained = harness.experiment(algorithm, "matrix_games", text)
+    returns = []
+    for rounds in (2, 30, 15):
+        for _ in range(rounds):
+            trained.trainer.iterate()
+        returns.append(trained.trainer.metrics()["return_mean"])
+    assert returns[0] < 5
+    assert returns[-1] > 6.5
+    assert trained.evaluate()["test_return_mean"] == 9
+
+
 @pytest.mark.parametrize("algorithm", ["maac", "adama_maac"])
 def test_continuous_actions_are_refused_in_words(algorithm):
     spec = dataclasses.replace(SMALL, n_actions=0, action_dim=2)
