@@ -54,21 +54,30 @@ def random_episodes(
 def random_transitions(
     batch: int, spec: EnvSpec = PLANE, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Transitions:
-    """Random transitions with continuous actions; some end their game, others are only cut off."""
+    """Random transitions with the actions and rewards of `spec`; some end their game, others are only cut off."""
     draw = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(batch, *shape, generator=draw, dtype=dtype)
 
-    nothing = torch.ones(batch, spec.n_agents, 0, dtype=torch.bool)
+    def available() -> torch.Tensor:
+        mask = torch.rand(batch, spec.n_agents, spec.n_actions, generator=draw) < 0.7
+        mask[..., :1] = True
+        return mask
+
+    before, after = available(), available()
+    if spec.action_dim:
+        actions = normal(spec.n_agents, spec.action_dim).tanh()
+    else:
+        actions = torch.rand(before.shape, generator=draw).masked_fill(~before, -1).argmax(dim=-1)
     ends, cut = (torch.rand(batch, generator=draw) < share for share in (0.2, 0.3))
     return Transitions(
         obs=normal(spec.n_agents, spec.obs_dim),
         next_obs=normal(spec.n_agents, spec.obs_dim),
-        available_actions=nothing,
-        next_available_actions=nothing,
-        actions=normal(spec.n_agents, spec.action_dim).tanh(),
-        reward=normal(),
+        available_actions=before,
+        next_available_actions=after,
+        actions=actions,
+        reward=normal() if spec.common_reward else normal(spec.n_agents),
         terminated=ends,
         truncated=cut & ~ends,
     )

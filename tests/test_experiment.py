@@ -219,9 +219,13 @@ def test_every_algorithm_learns_on_every_kind_of_environment(algorithm, env, tmp
     assert same(before, subject.learner.targets.state_dict())
     recorder = harness.train(subject, folder(tmp_path))
     last = {name: value for *_, line in recorder.lines for name, value in line.items()}
-    expected = {"return_mean", "return_std", "ep_length_mean", "epsilon"}
+    expected = {"return_mean", "return_std", "ep_length_mean"}
     expected |= {"test_return_mean", "test_return_std", "test_ep_length_mean"}
-    expected |= {"critic_loss", "critic_lr"} if algorithm in harness.CONTINUOUS else {"loss", "grad_norm"}
+    if algorithm in harness.ATTENTIVE:
+        expected |= {"critic_loss", "entropy"}
+    else:
+        expected |= {"epsilon"}
+        expected |= {"critic_loss", "critic_lr"} if algorithm in harness.CONTINUOUS else {"loss", "grad_norm"}
     if env == "sc2_sim":
         expected |= {"battle_won_mean", "test_battle_won_mean"}
     assert expected <= last.keys()
@@ -284,9 +288,8 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, 
     meta = ""
     if algorithm == "mnmpg":
         steps, meta = 4 * steps, f"meta_interval={steps // 2}"  # ordinary rounds and meta rounds take turns
-    text = (
-        f"t_max={steps} test_interval={steps // 4} log_interval={steps // 8} target_update_interval=6 {meta}"
-    )
+    targets = "" if algorithm in harness.ATTENTIVE else "target_update_interval=6"
+    text = f"t_max={steps} test_interval={steps // 4} log_interval={steps // 8} {targets} {meta}"
     whole = harness.experiment(algorithm, env, text)
     expected = harness.train(whole, folder(tmp_path))
     assert len(expected.ticks) > max(stops) + 1, "the stops must lie inside the run"

@@ -17,6 +17,27 @@ def greedy_actions(utilities: Tensor, available_actions: Tensor) -> Tensor:
     return utilities.masked_fill(~available_actions, -math.inf).argmax(dim=-1)
 
 
+def masked_log_softmax(logits: Tensor, available_actions: Tensor) -> Tensor:
+    """log pi over the available actions, -inf elsewhere: [..., A] and [..., A] bool -> [..., A]."""
+    return logits.masked_fill(~available_actions, -math.inf).log_softmax(dim=-1)
+
+
+def sampled_actions(probabilities: Tensor, generator: torch.Generator) -> Tensor:
+    """One action for each distribution: [..., A] -> [...] int64."""
+    drawn = torch.multinomial(probabilities.flatten(0, -2), 1, generator=generator)
+    return drawn.view(probabilities.shape[:-1])
+
+
+def entropy(log_probabilities: Tensor) -> Tensor:
+    """-sum_a pi(a) log pi(a), where what has no chance (-inf) counts nothing: [..., A] -> [...]."""
+    return torch.special.entr(log_probabilities.exp()).sum(dim=-1)
+
+
+def counterfactual_advantage(values: Tensor, probabilities: Tensor, actions: Tensor) -> Tensor:
+    """A_i = Q_i(a_i) - sum_a' pi_i(a') Q_i(a'), own actions alone varying: [..., A] twice and [...] int64 -> [...]."""
+    return taken(values, actions) - (probabilities * values).sum(dim=-1)
+
+
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of `values` where the broadcast `mask` holds. What lies elsewhere, even NaN, does not enter."""
     mask = mask.expand_as(values)
@@ -44,3 +65,13 @@ def inner(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
 def inner_per_agent(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
     """<one_i, other_i> for each agent i of two gradients whose tensors are [N, ...]: [N]."""
     return torch.stack([(a * b).flatten(1).sum(1) for a, b in zip(one, other, strict=True)]).sum(0)
+
+
+def clip_per_agent(gradient: Sequence[Tensor], limit: float) -> tuple[list[Tensor], Tensor]:
+    """Gradients whose tensors are [N, ...], each agent's shortened to `limit`, and their norms before: [N].
+
+    For each agent what `torch.nn.utils.clip_grad_norm_` does for one.
+    """
+    norms = inner_per_agent(gradient, gradient).sqrt()
+    scale = (limit / (norms + 1e-6)).clamp(max=1)
+    return [each * scale.view(-1, *[1] * (each.dim() - 1)) for each in gradient], norms

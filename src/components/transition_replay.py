@@ -1,8 +1,10 @@
 """The transition replay memory."""
 
+import dataclasses
 from typing import Any
 
 import torch
+from pydantic import Field
 
 from src.components.episodes import Episodes
 from src.components.replay import ReplaySettings
@@ -12,6 +14,13 @@ from src.envs.base import EnvSpec
 
 SEEN = ("obs", "available_actions")  # what a transition has twice: before and after its step
 DONE = ("actions", "reward", "terminated", "truncated")
+SMALLEST_STD = 1e-8  # rewards that differ by less are one and the same
+
+
+class TransitionReplaySettings(ReplaySettings):
+    standardise_rewards: bool = Field(
+        description="learners read rewards less their mean, over their standard deviation, of all that is held"
+    )
 
 
 class TransitionReplay:
@@ -21,12 +30,17 @@ class TransitionReplay:
     centralised critics of actor-critic methods read all agents' observations.
     """
 
-    Settings = ReplaySettings
+    Settings = TransitionReplaySettings
 
     learns_from = "transitions"
 
     def __init__(
-        self, settings: ReplaySettings, *, spec: EnvSpec, device: torch.device, generator: torch.Generator
+        self,
+        settings: TransitionReplaySettings,
+        *,
+        spec: EnvSpec,
+        device: torch.device,
+        generator: torch.Generator,
     ) -> None:
         """`device` is the learner's; `generator`, a CPU generator, draws the batches."""
         self.settings = settings
@@ -41,6 +55,9 @@ class TransitionReplay:
         # address of each transition's first observation; the second stands right behind it
         self._start = torch.zeros(settings.buffer_size, dtype=torch.int64)
         self._added = 0  # transitions ever added; the next one takes slot `_added % buffer_size`
+        self._moments: tuple[torch.Tensor, torch.Tensor] | None = (
+            None  # of the rewards held now, once asked for
+        )
 
     def __len__(self) -> int:
         return min(self._added, self.settings.buffer_size)
@@ -60,12 +77,30 @@ class TransitionReplay:
         kept = slice(-self.settings.buffer_size, None)
         self._start[slots[kept]] = starts[kept]
         self._added += len(starts)
+        self._moments = None
         self._ring.append(step_rows(episodes, [*SEEN, *DONE]), tail=min(self._tail, self._ring.head))
 
     def sample(self, batch_size: int) -> Transitions:
         """`batch_size` transitions on the learner's device."""
         chosen = torch.randint(len(self), (batch_size,), generator=self.generator)
-        return self._read(chosen)
+        batch = self._read(chosen)
+        if not self.settings.standardise_rewards:
+            return batch
+        mean, std = self.reward_moments()
+        reward = (batch.reward.double() - mean) / std.clamp(min=SMALLEST_STD)
+        return dataclasses.replace(batch, reward=reward.float())
+
+    def reward_moments(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of all rewards held, float64 on the learner's device: [] or [N] each.
+
+        Exact at every moment, and counted once between two `add`s.
+        """
+        if self._moments is None:
+            places = (self._start[: len(self)] % self._ring.capacity).to(self._ring.device)
+            rewards = self._ring.read("reward", places, self._ring.device).double()
+            std, mean = torch.std_mean(rewards, dim=0, correction=0)
+            self._moments = mean.to(self.learner_device), std.to(self.learner_device)
+        return self._moments
 
     def _read(self, slots: torch.Tensor) -> Transitions:
         start = self._start[slots]
@@ -94,7 +129,7 @@ class TransitionReplay:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if min(state["added"], self.settings.buffer_size) != len(state["start"]):
             raise ValueError("the saved replay memory has another buffer_size")
-        self._added = state["added"]
+        self._added, self._moments = state["added"], None
         self._start[: len(state["start"])] = state["start"]
         self._ring.head = state["head"]
         self._ring.load_state_dict(state, tail=self._tail)

@@ -48,6 +48,7 @@ LEARNER_PARTS = ("mixer", "critic")
 FITTING = (
     ("learner", "memory", "learns_from"),
     ("learner", "mac", "policy"),
+    ("learner", "critic", "policy"),
     ("mac", "action_selector", "policy"),
     ("mac", "agent", "weights"),
 )
@@ -200,7 +201,7 @@ def _component_name(flat: Mapping[str, Any], role: str, sources: Sources) -> str
 def _refuse_what_does_not_fit(flat: Mapping, sources: Sources, chosen: Mapping[str, type]) -> None:
     """Components that would not understand one another, as a learner of episodes and a memory of transitions."""
     for role, other, attribute in FITTING:
-        wanted, found = (getattr(chosen[each], attribute, None) for each in (role, other))
+        wanted, found = (getattr(chosen.get(each), attribute, None) for each in (role, other))
         if None in (wanted, found) or wanted == found:
             continue
         fitting = [name for name in ROLES[other].entries if _says(other, name, attribute) == wanted]

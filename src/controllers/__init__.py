@@ -6,6 +6,7 @@ CONTROLLERS = Registry(
     "mac",
     {
         "basic_mac": "src.controllers.shared:SharedController",
+        "categorical_mac": "src.controllers.categorical:CategoricalController",
         "deterministic_mac": "src.controllers.deterministic:DeterministicController",
     },
 )
@@ -13,6 +14,7 @@ ACTION_SELECTORS = Registry(
     "action_selector",
     {
         "epsilon_greedy": "src.controllers.epsilon_greedy:EpsilonGreedy",
+        "sampling": "src.controllers.sampling:Sampling",
         "uniform_mixture": "src.controllers.uniform_mixture:UniformMixture",
     },
 )

@@ -37,7 +37,7 @@ class DeterministicController(nn.Module):
         self, observation: Observation, memory: None, t_env: int, generator: torch.Generator | None
     ) -> tuple[Tensor, None]:
         """Actions [B, N, U] for one step, exploring with `generator`'s randomness or, without one, as they are."""
-        actions = self(observation.obs)
+        actions = torch.tanh(self.actors.step(observation.obs))
         return self.action_selector.select(actions, observation.available_actions, t_env, generator), None
 
     def forward(self, obs: Tensor) -> Tensor:

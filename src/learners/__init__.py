@@ -6,6 +6,8 @@ LEARNERS = Registry(
     "learner",
     {
         "adama_learner": "src.learners.adama_learner:AdaMaLearner",
+        "adama_maac_learner": "src.learners.adama_maac_learner:AdaMaMAACLearner",
+        "maac_learner": "src.learners.maac_learner:MAACLearner",
         "maddpg_adagrad_learner": "src.learners.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_learner": "src.learners.maddpg_learner:MADDPGLearner",
         "q_learner": "src.learners.q_learner:QLearner",

@@ -13,8 +13,11 @@ from src.components.episodes import Episodes
 from src.settings import Settings
 
 
-class LearnerSettings(Settings):
+class DiscountSettings(Settings):
     gamma: float = Field(ge=0, le=1, description="discount factor")
+
+
+class LearnerSettings(DiscountSettings):
     target_update_interval: int = Field(
         ge=1, description="episodes between two copies into the target networks"
     )
@@ -28,7 +31,7 @@ class Learner(ABC):
     parts: ClassVar[tuple[str, ...]] = ()
     """Which of the roles `mixer` and `critic` this learner is built with, by these names."""
 
-    def __init__(self, settings: LearnerSettings, networks: nn.ModuleDict) -> None:
+    def __init__(self, settings: DiscountSettings, networks: nn.ModuleDict) -> None:
         self.settings = settings
         self.networks = networks
         self.targets = copy.deepcopy(networks).requires_grad_(False)
@@ -40,13 +43,17 @@ class Learner(ABC):
         """One update of the live networks from what the memory gave (`Episodes` or `Transitions`)."""
 
     def update(self, batch: Any, *, episode: int) -> Metrics:
-        """One update; `episode`, the count of collected episodes, decides when the targets follow."""
+        """One update, which the targets follow; `episode` is the count of collected episodes."""
         metrics = self.step(batch)
         self.updates += 1
+        self.follow(episode)
+        return metrics
+
+    def follow(self, episode: int) -> None:
+        """The targets become the live networks every `target_update_interval` episodes."""
         if episode - self._last_sync >= self.settings.target_update_interval:
             self.targets.load_state_dict(self.networks.state_dict())
             self._last_sync = episode
-        return metrics
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
         """What is worth logging but too dear for every update. Changes nothing."""
@@ -64,6 +71,24 @@ class Learner(ABC):
         self.networks.load_state_dict(state["networks"])
         self.targets.load_state_dict(state["targets"])
         self.updates, self._last_sync = state["updates"], state["last_sync"]
+
+
+class SoftLearnerSettings(DiscountSettings):
+    target_update_rate: float = Field(
+        gt=0, le=1, description="share of the way to the live networks that the targets go with every update"
+    )
+
+
+class SoftLearner(Learner):
+    """Targets that follow a little with every update."""
+
+    Settings = SoftLearnerSettings
+
+    @torch.no_grad()
+    def follow(self, episode: int) -> None:
+        """Parameters alone: running statistics are each network's own."""
+        for target, live in zip(self.targets.parameters(), self.networks.parameters(), strict=True):
+            target.lerp_(live, self.settings.target_update_rate)
 
 
 class LossLearnerSettings(LearnerSettings):

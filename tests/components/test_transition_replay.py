@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.components import rows as rows_module
-from src.components.replay import ReplaySettings
-from src.components.transition_replay import TransitionReplay
+from src.components.transition_replay import TransitionReplay, TransitionReplaySettings
 from tests import harness
 from tests.components.test_replay import LIMIT, SPEC, batches, random_episodes
 
 
-def memory(size: int, seed: int = 0, spec=SPEC) -> TransitionReplay:
-    chosen = ReplaySettings(buffer_size=size, buffer_dtype="float32", buffer_cpu_only=True)
+def memory(size: int, seed: int = 0, spec=SPEC, standardise: bool = False) -> TransitionReplay:
+    chosen = TransitionReplaySettings(
+        buffer_size=size, buffer_dtype="float32", buffer_cpu_only=True, standardise_rewards=standardise
+    )
     generator = torch.Generator().manual_seed(seed)
     return TransitionReplay(chosen, spec=spec, device=torch.device("cpu"), generator=generator)
 
@@ -113,3 +114,36 @@ def test_continuous_actions_and_rewards_of_every_agent_are_kept():
     assert torch.equal(found.actions, episodes.actions[0])
     assert torch.equal(found.reward, episodes.reward[0])
     assert found.next_available_actions.shape == (3, spec.n_agents, 0)
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_standardised_rewards_have_mean_0_and_deviation_1_over_all_that_is_held(common):
+    """Whatever was added, evicted and sampled in between; each agent's own where agents have rewards of their own."""
+    spec = harness.spec(common_reward=common)
+    ours, plain = memory(12, spec=spec, standardise=True), memory(12, spec=spec)
+    for seed in range(4):  # 20 transitions: the first 8 have left again
+        episodes = random_episodes([3, 2], seed=seed)
+        shape = (2, 3) if common else (2, 3, spec.n_agents)
+        draw = torch.Generator().manual_seed(seed)
+        reward = 50 + 3 * torch.randn(shape, generator=draw)
+        if not common:
+            reward[..., 1] *= 100
+        for each in (ours, plain):
+            each.add(dataclasses.replace(episodes, reward=reward))
+        held = plain._read(torch.arange(len(plain))).reward.double()
+        found, raw = ours.sample(4000), plain.sample(4000)
+        expected = (raw.reward.double() - held.mean(0)) / held.std(0, correction=0)
+        torch.testing.assert_close(found.reward, expected.float())
+        assert torch.equal(found.obs, raw.obs)
+    everything = ours._read(torch.arange(12)).reward.double()
+    mean, std = ours.reward_moments()
+    standardised = (everything - mean) / std
+    torch.testing.assert_close(standardised.mean(0), torch.zeros_like(mean), atol=1e-12, rtol=0)
+    torch.testing.assert_close(standardised.std(0, correction=0), torch.ones_like(std))
+
+
+def test_rewards_that_never_differ_become_nothing():
+    ours = memory(10, standardise=True)
+    episodes = random_episodes([5, 3], seed=0)
+    ours.add(dataclasses.replace(episodes, reward=torch.full_like(episodes.reward, 0.1)))
+    assert ours.sample(20).reward.abs().max() < 1e-6

@@ -6,6 +6,7 @@ AGENTS = Registry(
     "agent",
     {
         "own_mlp": "src.modules.agents.own_mlp:OwnMLPAgents",
+        "own_normed_mlp": "src.modules.agents.own_normed_mlp:NormedOwnMLPAgents",
         "rnn": "src.modules.agents.rnn:RNNAgent",
     },
 )

@@ -31,3 +31,7 @@ class OwnMLPAgents(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """[B, N, I] -> [B, N, outputs]."""
         return self.networks(inputs.transpose(0, 1)).transpose(0, 1)
+
+    def step(self, inputs: Tensor) -> Tensor:
+        """The same while acting."""
+        return self(inputs)

@@ -2,4 +2,10 @@
 
 from src.registry import Registry
 
-CRITICS = Registry("critic", {"joint_mlp": "src.modules.critics.joint:JointCritic"})
+CRITICS = Registry(
+    "critic",
+    {
+        "attention": "src.modules.critics.attention:AttentionCritic",
+        "joint_mlp": "src.modules.critics.joint:JointCritic",
+    },
+)

@@ -25,6 +25,8 @@ class JointCritic(nn.Module):
 
     Settings = JointCriticSettings
 
+    policy = "continuous actions"
+
     def __init__(self, settings: JointCriticSettings, *, spec: EnvSpec) -> None:
         super().__init__()
         sizes = (spec.n_agents * (spec.obs_dim + spec.action_dim), *settings.critic_hidden_dims, 1)
