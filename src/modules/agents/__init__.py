@@ -2,4 +2,6 @@
 
 from src.registry import Registry
 
-AGENTS = Registry("agent", {"rnn": "src.modules.agents.rnn:RNNAgent"})
+AGENTS = Registry(
+    "agent", {"rnn": "src.modules.agents.rnn:RNNAgent", "mlp": "src.modules.agents.mlp:MLPAgent"}
+)
