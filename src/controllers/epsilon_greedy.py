@@ -36,14 +36,10 @@ class EpsilonGreedy:
         self, utilities: Tensor, available_actions: Tensor, t_env: int, generator: torch.Generator | None
     ) -> Tensor:
         """[B, N, A], [B, N, A] bool -> [B, N] int64. Without a generator the choice is greedy."""
-        greedy = greedy_actions(utilities, available_actions)
         if generator is None:
-            return greedy
-        draws = torch.rand(
-            (*greedy.shape, utilities.shape[-1] + 1), generator=generator, device=utilities.device
-        )
-        explore, scores = draws[..., 0] < self.schedule.at(t_env), draws[..., 1:]
-        random = scores.masked_fill_(~available_actions, -1.0).argmax(
-            dim=-1
-        )  # uniform over what is available
-        return torch.where(explore, random, greedy)
+            return greedy_actions(utilities, available_actions)
+        agents, actions = utilities.shape[:-1], utilities.shape[-1]
+        draws = torch.rand((*agents, 1 + actions), generator=generator, device=utilities.device)
+        explore = draws[..., :1] < self.schedule.at(t_env)
+        # the best of random scores is uniform over what is available
+        return greedy_actions(torch.where(explore, draws[..., 1:], utilities), available_actions)

@@ -21,7 +21,7 @@ class SharedControllerSettings(Settings):
 class Memory(NamedTuple):
     """What the team carries from one step to the next."""
 
-    hidden: Tensor | None  # [1, B N, H]; None before the first step
+    hidden: Tensor | None  # [B N, H]; None before the first step, and where the network has none
     last_actions: Tensor  # [B, N] int64, -1 before the first step
 
 
@@ -49,6 +49,8 @@ class SharedController(nn.Module):
         )
         self.agent = agent(input_dim=self.input_dim, output_dim=spec.n_actions)
         self.register_buffer("agent_ids", torch.eye(spec.n_agents), persistent=False)
+        # one row for each action, and a row of zeros where there was none
+        self.register_buffer("action_codes", F.pad(torch.eye(spec.n_actions), (0, 0, 1, 0)), persistent=False)
 
     def initial_memory(self, batch_size: int) -> Memory:
         shape = (batch_size, self.spec.n_agents)
@@ -76,7 +78,7 @@ class SharedController(nn.Module):
         """[..., N, O], [..., N] -> [..., N, I]: observation, last action (zeros before the first), agent."""
         parts = [obs]
         if self.settings.obs_last_action:
-            parts.append(F.one_hot(last_actions + 1, self.spec.n_actions + 1)[..., 1:].to(obs.dtype))
+            parts.append(F.embedding(last_actions + 1, self.action_codes))
         if self.settings.obs_agent_id:
             parts.append(self.agent_ids.expand(*obs.shape[:-1], -1))
         return torch.cat(parts, dim=-1)

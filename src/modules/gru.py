@@ -18,26 +18,25 @@ class SequenceGRU(nn.GRU):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size)
 
-    def forward(self, inputs: PackedSequence, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Sequences packed longest first, [R, I], and their first memories [1, M, H] (None: zeros).
+    def forward(self, inputs: PackedSequence) -> Tensor:
+        """Sequences from their start, packed longest first, [R, I] -> the memories after every step, [R, H]."""
+        if inputs.data.is_cuda:
+            return super().forward(inputs)[0].data
+        return _Recurrence.apply(inputs.data, inputs.batch_sizes.tolist(), *self._flat_weights)
 
-        Returns the memories after every step, [R, H] in the same order, and after the last step of the longest.
-        """
-        rows, sizes = inputs.data, inputs.batch_sizes.tolist()
-        if rows.is_cuda:
-            memories = super().forward(inputs, hidden)[0].data
-        else:
-            first = rows.new_zeros(sizes[0], self.hidden_size) if hidden is None else hidden[0]
-            memories = _Recurrence.apply(rows, sizes, first, *self._flat_weights)
-        return memories, memories[-sizes[-1] :].unsqueeze(0)
+    def step(self, inputs: Tensor, memory: Tensor | None) -> Tensor:
+        """One step: [M, I] and the memories before it, [M, H] (None: zeros) -> those after it."""
+        if memory is None:
+            memory = inputs.new_zeros(len(inputs), self.hidden_size)
+        return torch.gru_cell(inputs, memory, *self._flat_weights)
 
 
 class _Recurrence(torch.autograd.Function):
-    """h_t = (1 - z) n + z h_{t-1}, with r, z = sigmoid(U x + W h) and n = tanh(U_n x + r (W_n h + b_n)).
+    """h_t = (1 - z) n + z h_{t-1}, with r, z = sigmoid(U x + W h) and n = tanh(U_n x + r (W_n h + b_n)); h_0 = 0.
 
     Rows R stand step by step; step t has `sizes[t]` of them, never more than the step before, and row m of a step
-    continues row m of the step before. Gates stand in torch's order r, z, n along the last dimension, 3 H wide.
-    Large tensors are written once and in place: on a CPU a pass over memory costs as much as a product.
+    continues row m of the step before. Weights stand in torch's order r, z, n along the first dimension, 3 H long.
+    Steps are short, so every operation in their loops counts: tensors are written once, in place, and have no gaps.
     """
 
     @staticmethod
@@ -45,49 +44,54 @@ class _Recurrence(torch.autograd.Function):
         ctx: Any,
         inputs: Tensor,
         sizes: list[int],
-        first: Tensor,
         w_input: Tensor,
         w_memory: Tensor,
         b_input: Tensor,
         b_memory: Tensor,
     ) -> Tensor:
-        """[R, I], T sizes, [M, H], [3H, I], [3H, H], [3H], [3H] -> [R, H]."""
-        size = first.shape[1]
-        gates = torch.addmm(b_input, inputs, w_input.t())  # U x + b, becomes r, z, n
-        gates[:, 2 * size :].mul_(
-            2
-        )  # tanh(x) = 2 sigmoid(2 x) - 1; torch's own tanh takes several times as long
+        """[R, I], T sizes, [3H, I], [3H, H], [3H], [3H] -> [R, H]."""
+        size = w_memory.shape[1]
+        parts = [2 * size, size]  # r and z, n
+        (b_gates, b_new), (b_recurrent, b_gated) = b_input.split(parts), b_memory.split(parts)
+        into_gates, into_new = w_input.t().split(parts, dim=1)
+        gates = torch.addmm(b_gates + b_recurrent, inputs, into_gates)  # U x + b, becomes r, z
+        # tanh(x) = 2 sigmoid(2 x) - 1; torch's own tanh takes several times as long
+        new = torch.addmm(b_new, inputs, into_new, beta=2, alpha=2)  # 2 U_n x + 2 b, becomes n
         gated = inputs.new_empty(len(inputs), size)  # W_n h + b_n, what r lets through
         memories = inputs.new_empty(len(inputs), size)
-        recurrent = inputs.new_empty(len(first), 3 * size)
+        from_memory, gated_memory = w_memory.t().split(parts, dim=1)
         minus_one = inputs.new_tensor(-1.0)
-        memory = first
-        for gate, kept, after in zip(*(each.split(sizes) for each in (gates, gated, memories)), strict=True):
-            memory, from_memory = memory[: len(gate)], recurrent[: len(gate)]
-            torch.addmm(b_memory, memory, w_memory.t(), out=from_memory)
-            both = gate[:, : 2 * size].add_(from_memory[:, : 2 * size]).sigmoid_()
-            kept.copy_(from_memory[:, 2 * size :])
-            new = gate[:, 2 * size :].addcmul_(both[:, :size], kept, value=2).sigmoid_()
-            torch.add(minus_one, new, alpha=2, out=new)
-            memory = torch.lerp(new, memory, both[:, size:], out=after)
+        memory = inputs.new_zeros(sizes[0], size)
+        each_step = (gates, *gates.split(size, dim=1), gated, new, memories)
+        steps = zip(sizes, *(each.split(sizes) for each in each_step), strict=True)
+        for rows, gate, reset, update, kept, candidate, after in steps:
+            memory = memory[:rows]
+            gate.addmm_(memory, from_memory).sigmoid_()
+            torch.addmm(b_gated, memory, gated_memory, out=kept)
+            candidate.addcmul_(reset, kept, value=2).sigmoid_()
+            torch.add(minus_one, candidate, alpha=2, out=candidate)
+            memory = torch.lerp(candidate, memory, update, out=after)
         ctx.sizes = sizes
-        ctx.save_for_backward(inputs, first, w_input, w_memory, gates, gated, memories)
+        ctx.save_for_backward(inputs, w_input, w_memory, gates, gated, new, memories)
         return memories
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, first, w_input, w_memory, gates, gated, memories = ctx.saved_tensors
-        sizes, size = ctx.sizes, first.shape[1]
-        reset, update, new = gates.split(size, dim=-1)  # [R, H] each
+        inputs, w_input, w_memory, gates, gated, new, memories = ctx.saved_tensors
+        sizes, size = ctx.sizes, w_memory.shape[1]
+        reset, update = gates.split(size, dim=1)  # [R, H] each
         steps = memories.split(sizes)
         before = torch.cat(
-            [first[: sizes[0]], *(step[:rows] for step, rows in zip(steps[:-1], sizes[1:], strict=True))]
+            [
+                memories.new_zeros(sizes[0], size),
+                *(step[:rows] for step, rows in zip(steps[:-1], sizes[1:], strict=True)),
+            ]
         )
 
         # dh_t by what enters r, by what enters z, by W_n h + b_n: none depends on the gradient yet to come
-        factors = torch.empty_like(gates).unflatten(-1, (3, size))  # [R, 3, H]
-        by_reset, by_update, by_gated = factors.unbind(-2)
+        factors = torch.empty(len(inputs), 3, size, dtype=inputs.dtype)
+        by_reset, by_update, by_gated = factors.unbind(1)
         keep = 1 - update
         by_new = torch.addcmul(keep, keep * new, new, value=-1)
         torch.mul(by_new, reset, out=by_gated)
@@ -95,16 +99,18 @@ class _Recurrence(torch.autograd.Function):
         torch.sub(before, new, out=by_update).mul_(update).mul_(keep)
 
         totals = grad.clone()  # becomes dL/dh_t over all paths
-        carry = grad.new_empty(0, size)
-        parts = [each.split(sizes) for each in (totals, factors, update)]
-        for total, factor, kept in reversed(list(zip(*parts, strict=True))):
-            total[: len(carry)].add_(carry)
-            into_gates = factor.mul_(total.unsqueeze(1))  # from here on dL by what enters
-            carry = torch.addmm(total * kept, into_gates.view(len(total), -1), w_memory)
+        flat = factors.view(-1, 3 * size)  # becomes dL by what enters
+        parts = [each.split(sizes) for each in (totals, factors, flat, update)]
+        steps = [(total, *each) for total, *each in zip(*parts, strict=True)]
+        for step in range(len(sizes) - 1, 0, -1):
+            total, factor, entering, kept = steps[step]
+            factor.mul_(total.unsqueeze(1))
+            earlier = steps[step - 1][0][: sizes[step]]
+            earlier.addcmul_(total, kept).addmm_(entering, w_memory)
+        steps[0][1].mul_(steps[0][0].unsqueeze(1))
 
-        flat = factors.view(-1, 3 * size)
         grad_w_memory, grad_b_memory = flat.t() @ before, flat.sum(dim=0)
         torch.mul(totals, by_new, out=by_gated)  # the inputs reach n without passing r
         grad_w_input, grad_b_input = flat.t() @ inputs, flat.sum(dim=0)
         grad_inputs = flat @ w_input if ctx.needs_input_grad[0] else None
-        return grad_inputs, None, carry, grad_w_input, grad_w_memory, grad_b_input, grad_b_memory
+        return grad_inputs, None, grad_w_input, grad_w_memory, grad_b_input, grad_b_memory

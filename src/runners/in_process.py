@@ -1,6 +1,6 @@
 """Whole episodes, all games of an environment side by side, driven from this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -67,7 +67,7 @@ class InProcessRunner:
         generator = self.generator if explore else None
         observation = self.env.reset()
         memory = self.controller.initial_memory(self.env.batch_size)
-        record = _Record(self.env, observation)
+        record = _Record(observation)
         if watch:
             watch()
         while not record.finished:
@@ -93,70 +93,43 @@ class InProcessRunner:
 
 
 class _Record:
-    """The episodes being played: tensors as long as the limit allows, cut to what was played at the end."""
+    """The episodes being played, one entry per step; what an environment hands out never changes again."""
 
-    def __init__(self, env: MultiAgentEnv, first: Observation) -> None:
-        spec, games = env.spec, env.batch_size
-        device = first.obs.device
-        steps = spec.episode_limit
-
-        def empty(*shape: int, dtype: torch.dtype) -> torch.Tensor:
-            return torch.empty((games, *shape), dtype=dtype, device=device)
-
-        self.obs = empty(steps + 1, spec.n_agents, spec.obs_dim, dtype=torch.float32)
-        self.state = empty(steps + 1, spec.state_dim, dtype=torch.float32)
-        self.available = empty(steps + 1, spec.n_agents, spec.n_actions, dtype=torch.bool)
-        if spec.action_dim:
-            self.actions = empty(steps, spec.n_agents, spec.action_dim, dtype=torch.float32)
-        else:
-            self.actions = empty(steps, spec.n_agents, dtype=torch.int64)
-        own_rewards = () if spec.common_reward else (spec.n_agents,)
-        self.reward = empty(steps, *own_rewards, dtype=torch.float32)
-        self.terminated = empty(steps, dtype=torch.bool)
+    def __init__(self, first: Observation) -> None:
+        games, device = len(first.obs), first.obs.device
+        self.seen, self.actions, self.transitions = [first], [], []
         self.length = torch.zeros(games, dtype=torch.int64, device=device)
         self.playing = torch.ones(games, dtype=torch.bool, device=device)
-        self.info: dict[str, torch.Tensor] = {}
-        self.steps = 0
-        self._observe(first)
 
     @property
     def finished(self) -> bool:
         return not bool(self.playing.any())
 
     def add(self, actions: torch.Tensor, transition: Transition) -> None:
-        self.actions[:, self.steps] = actions
-        self.reward[:, self.steps] = transition.reward
-        self.terminated[:, self.steps] = transition.terminated
+        self.actions.append(actions)
+        self.transitions.append(transition)
+        self.seen.append(transition.observation)
         self.length += self.playing
         self.playing &= ~(transition.terminated | transition.truncated)
-        self.info = transition.info
-        self.steps += 1
-        self._observe(transition.observation)
-
-    def _observe(self, observation: Observation) -> None:
-        self.obs[:, self.steps] = observation.obs
-        self.state[:, self.steps] = observation.state
-        self.available[:, self.steps] = observation.available_actions
 
     def episodes(self) -> Episodes:
         """What was played, with zeros where a game had already ended."""
-        steps = torch.arange(self.steps + 1, device=self.length.device)
+        steps = torch.arange(len(self.seen), device=self.length.device)
         after = steps > self.length[:, None]  # [B, T+1]: no observation was made there
         idle = (steps >= self.length[:, None])[:, :-1]  # [B, T]: nothing was done there
 
-        def emptied(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-            """`values` of the steps that were played, zero `where` [B, T(+1)] a game was over."""
-            return values[:, : where.shape[1]].masked_fill_(
-                where.view(*where.shape, *[1] * (values.dim() - 2)), 0
-            )
+        def emptied(values: Iterable[torch.Tensor], where: torch.Tensor) -> torch.Tensor:
+            """[B, ...] of every step -> [B, T(+1), ...], zero `where` [B, T(+1)] a game was over."""
+            values = torch.stack(list(values), dim=1)
+            return values.masked_fill_(where.view(*where.shape, *[1] * (values.dim() - 2)), 0)
 
         return Episodes(
-            obs=emptied(self.obs, after),
-            state=emptied(self.state, after),
-            available_actions=emptied(self.available, after),
+            obs=emptied((each.obs for each in self.seen), after),
+            state=emptied((each.state for each in self.seen), after),
+            available_actions=emptied((each.available_actions for each in self.seen), after),
             actions=emptied(self.actions, idle),
-            reward=emptied(self.reward, idle),
-            terminated=emptied(self.terminated, idle),
+            reward=emptied((each.reward for each in self.transitions), idle),
+            terminated=emptied((each.terminated for each in self.transitions), idle),
             length=self.length,
-            info={name: value.to(torch.float32) for name, value in self.info.items()},
+            info={name: value.to(torch.float32) for name, value in self.transitions[-1].info.items()},
         )

@@ -168,5 +168,5 @@ def test_rows_of_a_batch_do_not_mix():
     torch.testing.assert_close(team.unroll(team.inputs(episodes), episodes), alone)
 
 
-def test_the_ids_are_no_part_of_the_saved_weights():
-    assert not any("agent_ids" in name for name in controller().state_dict())
+def test_the_codes_are_no_part_of_the_saved_weights():
+    assert all(name.startswith("agent.") for name in controller().state_dict())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from src.components.seeding import derive_seed
 from src.envs.base import EnvSpec, Observation, Transition
+from src.envs.workers.block import Field
 from src.envs.workers.film import Film
 from src.envs.workers.game import Limits, Recipe
 from src.envs.workers.pool import Pool
@@ -51,6 +52,7 @@ class WorkerEnv:
         self.title = recipe.title
         self._pool = Pool(recipe, batch_size, limits or Limits())
         self.spec = EnvSpec(**vars(self._pool.spec))
+        self._places = [_place(field) for field in self._pool.block.result_fields]
         self._seed, self._episode = seed, 0
 
     def twin(self, seed: int) -> Self:
@@ -82,12 +84,9 @@ class WorkerEnv:
 
     def _transition(self) -> Transition:
         """Tensors of their own on the device, in one copy."""
-        block = self._pool.block
-        flat = torch.from_numpy(block.results).to(self._device, copy=True)
-        seen = {
-            field.name: flat[field.start : field.stop].view(_TORCH[field.dtype]).view(field.shape)
-            for field in block.result_fields
-        }
+        flat = torch.from_numpy(self._pool.block.results).to(self._device, copy=True)
+        typed = {dtype: flat.view(dtype) for dtype in (torch.float32, torch.bool)}
+        seen = {name: typed[dtype].as_strided(*place) for name, dtype, place in self._places}
         return Transition(
             Observation(seen["obs"], seen["state"], seen["available_actions"]),
             seen["reward"],
@@ -161,7 +160,8 @@ class WorkerEnv:
         self.close()
 
 
-_TORCH = {
-    np.dtype(np.float32): torch.float32,
-    np.dtype(np.bool_): torch.bool,
-}
+def _place(field: Field) -> tuple[str, torch.dtype, tuple[tuple[int, ...], tuple[int, ...], int]]:
+    """An array's name, type, and its shape, strides and offset, in elements, within the results."""
+    array = np.empty(field.shape, field.dtype)
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    return field.name, torch.from_numpy(array).dtype, (field.shape, strides, field.start // array.itemsize)

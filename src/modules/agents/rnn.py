@@ -1,6 +1,5 @@
 """The recurrent utility network of PyMARL's value-based methods."""
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,16 +31,15 @@ class RNNAgent(nn.Module):
         self.head = nn.Linear(self.hidden_dim, output_dim)
 
     def step(self, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One step: [B, N, I] and the memory before it, [1, B N, H] (None: zeros) -> [B, N, A] and after it."""
-        rows = F.relu(self.encoder(inputs)).flatten(0, 1)
-        memories, hidden = self.rnn(PackedSequence(rows, torch.tensor([len(rows)])), hidden)
-        return self.head(memories).view(*inputs.shape[:2], -1), hidden
+        """One step: [B, N, I] and the memory before it, [B N, H] (None: zeros) -> [B, N, A] and after it."""
+        memories = self.rnn.step(F.relu(self.encoder(inputs)).flatten(0, 1), hidden)
+        return self.head(memories).view(*inputs.shape[:2], -1), memories
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, A], zeros behind the end."""
         steps, agents = inputs.shape[1:3]
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
         rows = F.relu(self.encoder(packed.data)).flatten(0, 1)  # [R N, H]
-        memories, _ = self.rnn(PackedSequence(rows, packed.batch_sizes * agents))
+        memories = self.rnn(PackedSequence(rows, packed.batch_sizes * agents))
         utilities = self.head(memories).unflatten(0, (-1, agents))
         return pad_packed_sequence(packed._replace(data=utilities), batch_first=True, total_length=steps)[0]

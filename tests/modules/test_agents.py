@@ -1,0 +1,49 @@
+"""The agents' networks: a step is a step of the whole sequence, and padding neither enters nor comes out."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from src.modules.agents.mlp import MLPAgent, MLPAgentSettings
+from src.modules.agents.rnn import RNNAgent, RNNAgentSettings
+
+B, T, N, INPUTS, ACTIONS = 4, 6, 2, 5, 3
+LENGTHS = torch.tensor([6, 2, 5, 1])
+MAKE = {
+    "rnn": lambda: RNNAgent(RNNAgentSettings(rnn_hidden_dim=8), input_dim=INPUTS, output_dim=ACTIONS),
+    "mlp": lambda: MLPAgent(MLPAgentSettings(agent_hidden_dims=(8, 7)), input_dim=INPUTS, output_dim=ACTIONS),
+}
+
+
+@pytest.fixture(params=MAKE)
+def agent(request):
+    torch.manual_seed(0)
+    return MAKE[request.param]()
+
+
+def test_one_step_after_another_equals_the_whole_sequence(agent):
+    inputs = torch.randn(B, T, N, INPUTS)
+    hidden, steps = None, []
+    for t in range(T):
+        utilities, hidden = agent.step(inputs[:, t], hidden)
+        steps.append(utilities)
+    torch.testing.assert_close(torch.stack(steps, dim=1), agent(inputs, torch.full((B,), T)))
+
+
+def test_padding_neither_enters_nor_comes_out(agent):
+    inputs = torch.randn(B, T, N, INPUTS)
+    padding = torch.arange(T) >= LENGTHS[:, None]
+    whole = agent(inputs, torch.full((B,), T))
+    utilities = agent(inputs.masked_fill(padding[..., None, None], torch.nan), LENGTHS)
+    torch.testing.assert_close(utilities, whole.masked_fill(padding[..., None, None], 0.0))
+    utilities.square().sum().backward()
+    assert all(each.grad.isfinite().all() and each.grad.any() for each in agent.parameters())
+
+
+def test_the_mlp_has_a_relu_behind_every_hidden_layer_and_none_behind_the_last():
+    agent = MAKE["mlp"]()
+    first, second, last = (layer for layer in agent.layers if isinstance(layer, torch.nn.Linear))
+    inputs = torch.randn(B, N, INPUTS)
+    expected = last(F.relu(second(F.relu(first(inputs)))))
+    torch.testing.assert_close(agent.step(inputs, None)[0], expected)
+    assert (first.out_features, second.out_features) == (8, 7)
