@@ -1,0 +1,69 @@
+"""Stages of a chain without sampling: the values of tabular policies in a repeated game, in closed form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from src.chains.matches import Policies
+from src.chains.unroll import Nodes
+from src.envs.repeated_games import RepeatedGame
+
+
+def joint_policy(logits: Sequence[Tensor]) -> Tensor:
+    """Every agent's [C, S, A] -> the probability of each joint action in each state, [C, S, A^N]."""
+    joint = F.softmax(logits[0], dim=-1)
+    for each in logits[1:]:
+        joint = (joint.unsqueeze(-1) * F.softmax(each, dim=-1).unsqueeze(-2)).flatten(-2)
+    return joint
+
+
+def discounted_value(game: RepeatedGame, logits: Sequence[Tensor], gamma: float) -> Tensor:
+    """Every agent's expected return of a match without end: [C, N].
+
+    V = j_0 (r + gamma (I - gamma P)^-1 P r), with P the way from one joint action to the next and r the payoff.
+    """
+    joint = joint_policy(logits)
+    first, onwards = joint[:, 0], joint[:, 1:]
+    one = torch.eye(onwards.shape[1], dtype=joint.dtype, device=joint.device)
+    payoff = game.payoff.to(joint.dtype)
+    after = torch.linalg.solve(one - gamma * onwards, onwards @ payoff)
+    return (first.unsqueeze(1) @ (payoff + gamma * after)).squeeze(1)
+
+
+def mean_reward(game: RepeatedGame, logits: Sequence[Tensor], steps: int) -> Tensor:
+    """Every agent's expected reward per step of a match of `steps`: [C, N]."""
+    joint = joint_policy(logits)
+    now, onwards = joint[:, :1], joint[:, 1:]
+    visits = torch.zeros_like(now)
+    for _ in range(steps):
+        visits = visits + now
+        now = now @ onwards
+    return (visits @ game.payoff.to(joint.dtype)).squeeze(1) / steps
+
+
+@dataclass(frozen=True)
+class ExactPlay:
+    """How stages come about: `gamma` discounts, `nodes` says whose parameters an agent's objective knows."""
+
+    game: RepeatedGame
+    gamma: float
+    nodes: Nodes
+
+    def __call__(self, params: Policies, place: int) -> "ExactStage":
+        return ExactStage(self, [each["logits"] for each in params])
+
+
+class ExactStage:
+    """A joint tabular policy in each of C chains."""
+
+    def __init__(self, play: ExactPlay, logits: Sequence[Tensor]) -> None:
+        self.play, self.logits = play, logits
+
+    def objective(self, agent: int) -> Tensor:
+        logits = self.logits
+        if self.play.nodes == "own":
+            logits = [each if index == agent else each.detach() for index, each in enumerate(logits)]
+        return discounted_value(self.play.game, logits, self.play.gamma)[:, agent]

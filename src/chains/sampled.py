@@ -1,0 +1,92 @@
+"""Stages of a chain that are played: objectives and log-probabilities from K matches."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from src.chains.matches import Matches, Policies, play_matches
+from src.chains.unroll import Nodes
+from src.components.dice import dice_objective, loaded_dice_objective
+from src.components.functional import taken
+from src.components.returns import baseline_features, discounted_returns, linear_baseline
+from src.envs.repeated_games import RepeatedGame
+from src.modules.policies import Policy
+
+InnerObjective = Literal["dice", "loaded"]
+Baseline = Literal["linear", "none"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How stages are played, and what their objectives are.
+
+    Attributes:
+        game: what is played.
+        policies: how each agent's parameters become behaviour.
+        gamma: the discount factor of the objectives.
+        nodes: whether an agent's objective is a function of everybody's parameters or of its own alone.
+        inner_objective: DiCE, or loaded DiCE with less variance in the second derivatives.
+        baseline: the linear feature baseline, or none.
+    """
+
+    game: RepeatedGame
+    policies: tuple[Policy, ...]
+    gamma: float
+    nodes: Nodes
+    inner_objective: InnerObjective
+    baseline: Baseline = "linear"
+
+    def play(self, params: Policies, uniform: Tensor) -> "SampledStage":
+        """`uniform` [C, K, T, N] decides every action."""
+        return SampledStage(self, params, play_matches(self.game, self.policies, params, uniform))
+
+
+class SampledStage:
+    """K matches in each of C chains under one joint policy, as functions of that policy's parameters."""
+
+    def __init__(self, sampling: Sampling, params: Policies, matches: Matches) -> None:
+        self.sampling, self.params, self.matches = sampling, params, matches
+        self._log_policies: dict[int, Tensor] = {}
+
+    def log_policy(self, agent: int) -> Tensor:
+        """Log-probability of each action in each step, [C, K, T, A]."""
+        if agent not in self._log_policies:
+            policy = self.sampling.policies[agent]
+            self._log_policies[agent] = policy.log_probs(self.params[agent], self.matches.states)
+        return self._log_policies[agent]
+
+    def log_prob(self, agent: int) -> Tensor:
+        """Log-probability of the actions that were taken, [C, K, T]."""
+        return taken(self.log_policy(agent), self.matches.actions[..., agent])
+
+    def entropy(self, agent: int) -> Tensor:
+        """Of the agent's policy in every step, [C, K, T]."""
+        log_policy = self.log_policy(agent)
+        return -(log_policy.exp() * log_policy).sum(dim=-1)
+
+    @cached_property
+    def returns(self) -> Tensor:
+        """Discounted, to the horizon: [C, N, K, T]."""
+        return discounted_returns(self.matches.reward.permute(0, 3, 1, 2), self.sampling.gamma)
+
+    @cached_property
+    def baseline(self) -> Tensor:
+        """Of every agent, fitted to these very matches: [C, N, K, T]."""
+        if self.sampling.baseline == "none":
+            return torch.zeros_like(self.returns)
+        features = baseline_features(self.matches.states, self.sampling.game.n_states).flatten(1, 2)
+        fitted = linear_baseline(features, self.returns.flatten(2).transpose(1, 2))  # [C, K T, N]
+        return fitted.transpose(1, 2).view_as(self.returns)
+
+    def objective(self, agent: int) -> Tensor:
+        if self.sampling.nodes == "own":
+            nodes = self.log_prob(agent)
+        else:
+            nodes = torch.stack([self.log_prob(each) for each in range(len(self.params))]).sum(dim=0)
+        returns, baseline = self.returns[:, agent], self.baseline[:, agent]
+        if self.sampling.inner_objective == "loaded":
+            return loaded_dice_objective(nodes, returns, baseline, self.sampling.gamma)
+        return dice_objective(nodes, self.matches.reward[..., agent], baseline, self.sampling.gamma)

@@ -1,0 +1,32 @@
+"""A policy that looks its action up: logits for every state."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from src.modules.policies import Params, Player, pick
+
+
+class TablePolicy:
+    """Parameters: `logits` [C, S, A], one row of a softmax for every state."""
+
+    def __init__(self, n_states: int, n_actions: int) -> None:
+        self.n_states, self.n_actions = n_states, n_actions
+
+    def initial(self, generator: torch.Generator) -> Params:
+        """Uniform in every state but for a little noise."""
+        return {"logits": 0.01 * torch.randn(self.n_states, self.n_actions, generator=generator)}
+
+    def log_probs(self, params: Params, states: Tensor) -> Tensor:
+        table = F.log_softmax(params["logits"], dim=-1)
+        index = states.flatten(1).unsqueeze(-1).expand(-1, -1, self.n_actions)
+        return table.gather(1, index).view(*states.shape, self.n_actions)
+
+    def player(self, params: Params, matches: int) -> Player:
+        table = F.softmax(params["logits"].detach(), dim=-1)
+
+        def act(states: Tensor, uniform: Tensor) -> Tensor:
+            index = states.unsqueeze(-1).expand(-1, -1, self.n_actions)
+            return pick(table.gather(1, index), uniform)
+
+        return act
