@@ -1,0 +1,184 @@
+"""What learners share that are tried on chains of joint policies: a first policy, and what it becomes among peers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from src.chains.matches import Policies
+from src.chains.sampled import Baseline, SampledStage, Sampling
+from src.chains.unroll import unroll
+from src.components.averages import Metrics
+from src.components.seeding import generator
+from src.envs.repeated_games import RepeatedGame
+from src.modules.policies import Params, Policy
+from src.modules.policies.lstm import LSTMPolicy
+from src.modules.policies.table import TablePolicy
+from src.settings import Settings
+
+
+class ChainSettings(Settings):
+    chain_length: int = Field(ge=1, description="L, updates of every agent in a chain of joint policies")
+    gamma: float = Field(ge=0, lt=1, description="discount factor")
+    inner_lr: float = Field(description="step size of the agent's own updates in a chain, where it begins")
+    peer_lr: float = Field(ge=0, description="step size of the peers' updates in a chain")
+
+
+class MetaLearnerSettings(ChainSettings):
+    trajectories: int = Field(ge=1, description="K, matches that are played under each joint policy")
+    meta_policy: Literal["lstm", "table"] = Field(description="the agent's policy; its peers' are tables")
+    rnn_hidden_dim: int = Field(ge=1, description="size of the recurrent network and the layer before it")
+    inner_baseline: Baseline = Field(
+        description="what is taken off returns in a chain's updates: the linear feature baseline, or none"
+    )
+    chains_at_once: int = Field(
+        ge=1, description="chains whose graphs are in memory at the same time; changes no result"
+    )
+
+
+class ChainLearner(ABC):
+    """The agent that is put among learning peers; how it learns from that is the method's."""
+
+    first: Params  # the first policy's parameters
+    rates: Tensor  # [L], its step sizes
+    updates: int
+
+    def __init__(
+        self, settings: ChainSettings, *, game: RepeatedGame, steps: int, device: torch.device
+    ) -> None:
+        """`game` is played in matches of `steps`."""
+        self.settings, self.game, self.steps, self.device = settings, game, steps, device
+        self.rates = torch.full((settings.chain_length,), settings.inner_lr, device=device)
+        self.updates = 0
+
+    @property
+    @abstractmethod
+    def matches_per_chain(self) -> int:
+        """Matches that one chain takes."""
+
+    @abstractmethod
+    def update(self, peers: Tensor) -> Metrics:
+        """Learn from one chain with each of these first policies of the peers, [C, N-1, S, A] logits."""
+
+    @abstractmethod
+    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
+        """Every agent's mean reward per step at phi_0 .. phi_L, [C, L+1, N], from the first policy. Learns nothing.
+
+        `draws`, a CPU generator, decides all that is random.
+        """
+
+    def start(self, peers: Tensor) -> Policies:
+        """The first joint policy of each chain, agent 0's parameters as leaves of their own for every chain."""
+        own = {name: spread(each, len(peers)) for name, each in self.first.items()}
+        return [own, *({"logits": each.contiguous().requires_grad_()} for each in peers.unbind(1))]
+
+    def inner_rates(self, chains: int) -> list[Tensor]:
+        """Step sizes of every agent, [C, L] each; agent 0's are a leaf."""
+        peer = torch.full((chains, len(self.rates)), self.settings.peer_lr, device=self.device)
+        return [spread(self.rates, chains), *[peer] * (self.game.n_agents - 1)]
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a chain begins with: the part that model selection keeps."""
+        return {"first": {name: each.detach().clone() for name, each in self.first.items()},
+                "rates": self.rates.detach().clone()}  # fmt: skip
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Begin chains with what `snapshot` held, leaving all else as it is."""
+        with torch.no_grad():
+            for name, each in self.first.items():
+                each.copy_(snapshot["first"][name])
+            self.rates.copy_(snapshot["rates"])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"snapshot": self.snapshot(), "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.restore(state["snapshot"])
+        self.updates = state["updates"]
+
+
+class SampledLearner(ChainLearner):
+    """An agent whose chains are played."""
+
+    def __init__(
+        self,
+        settings: MetaLearnerSettings,
+        *,
+        game: RepeatedGame,
+        steps: int,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        super().__init__(settings, game=game, steps=steps, device=device)
+        peer = TablePolicy(game.n_states, game.n_actions)
+        own: Policy = peer
+        if settings.meta_policy == "lstm":
+            own = LSTMPolicy(game.n_states, game.n_actions, settings.rnn_hidden_dim)
+        self.policies = (own, *[peer] * (game.n_agents - 1))
+        fresh = own.initial(generator(seed, "networks"))
+        self.first = {name: each.to(device) for name, each in fresh.items()}
+        self.draws = generator(seed, "matches")
+
+    @property
+    def matches_per_chain(self) -> int:
+        return self.settings.trajectories * (self.settings.chain_length + 1)
+
+    def sampling(self, *, nodes="own", inner_objective="dice") -> Sampling:
+        settings = self.settings
+        return Sampling(
+            self.game, self.policies, settings.gamma, nodes, inner_objective, settings.inner_baseline
+        )
+
+    def draw(self, chains: int, draws: torch.Generator) -> Tensor:
+        """The uniform numbers that decide every action, [C, L+1, K, T, N]."""
+        shape = (self.settings.chain_length + 1, self.settings.trajectories, self.steps, self.game.n_agents)
+        return torch.rand(chains, *shape, generator=draws).to(self.device)
+
+    def few(self, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """The same rows of each, `chains_at_once` at a time."""
+        return zip(*(each.split(self.settings.chains_at_once) for each in tensors), strict=True)
+
+    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
+        scores = [self.play(few, uniform) for few, uniform in self.few(peers, self.draw(len(peers), draws))]
+        return torch.cat(scores)
+
+    def play(self, peers: Tensor, uniform: Tensor) -> Tensor:
+        """Chains without a graph: [C, N-1, S, A] and [C, L+1, K, T, N] -> scores [C, L+1, N]."""
+        return scores_of(self.unroll_plainly(peers, uniform))
+
+    def unroll_plainly(self, peers: Tensor, uniform: Tensor) -> list[SampledStage]:
+        """The stages of chains in which each agent ascends its own objective as a function of itself alone."""
+        sampling = self.sampling()
+        return unroll(
+            lambda params, place: sampling.play(params, uniform[:, place]),
+            self.start(peers),
+            self.inner_rates(len(peers)),
+            differentiate=False,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "draws": self.draws.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.draws.set_state(state["draws"])
+
+
+def spread(parameter: Tensor, chains: int) -> Tensor:
+    """A copy for every chain, as a leaf: [...] -> [C, ...]."""
+    return parameter.detach().expand(chains, *parameter.shape).clone().requires_grad_()
+
+
+def scores_of(stages: list[SampledStage]) -> Tensor:
+    """Mean rewards per step, [C, L+1, N]."""
+    return torch.stack([stage.matches.score for stage in stages], dim=1)
+
+
+def chain_metrics(scores: Tensor) -> Metrics:
+    """What chains came to, under the names of metrics: scores [C, L+1, N]."""
+    own = scores[..., 0].mean(dim=0)
+    curve = {f"reward_phi_{place}": value for place, value in enumerate(own)}
+    return {"return_mean": own.mean(), "auc": own[1:].sum(), **curve}

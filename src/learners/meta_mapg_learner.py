@@ -1,0 +1,176 @@
+"""Meta-MAPG: a first policy that anticipates how it and its peers will learn."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from src.chains.sampled import InnerObjective, SampledStage
+from src.chains.surrogate import OuterTerms, meta_objective
+from src.chains.unroll import Nodes, unroll
+from src.components.averages import Metrics
+from src.components.gradients import clip_rows, pcgrad
+from src.components.returns import gae
+from src.components.seeding import generator
+from src.envs.repeated_games import RepeatedGame
+from src.learners.base import load_optimiser
+from src.learners.meta_base import MetaLearnerSettings, SampledLearner, chain_metrics, scores_of, spread
+from src.modules.policies import Params
+from src.modules.policies.lstm import LSTMNetwork
+
+
+class MetaMAPGLearnerSettings(MetaLearnerSettings):
+    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
+    peer_learning: bool = Field(description="the peers' log-probabilities count (peer learning)")
+    dice_nodes: Nodes = Field(
+        description="an agent's inner objective is a function of all agents' parameters, or of its own"
+    )
+    inner_objective: InnerObjective = Field(
+        description="dice (the paper), or loaded: the same first derivative, less variance in the second"
+    )
+    outer_terms: OuterTerms = Field(
+        description="log-probabilities that meet an advantage: of all stages so far (the paper), or the last's"
+    )
+    gae_lambda: float = Field(ge=0, le=1, description="lambda of the advantages of the outer objective")
+    entropy_weight: float = Field(ge=0, description="weight of the first policy's entropy")
+    actor_lr: float = Field(gt=0, description="learning rate of the first policy and of the inner step sizes")
+    critic_lr: float = Field(gt=0, description="learning rate of the value network")
+    optim_eps: float = Field(gt=0, description="the optimiser's term for numerical stability")
+    grad_norm_clip: float = Field(gt=0, description="largest norm of one chain's gradient")
+    project_conflicts: bool = Field(description="PCGrad: chains take out of each other what conflicts")
+
+    @model_validator(mode="after")
+    def peers_depend_on_the_agent(self) -> Self:
+        if self.peer_learning and self.dice_nodes == "own":
+            raise ValueError(
+                "peer_learning=True needs dice_nodes=all: with dice_nodes=own the peers' updates do not depend on the "
+                "agent's parameters, and the peer term would be a constant"
+            )
+        return self
+
+
+class MetaMAPGLearner(SampledLearner):
+    """Meta-MAPG, theorem 1 and Algorithm 1; Meta-PG and the ablations by its settings.
+
+    One update plays a chain with each of C first policies of the peers and follows the mean of the chains' gradients.
+
+    Departs from it in: the chains are synchronous, where the authors' workers share parameters without a lock;
+    AMSGrad is torch's, whose eps stands beside the corrected second moment; conflicts are not projected in the value
+    network's gradient.
+    """
+
+    Settings = MetaMAPGLearnerSettings
+
+    def __init__(
+        self,
+        settings: MetaMAPGLearnerSettings,
+        *,
+        game: RepeatedGame,
+        steps: int,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        super().__init__(settings, game=game, steps=steps, device=device, seed=seed)
+        self.value = LSTMNetwork(game.n_states, 1, settings.rnn_hidden_dim)
+        fresh = self.value.initial(generator(seed, "value"))
+        self.critic = {name: each.to(device) for name, each in fresh.items()}
+        self.order = generator(seed, "conflicts")
+
+        def optimiser(parameters: Sequence[Tensor], lr: float) -> torch.optim.Adam:
+            return torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps, amsgrad=True)
+
+        self.optimisers = {
+            "actor": optimiser([*self.first.values()], settings.actor_lr),
+            "rates": optimiser([self.rates], settings.actor_lr),
+            "critic": optimiser([*self.critic.values()], settings.critic_lr),
+        }
+
+    def update(self, peers: Tensor) -> Metrics:
+        uniform = self.draw(len(peers), self.draws)
+        chains = [self.gradients(few, draws) for few, draws in self.few(peers, uniform)]
+        gradients = {name: torch.cat([each[0][name] for each in chains]) for name in self.optimisers}
+        metrics: Metrics = chain_metrics(torch.cat([each[1] for each in chains]))
+        for name, optimiser in self.optimisers.items():
+            clipped, norms = clip_rows(gradients[name], self.settings.grad_norm_clip)
+            if self.settings.project_conflicts and name != "critic":
+                clipped = pcgrad(clipped, self.order)
+            step(optimiser, -clipped.mean(dim=0))
+            metrics[f"{name}_grad_norm"] = norms.mean()
+        self.updates += 1
+        metrics |= {name: torch.cat([each[2][name] for each in chains]).mean() for name in chains[0][2]}
+        return metrics | {f"inner_lr_{place}": rate.clone() for place, rate in enumerate(self.rates)}
+
+    def gradients(self, peers: Tensor, uniform: Tensor) -> tuple[dict[str, Tensor], Tensor, Metrics]:
+        """Each chain's ascent direction of actor, rates and critic, [C, P] each; its scores; what to log, [C] each."""
+        start, rates = self.start(peers), self.inner_rates(len(peers))
+        critic = {name: spread(each, len(peers)) for name, each in self.critic.items()}
+        settings = self.settings
+        sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
+        stages = unroll(
+            lambda params, place: sampling.play(params, uniform[:, place]),
+            start,
+            rates,
+            differentiate=True,
+            own=settings.own_learning,
+        )
+        advantages, errors = self.judge(stages[1:], critic)
+        objective = meta_objective(
+            stages,
+            advantages,
+            own=settings.own_learning,
+            peer=settings.peer_learning,
+            terms=settings.outer_terms,
+            entropy_weight=settings.entropy_weight,
+        )
+        found = torch.autograd.grad(objective.sum(), [*start[0].values(), rates[0]])
+        by_critic = torch.autograd.grad(-errors.sum(), list(critic.values()))
+        gradients = {"actor": rows(found[:-1]), "rates": rows(found[-1:]), "critic": rows(by_critic)}
+        entropy = stages[0].entropy(0).mean(dim=(1, 2))
+        metrics = {"meta_loss": -objective, "value_loss": errors, "entropy": entropy}
+        return gradients, scores_of(stages), {name: each.detach() for name, each in metrics.items()}
+
+    def judge(self, stages: Sequence[SampledStage], critic: Params) -> tuple[list[Tensor], Tensor]:
+        """Agent 0's advantages at each stage, [C, K, T], and the value's squared errors, [C].
+
+        V is blind to the place in the chain and learns from phi_1 on, as in the authors' code.
+        """
+        advantages, errors = [], []
+        for stage in stages:
+            value = self.value.outputs(critic, stage.matches.states)[:, :, 0].transpose(1, 2)
+            reward, returns = stage.matches.reward[..., 0], stage.returns[:, 0]
+            advantages.append(gae(reward, value.detach(), self.settings.gamma, self.settings.gae_lambda))
+            errors.append((value - returns).square().mean(dim=(1, 2)))
+        return advantages, torch.stack(errors).sum(dim=0) / (len(stages) + 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            **super().state_dict(),
+            "critic": {name: each.clone() for name, each in self.critic.items()},
+            "order": self.order.get_state(),
+            "optimisers": {name: each.state_dict() for name, each in self.optimisers.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        for name, each in self.critic.items():
+            each.copy_(state["critic"][name])
+        self.order.set_state(state["order"])
+        for name, each in self.optimisers.items():
+            load_optimiser(each, state["optimisers"][name])
+
+
+def rows(gradients: Sequence[Tensor]) -> Tensor:
+    """Every chain's gradient in one row: [C, ...] each -> [C, P]."""
+    return torch.cat([each.flatten(1) for each in gradients], dim=1)
+
+
+def step(optimiser: torch.optim.Optimizer, gradient: Tensor) -> None:
+    """One step of descent by a flat gradient, [P], of the optimiser's parameters in their order."""
+    parameters = optimiser.param_groups[0]["params"]
+    pieces = gradient.split([each.numel() for each in parameters])
+    for parameter, piece in zip(parameters, pieces, strict=True):
+        parameter.grad = piece.view_as(parameter)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
