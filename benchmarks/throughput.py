@@ -21,7 +21,8 @@ from src.configuration.plan import Sources, make_plan
 from src.envs import ENVS
 from src.envs.base import EnvSpec
 from src.envs.sc2_sim.env import SC2Sim
-from src.experiment import Experiment, build_learner
+from src.experiment import Experiment
+from src.trainers.team import build_learner
 
 MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m", "MMM2", "corridor")
 SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in the longest batch, 8 agents

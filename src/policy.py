@@ -18,11 +18,11 @@ from src.components.seeding import derive_seed
 from src.configuration.plan import Plan, Sources, make_plan
 from src.controllers.shared import Memory, SharedController
 from src.envs.base import MultiAgentEnv, Observation
-from src.experiment import build_learner
 from src.recording.folder import open_run_folder
 from src.recording.models import load_learner
 from src.runners.in_process import InProcessRunner
 from src.settings import NoSettings
+from src.trainers.team import build_learner
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from src.components.episodes import Episodes
 from src.components.transitions import Transitions
 from src.configuration.plan import Sources, make_plan
 from src.envs.base import EnvSpec
-from src.experiment import build_learner
 from src.learners.base import Learner
+from src.trainers.team import build_learner
 
 SPEC_3M = EnvSpec(n_agents=3, n_actions=9, obs_dim=30, state_dim=48, episode_limit=60)
 PLANE = EnvSpec(n_agents=3, n_actions=0, obs_dim=5, state_dim=6, episode_limit=8, action_dim=2)

@@ -9,8 +9,8 @@ from examples.meeting.hysteretic import HystereticLearner
 from examples.meeting.meeting import Meeting, MeetingSettings
 from src.cli import main
 from src.configuration.plan import Sources, make_plan
-from src.experiment import build_learner
 from src.policy import load_policy
+from src.trainers.team import build_learner
 from tests import harness
 from tests.builders import SMALL, random_episodes
 from tests.envs import test_contract as contract

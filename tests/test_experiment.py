@@ -97,14 +97,14 @@ def test_more_exercise_than_was_earned_is_a_debt_and_never_forgiven(monkeypatch)
 
 def test_evaluation_plays_the_logged_parameters(tmp_path, monkeypatch):
     subject = harness.experiment("qmix", "matrix_games", "t_max=40 test_interval=8 log_interval=8")
-    played, real = [], subject.test_runner.run
+    played, real = [], subject.trainer.test_runner.run
 
     def run(**how):
         assert how == {"t_env": subject.trainer.t_env, "explore": False, "watch": None}
         played.append((subject.trainer.t_env, subject.learner.updates, parameters(subject)))
         return real(**how)
 
-    monkeypatch.setattr(subject.test_runner, "run", run)
+    monkeypatch.setattr(subject.trainer.test_runner, "run", run)
     recorder = harness.FakeRecorder()
     log = recorder.log
 
@@ -140,7 +140,7 @@ def test_evaluating_and_logging_more_often_leaves_training_as_it_is(algorithm, t
 
 def test_test_games_are_other_games_than_training_games():
     subject = harness.experiment("qmix", "sc2_sim", "env_args.reset_noise=1.0")
-    train, test = subject.trainer.runner.env.reset(), subject.test_runner.env.reset()
+    train, test = subject.trainer.runner.env.reset(), subject.trainer.test_runner.env.reset()
     assert not torch.equal(train.obs, test.obs)
 
 

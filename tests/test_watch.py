@@ -27,10 +27,10 @@ def test_a_loaded_policy_acts_as_the_runs_own_networks_do(run):
     assert policy.step == subject.trainer.t_env
     env = policy.make_env(games=3)
     observation, memory = env.reset(), policy.begin(games=3)
-    theirs = subject.controller.initial_memory(3)
+    theirs = subject.trainer.controller.initial_memory(3)
     for _ in range(5):
         actions, memory = policy.act(observation, memory)
-        expected, theirs = subject.controller.act(observation, theirs, 0, None)
+        expected, theirs = subject.trainer.controller.act(observation, theirs, 0, None)
         assert torch.equal(actions, expected)
         observation = env.step(actions).observation
 
@@ -71,11 +71,11 @@ def test_a_replay_is_of_an_evaluation(capsys):
 
 
 def test_an_environment_that_cannot_be_drawn_says_so(tmp_path):
-    env = harness.experiment("qmix", "matrix_games").test_runner.env
+    env = harness.experiment("qmix", "matrix_games").trainer.test_runner.env
     with pytest.raises(UserError, match="cannot be drawn"):
         Replay(env, tmp_path / "video.mp4")
 
 
 def test_the_simulator_draws_its_first_game():
-    env = harness.experiment("qmix", "sc2_sim").test_runner.env
+    env = harness.experiment("qmix", "sc2_sim").trainer.test_runner.env
     assert isinstance(env.renderer(agent=2), Renderer)

@@ -91,7 +91,7 @@ def test_evaluation_plays_rounds_on_the_games_of_training(env_file):
         subject.evaluate()
         subject.trainer.iterate()
         assert children() == before
-        assert subject.test_runner.run(t_env=0, explore=False).batch_size == 5
+        assert subject.trainer.test_runner.run(t_env=0, explore=False).batch_size == 5
         assert subject.trainer.latest.batch_size == 2
     finally:
         subject.close()

@@ -46,6 +46,7 @@ ROLES = {
 LEARNER_PARTS = ("mixer", "critic")
 # (role, role that must fit it, the class attribute that says the same in both; a class without it fits everything)
 FITTING = (
+    ("learner", "trainer", "subject"),
     ("learner", "memory", "learns_from"),
     ("learner", "mac", "policy"),
     ("learner", "critic", "policy"),
@@ -179,8 +180,8 @@ def _choose(flat: Mapping[str, Any], sources: Sources) -> dict[str, type]:
     def load(role: str) -> type:
         return ROLES[role].load(_component_name(flat, role, sources))
 
-    learner = load("learner")
-    return {role: load(role) for role in ROLES if role not in LEARNER_PARTS or role in learner.parts}
+    wanted = {*load("trainer").roles, *load("learner").parts}
+    return {role: load(role) for role in ROLES if role in wanted}
 
 
 def _component_name(flat: Mapping[str, Any], role: str, sources: Sources) -> str:
@@ -229,13 +230,18 @@ def _refuse_unread(flat: Mapping, sources: Sources, readers: Mapping, chosen: Ma
     elsewhere = _keys_of_all_components()
     for layer in sources.layers:
         for key, value in layer.values.items():
-            if key in read or (layer.shared and key in elsewhere):
+            if key in read or (layer.shared and (key in elsewhere or key in ROLES)):
                 continue
             if key in LEARNER_PARTS:
                 parts = " and ".join(chosen["learner"].parts) or "nothing of the kind"
                 raise UserError(
                     f"{key} = {_value(value)} ({layer.place}): learner {flat['learner']!r} has no {key} but {parts}. "
                     "Leave it out, or choose another learner."
+                )
+            if key in ROLES:
+                raise UserError(
+                    f"{key} = {_value(value)} ({layer.place}): trainer {flat['trainer']!r} has no {key}. "
+                    "Leave it out, or choose another trainer."
                 )
             if key in elsewhere:
                 who = " or ".join(sorted(elsewhere[key]))

@@ -5,6 +5,7 @@ from src.registry import Registry
 # where the maps of an environment that has maps are described: name -> "module:function" for run.py --list
 MAPS = {
     "matrix_games": "src.envs.matrix_games:describe_maps",
+    "repeated_games": "src.envs.repeated_games:describe_maps",
     "sc2": "src.envs.sc2_sim.maps:describe_maps",
     "sc2_sim": "src.envs.sc2_sim.maps:describe_maps",
 }
@@ -20,6 +21,7 @@ ENVS = Registry(
         "matrix_games": "src.envs.matrix_games:MatrixGames",
         "pettingzoo": "src.envs.foreign.env:PettingZoo",
         "predator_prey": "src.envs.particles.predator_prey:PredatorPrey",
+        "repeated_games": "src.envs.repeated_games:RepeatedGames",
         "sc2": "src.envs.sc2.env:StarCraft2",
         "sc2_sim": "src.envs.sc2_sim.env:SC2Sim",
     },

@@ -10,8 +10,11 @@ LEARNERS = Registry(
         "maac_learner": "src.learners.maac_learner:MAACLearner",
         "maddpg_adagrad_learner": "src.learners.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_learner": "src.learners.maddpg_learner:MADDPGLearner",
+        "meta_mapg_exact_learner": "src.learners.meta_mapg_exact_learner:MetaMAPGExactLearner",
+        "meta_mapg_learner": "src.learners.meta_mapg_learner:MetaMAPGLearner",
         "q_learner": "src.learners.q_learner:QLearner",
         "hierarchical_q_learner": "src.learners.hierarchical_q_learner:HierarchicalQLearner",
         "mnmpg_learner": "src.learners.mnmpg_learner:MNMPGLearner",
+        "reinforce_learner": "src.learners.reinforce_learner:ReinforceLearner",
     },
 )

@@ -31,6 +31,8 @@ class Learner(ABC):
     parts: ClassVar[tuple[str, ...]] = ()
     """Which of the roles `mixer` and `critic` this learner is built with, by these names."""
 
+    subject = "team"  # what it teaches
+
     def __init__(self, settings: DiscountSettings, networks: nn.ModuleDict) -> None:
         self.settings = settings
         self.networks = networks

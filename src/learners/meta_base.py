@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -42,17 +43,19 @@ class MetaLearnerSettings(ChainSettings):
 class ChainLearner(ABC):
     """The agent that is put among learning peers; how it learns from that is the method's."""
 
+    subject = "meta-agent"  # what it teaches
+    parts = ()
+
     first: Params  # the first policy's parameters
-    rates: Tensor  # [L], its step sizes
-    updates: int
 
     def __init__(
         self, settings: ChainSettings, *, game: RepeatedGame, steps: int, device: torch.device
     ) -> None:
-        """`game` is played in matches of `steps`."""
+        """`game` is played in matches of `steps`. Subclasses make `first`."""
         self.settings, self.game, self.steps, self.device = settings, game, steps, device
-        self.rates = torch.full((settings.chain_length,), settings.inner_lr, device=device)
+        self.rates = torch.full((settings.chain_length,), settings.inner_lr, device=device)  # [L]
         self.updates = 0
+        self.chosen: dict[str, Any] | None = None  # the best snapshot so far, its score and its updates
 
     @property
     @abstractmethod
@@ -92,12 +95,27 @@ class ChainLearner(ABC):
                 each.copy_(snapshot["first"][name])
             self.rates.copy_(snapshot["rates"])
 
+    def consider(self, score: float) -> None:
+        """Keep this moment's snapshot if none before had such a validation score."""
+        if self.chosen is None or score > self.chosen["score"]:
+            self.chosen = {"score": score, "updates": self.updates, "snapshot": self.snapshot()}
+
+    @contextmanager
+    def as_chosen(self) -> Iterator[None]:
+        """Inside, chains begin with the chosen snapshot, or with this moment's where none was considered yet."""
+        now = self.snapshot()
+        self.restore(self.chosen["snapshot"] if self.chosen else now)
+        try:
+            yield
+        finally:
+            self.restore(now)
+
     def state_dict(self) -> dict[str, Any]:
-        return {"snapshot": self.snapshot(), "updates": self.updates}
+        return {"snapshot": self.snapshot(), "chosen": self.chosen, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.restore(state["snapshot"])
-        self.updates = state["updates"]
+        self.chosen, self.updates = state["chosen"], state["updates"]
 
 
 class SampledLearner(ChainLearner):

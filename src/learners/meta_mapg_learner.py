@@ -35,8 +35,8 @@ class MetaMAPGLearnerSettings(MetaLearnerSettings):
     )
     gae_lambda: float = Field(ge=0, le=1, description="lambda of the advantages of the outer objective")
     entropy_weight: float = Field(ge=0, description="weight of the first policy's entropy")
-    actor_lr: float = Field(gt=0, description="learning rate of the first policy and of the inner step sizes")
-    critic_lr: float = Field(gt=0, description="learning rate of the value network")
+    outer_lr: float = Field(gt=0, description="learning rate of the first policy and of the inner step sizes")
+    outer_critic_lr: float = Field(gt=0, description="learning rate of the value network")
     optim_eps: float = Field(gt=0, description="the optimiser's term for numerical stability")
     grad_norm_clip: float = Field(gt=0, description="largest norm of one chain's gradient")
     project_conflicts: bool = Field(description="PCGrad: chains take out of each other what conflicts")
@@ -82,9 +82,9 @@ class MetaMAPGLearner(SampledLearner):
             return torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps, amsgrad=True)
 
         self.optimisers = {
-            "actor": optimiser([*self.first.values()], settings.actor_lr),
-            "rates": optimiser([self.rates], settings.actor_lr),
-            "critic": optimiser([*self.critic.values()], settings.critic_lr),
+            "actor": optimiser([*self.first.values()], settings.outer_lr),
+            "rates": optimiser([self.rates], settings.outer_lr),
+            "critic": optimiser([*self.critic.values()], settings.outer_critic_lr),
         }
 
     def update(self, peers: Tensor) -> Metrics:

@@ -6,6 +6,7 @@ TRAINERS = Registry(
     "trainer",
     {
         "off_policy": "src.trainers.off_policy:OffPolicyTrainer",
+        "meta_learning": "src.trainers.meta_learning:MetaLearningTrainer",
         "meta_mixing": "src.trainers.meta_mixing:MetaMixingTrainer",
     },
 )

@@ -6,7 +6,10 @@ import torch
 from pydantic import Field, model_validator
 
 from src.components.episodes import Episodes
+from src.components.replay import EpisodeReplay
+from src.controllers.shared import SharedController
 from src.learners.mnmpg_learner import MNMPGLearner
+from src.runners.games import Games
 from src.trainers.off_policy import OffPolicyTrainer, OffPolicyTrainerSettings
 
 
@@ -51,19 +54,25 @@ class MetaMixingTrainer(OffPolicyTrainer):
     counters = (*OffPolicyTrainer.counters, "t_env_true", "t_meta", "meta_rounds")
 
     def __init__(
-        self, settings: MetaMixingTrainerSettings, *, make_runner, learner: MNMPGLearner, replay
+        self,
+        settings: MetaMixingTrainerSettings,
+        *,
+        games: Games,
+        controller: SharedController,
+        learner: MNMPGLearner,
+        replay: EpisodeReplay,
     ) -> None:
         if not isinstance(learner, MNMPGLearner):
             raise ValueError(
                 f"trainer=meta_mixing teaches a hierarchy: it needs learner=mnmpg_learner, not {type(learner).__name__}"
             )
-        super().__init__(settings, make_runner=make_runner, learner=learner, replay=replay)
-        self.meta_runner = make_runner(settings.meta_episodes, "meta")
+        super().__init__(settings, games=games, controller=controller, learner=learner, replay=replay)
+        self.meta_runner = self.make_runner(settings.meta_episodes, "meta")
         self.t_env_true = 0  # every step ever played, however t_env counts
         self.t_meta = 0
         self.meta_rounds = 0
 
-    def iterate(self) -> None:
+    def round(self) -> None:
         self.collect()
         if self.meta_is_due:
             self.meta_round()

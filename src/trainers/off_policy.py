@@ -1,6 +1,5 @@
 """Collect, keep, replay: the trainer of value-based methods."""
 
-from collections.abc import Callable
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -8,9 +7,11 @@ from pydantic import Field, model_validator
 from src.components.averages import EpisodeStatistics, Metrics, RunningAverages
 from src.components.episodes import Episodes
 from src.components.replay import EpisodeReplay
+from src.controllers.shared import SharedController
 from src.learners.base import Learner
-from src.runners.in_process import InProcessRunner
+from src.runners.games import Games
 from src.settings import Settings
+from src.trainers.team import TeamTrainer
 
 
 class OffPolicyTrainerSettings(Settings):
@@ -31,7 +32,7 @@ class OffPolicyTrainerSettings(Settings):
         return self
 
 
-class OffPolicyTrainer:
+class OffPolicyTrainer(TeamTrainer):
     """One round: play `batch_size_run` episodes, keep them, then update as often as they have earned.
 
     Two clocks: `t_env` counts environment steps, `learner.updates` gradient steps. `updates_per_episode` ties them.
@@ -43,13 +44,14 @@ class OffPolicyTrainer:
         self,
         settings: OffPolicyTrainerSettings,
         *,
-        make_runner: Callable[[int, str], InProcessRunner],
+        games: Games,
+        controller: SharedController,
         learner: Learner,
         replay: EpisodeReplay,
     ) -> None:
-        """`make_runner(batch_size, purpose)` gives a runner with games and randomness of its own."""
-        self.settings, self.learner, self.replay = settings, learner, replay
-        self.runner = make_runner(settings.batch_size_run, "train")
+        super().__init__(games=games, controller=controller, learner=learner)
+        self.settings, self.replay = settings, replay
+        self.runner = self.make_runner(settings.batch_size_run, "train")
         self.t_env = 0
         self.episode = 0
         self.updates_owed = 0.0
@@ -57,8 +59,7 @@ class OffPolicyTrainer:
         self.averages = RunningAverages()
         self.latest: Episodes | None = None
 
-    def iterate(self) -> None:
-        """One round of collecting, keeping and updating."""
+    def round(self) -> None:
         self.collect()
         self.learn()
 
@@ -106,8 +107,8 @@ class OffPolicyTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         return {
+            **super().state_dict(),
             "runner": self.runner.state_dict(),
-            "learner": self.learner.state_dict(),
             "replay": self.replay.state_dict(),
             "statistics": self.statistics.state_dict(),
             "averages": self.averages.state_dict(),
@@ -117,7 +118,8 @@ class OffPolicyTrainer:
     counters = ("t_env", "episode", "updates_owed")
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name in ("runner", "learner", "replay", "statistics", "averages"):
+        super().load_state_dict(state)
+        for name in ("runner", "replay", "statistics", "averages"):
             getattr(self, name).load_state_dict(state[name])
         for name in self.counters:
             setattr(self, name, state["counters"][name])

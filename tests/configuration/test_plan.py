@@ -13,7 +13,7 @@ from pydantic import Field
 from src import configuration
 from src.cli import main, parse_updates
 from src.configuration import files
-from src.configuration.plan import ENV_ARGS, LEARNER_PARTS, ROLES, Layer, Sources, make_plan
+from src.configuration.plan import ENV_ARGS, ROLES, Layer, Sources, make_plan
 from src.configuration.run_settings import RunSettings
 from src.errors import UserError
 from src.experiment import Experiment
@@ -52,7 +52,7 @@ def test_the_files_stand_in_the_order_default_environment_algorithm_typed(tmp_pa
 @pytest.mark.parametrize(("alg", "env"), PAIRS)
 def test_every_algorithm_resolves_on_every_environment_and_its_text_makes_the_same_plan(alg, env, tmp_path):
     plan = make_plan(Sources.read(alg, env, {}))
-    assert set(plan.components) == set(ROLES) - (set(LEARNER_PARTS) - set(plan["learner"].cls.parts))
+    assert set(plan.components) == {*plan["trainer"].cls.roles, *plan["learner"].cls.parts}
     text = plan.text()
     again = make_plan(Sources((Layer("in config.yaml", yaml.safe_load(text)),)))
     assert again == plan
@@ -156,7 +156,8 @@ def read_by(what: str, reader: type[Settings]) -> set[str]:
     if "self.model_dump(" in inspect.getsource(reader):  # hands all its fields on, as smac's arguments
         return set(reader.model_fields)
     if what == "run":
-        return fields_read((SOURCE / "experiment.py").read_text() + (SOURCE / "session.py").read_text())
+        files_of_a_run = ("experiment.py", "session.py", "runners/games.py", "trainers/team.py")
+        return set().union(*(fields_read((SOURCE / name).read_text()) for name in files_of_a_run))
     packages = {
         cls.__module__.rpartition(".")[0] for cls in reader.__mro__ if cls.__module__.startswith("src.")
     }

@@ -16,7 +16,7 @@ def experiment(algorithm: str, map_name: str, **typed) -> Experiment:
 
 def every_episode(trained: Experiment) -> Episodes:
     """One episode of each sequence of joint actions, in the order of `itertools.product`."""
-    spec = trained.test_runner.env.spec
+    spec = trained.trainer.test_runner.env.spec
     choices = spec.n_agents * spec.episode_limit
     rows = torch.tensor(list(itertools.product(range(spec.n_actions), repeat=choices)))
     actions = rows.view(len(rows), spec.episode_limit, spec.n_agents)

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,9 +41,12 @@ def make_trainer(log=None, **typed):
         device=torch.device("cpu"),
         generator=generator(1, "replay"),
     )
-    return plan["trainer"].create(
-        make_runner=lambda batch, purpose: StubRunner(batch, log), learner=learner, replay=replay
+    games = SimpleNamespace(
+        runner=lambda controller, batch, purpose: StubRunner(batch, log),
+        test_runner=lambda controller: None,
+        tell_of_losses=lambda: None,
     )
+    return plan["trainer"].create(games=games, controller=None, learner=learner, replay=replay)
 
 
 def logged(log, name, function):
