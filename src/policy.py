@@ -18,6 +18,7 @@ from src.components.seeding import derive_seed
 from src.configuration.plan import Plan, Sources, make_plan
 from src.controllers.shared import Memory, SharedController
 from src.envs.base import MultiAgentEnv, Observation
+from src.errors import UserError
 from src.recording.folder import open_run_folder
 from src.recording.models import load_learner
 from src.runners.in_process import InProcessRunner
@@ -74,10 +75,12 @@ def load_policy(run: str | Path, load_step: int = 0) -> Policy:
         load_step: environment steps: the saved model nearest to it; 0 is the last one, or else the checkpoint.
 
     Raises:
-        UserError: there is no such run, or nothing saved in it.
+        UserError: there is no such run, nothing saved in it, or it taught no team.
     """
     folder = open_run_folder(Path(run))
     plan = make_plan(Sources.of_run(folder.config, {}))
+    if "mac" not in plan.components:
+        raise UserError(f"{folder.root} taught a {plan['trainer'].cls.subject}, and this plays teams.")
     state, step, _ = load_learner(folder.root, load_step)
     env = make_env(plan, games=1, seed=0)
     controller, learner = build_learner(plan, env.spec, torch.device("cpu"))

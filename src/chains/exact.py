@@ -36,12 +36,17 @@ def discounted_value(game: RepeatedGame, logits: Sequence[Tensor], gamma: float)
 def mean_reward(game: RepeatedGame, logits: Sequence[Tensor], steps: int) -> Tensor:
     """Every agent's expected reward per step of a match of `steps`: [C, N]."""
     joint = joint_policy(logits)
-    now, onwards = joint[:, :1], joint[:, 1:]
-    visits = torch.zeros_like(now)
-    for _ in range(steps):
-        visits = visits + now
-        now = now @ onwards
+    visits = joint[:, :1] @ _powers(joint[:, 1:], steps)[0]
     return (visits @ game.payoff.to(joint.dtype)).squeeze(1) / steps
+
+
+def _powers(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """1 + M + ... + M^(count-1), and M^count, by halving: [..., A, A] each."""
+    if count == 1:
+        return torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device), matrix
+    total, power = _powers(matrix, count // 2)
+    total, power = total + power @ total, power @ power
+    return (total + power, power @ matrix) if count % 2 else (total, power)
 
 
 @dataclass(frozen=True)

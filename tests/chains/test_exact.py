@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.chains.exact import discounted_value, mean_reward
+from src.chains.exact import discounted_value, joint_policy, mean_reward
 from src.chains.matches import play_matches
 from src.envs.repeated_games import prisoners_dilemma, rock_paper_scissors
 from src.modules.policies.table import TablePolicy
@@ -50,6 +50,17 @@ def test_the_dilemmas_known_values(first, second, at_150, endless):
 def test_tit_for_tat_against_defection_averages_what_150_steps_pay():
     average = mean_reward(prisoners_dilemma(), [logits(TIT_FOR_TAT[0]), logits(DEFECT)], 150)
     assert average[0].tolist() == pytest.approx([-0.506667, (149 * -0.5 + 1.5) / 150], abs=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 50])
+def test_a_mean_over_any_number_of_steps_is_a_loops(steps):
+    tables = [torch.randn(3, 5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))] * 2
+    joint = joint_policy(tables)
+    now, total = joint[:, 0], torch.zeros(3, 2, dtype=torch.float64)
+    for _ in range(steps):
+        total += now @ prisoners_dilemma().payoff.double()
+        now = (now.unsqueeze(1) @ joint[:, 1:]).squeeze(1)
+    torch.testing.assert_close(mean_reward(prisoners_dilemma(), tables, steps), total / steps)
 
 
 @pytest.mark.parametrize("n_agents", [2, 3, 4])

@@ -1,0 +1,236 @@
+"""Meta-training end to end: what is counted, validated, chosen, tested, saved."""
+
+import math
+
+import pytest
+import torch
+
+from src.cli import main
+from src.configuration.plan import Sources, make_plan
+from src.errors import UserError
+from src.experiment import Experiment
+from src.policy import load_policy
+from src.recording.checkpoints import load_checkpoint
+from src.recording.folder import RunFolder
+from tests import harness
+
+METHODS = ("meta_mapg", "meta_pg", "meta_mapg_no_own", "reinforce", "meta_mapg_exact")
+SMALL = {
+    "use_cuda": False,
+    "chain_length": 2,
+    "chains": 2,
+    "val_interval": 2,
+    "personas_train": 4,
+    "personas_validation": 1,
+    "personas_test": 1,
+}
+SAMPLED = {"trajectories": 3, "rnn_hidden_dim": 4}
+STEPS = 6
+
+
+def typed(method: str, **more) -> dict:
+    sampled = {} if method == "meta_mapg_exact" else SAMPLED
+    env_args = {"episode_limit": STEPS, **more.pop("env_args", {})}
+    return {**SMALL, **sampled, "env_args": env_args, **more}
+
+
+def experiment(method: str, env: str = "ipd", **more) -> Experiment:
+    return Experiment(make_plan(Sources.read(method, env, typed(method, **more))), lambda line: None)
+
+
+def words(method: str, env: str, results, **more) -> list[str]:
+    given = typed(method, local_results_path=str(results), **more)
+    env_args = given.pop("env_args")
+    pairs = [f"{key}={value}" for key, value in given.items()]
+    pairs += [f"env_args.{key}={value}" for key, value in env_args.items()]
+    return [f"--config={method}", f"--env-config={env}", "with", *pairs]
+
+
+def steps_per_update(method: str) -> int:
+    """Two chains of three joint policies, or one chain after the other for REINFORCE."""
+    return 2 * 3 * STEPS * (1 if method == "meta_mapg_exact" else 3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("env", "n_agents"), [("ipd", 2), ("rps", 2), ("rps", 3)])
+def test_every_method_learns_among_any_number_of_peers(method, env, n_agents, tmp_path):
+    each = steps_per_update(method)
+    subject = experiment(
+        method,
+        env,
+        env_args={"n_agents": n_agents},
+        t_max=4 * each,
+        test_interval=2 * each,
+        log_interval=2 * each,
+    )
+    before = subject.learner.snapshot()
+    recorder = harness.train(subject, RunFolder(tmp_path))
+    assert recorder.ticks == [each, 2 * each, 3 * each, 4 * each]
+    last = {name: value for *_, line in recorder.lines for name, value in line.items()}
+    expected = {
+        "return_mean",
+        "auc",
+        "val_auc",
+        "val_auc_best",
+        "test_return_mean",
+        "test_auc",
+        "test_auc_above",
+    }
+    expected |= {
+        f"{prefix}reward_phi_{place}" for prefix in ("", "test_", "test_peer_") for place in range(3)
+    }
+    if n_agents == 2:
+        expected |= {f"test_auc_{name}" for name in (*subject.trainer.game.temperaments, "sum")}
+    assert expected <= last.keys()
+    assert all(math.isfinite(value) for value in last.values()), last
+    after = subject.learner.snapshot()
+    assert any(not torch.equal(before["first"][name], each) for name, each in after["first"].items())
+    assert torch.equal(before["rates"], after["rates"]) == (method == "reinforce")
+    assert subject.learner.updates == 4
+
+
+def test_the_curve_and_its_sums_agree(tmp_path):
+    recorder = harness.train(experiment("meta_mapg", t_max=1), RunFolder(tmp_path))
+    line = {name: value for *_, metrics in recorder.lines for name, value in metrics.items()}
+    for of in ("", "_cooperating", "_defecting"):
+        curve = [line[f"test_reward_phi_{place}{of}"] for place in range(3)]
+        assert line[f"test_auc{of}"] == pytest.approx(sum(curve[1:]))
+        assert line[f"test_auc_above{of}"] == pytest.approx(sum(curve[1:]) + 2)
+        assert line[f"test_return_mean{of}"] == pytest.approx(sum(curve) / 3)
+    parts = line["test_auc_cooperating"], line["test_auc_defecting"]
+    assert line["test_auc_sum"] == pytest.approx(sum(parts))
+    assert line["test_auc"] == pytest.approx(sum(parts) / 2)
+
+
+def test_validation_chooses_what_is_tested_and_leaves_training_alone():
+    trainer = experiment("meta_mapg").trainer
+    learner = trainer.learner
+    scores = iter([0.5, 0.9, 0.7])
+    adapt, begun = learner.adapt, []
+
+    def scored(peers, draws):
+        begun.append(learner.snapshot())
+        result = torch.zeros_like(adapt(peers, draws))
+        result[:, 1, 0] = next(scores, 0.0)
+        return result
+
+    learner.adapt = scored
+    for _ in range(6):
+        trainer.iterate()
+    assert trainer.validation == {
+        "val_auc": pytest.approx(0.7),
+        "val_auc_best": pytest.approx(0.9),
+        "val_updates_best": 4.0,
+    }
+    now = learner.snapshot()
+    trainer.evaluate()
+    assert len(begun) == 4
+    for name, each in begun[-1]["first"].items():
+        assert torch.equal(each, begun[1]["first"][name])
+        assert torch.equal(now["first"][name], learner.first[name])
+    assert not torch.equal(begun[-1]["rates"], now["rates"])
+
+
+def test_before_any_validation_the_model_of_the_moment_is_tested():
+    trainer = experiment("reinforce").trainer
+    first = trainer.evaluate()
+    assert trainer.evaluate() == first, "the test's random numbers are the same each time"
+    trainer.iterate()
+    assert trainer.learner.chosen is None
+    assert trainer.evaluate() != first
+
+
+@pytest.mark.parametrize("method", ["meta_mapg", "reinforce", "meta_mapg_exact"])
+def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(method, tmp_path):
+    each = steps_per_update(method)
+    times = {"t_max": 6 * each, "test_interval": 3 * each, "log_interval": 2 * each}
+    expected = harness.train(experiment(method, **times), RunFolder(tmp_path)).lines
+    lines, current = [], experiment(method, **times)
+    for stops_after in (1, 2, None):
+        recorder = harness.FakeRecorder()
+
+        class Stop:
+            @property
+            def requested(self, recorder=recorder, limit=stops_after) -> bool:
+                return limit is not None and len(recorder.ticks) >= limit
+
+        current.train(recorder, RunFolder(tmp_path), Stop())
+        lines += recorder.lines
+        if stops_after is not None:
+            current = experiment(method, **times)
+            state = load_checkpoint(tmp_path / "checkpoint.pt")
+            del state["recorder"]
+            current.load_state_dict(state)
+    assert str(lines) == str(expected)
+
+
+def test_testing_more_often_leaves_training_as_it_is(tmp_path):
+    each = steps_per_update("meta_mapg")
+    found = []
+    for test_interval in (each, 100 * each):
+        subject = experiment("meta_mapg", t_max=3 * each, test_interval=test_interval, log_interval=each)
+        recorder = harness.train(subject, RunFolder(tmp_path))
+        found.append(
+            [
+                {name: value for name, value in metrics.items() if not name.startswith("test_")}
+                for *_, metrics in recorder.lines
+                if "return_mean" in metrics
+            ]
+        )
+    assert str(found[0]) == str(found[1])
+
+
+def test_chains_at_once_change_nothing_but_memory():
+    found = []
+    for at_once in (1, 2):
+        trainer = experiment("meta_mapg", chains_at_once=at_once).trainer
+        trainer.iterate()
+        found.append(trainer.learner.snapshot()["first"])
+    for name, each in found[0].items():
+        torch.testing.assert_close(each, found[1][name], atol=1e-6, rtol=1e-5)
+
+
+def test_from_the_command_line_to_the_record_and_a_later_evaluation(tmp_path, capsys):
+    runs, evaluated = tmp_path / "runs", tmp_path / "evaluated"
+    t_max = 4 * steps_per_update("meta_mapg")
+    assert main(words("meta_mapg", "ipd", runs, t_max=t_max)) == 0
+    run = harness.only_run(runs)
+    assert run.name.startswith("meta_mapg__ipd__seed1__")
+    assert (run / "curve.png").is_file()
+    logged = harness.metrics(run)[-1]["metrics"]
+    typed_again = {"evaluate": True, "checkpoint_path": str(run)}
+    assert main(words("meta_mapg", "ipd", evaluated, **typed_again)) == 0
+    (line,) = harness.metrics(harness.only_run(evaluated))
+    assert line["metrics"] == {name: value for name, value in logged.items() if name.startswith("test_")}
+    with pytest.raises(UserError, match="meta-agent"):
+        load_policy(run)
+    capsys.readouterr()
+    refused = words("meta_mapg", "ipd", evaluated, **typed_again, save_replay=True)
+    assert main(refused) == 2
+    assert "no game to watch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "env", "more", "told"),
+    [
+        ("meta_mapg", "matrix_games", [], "plays repeated games"),
+        ("meta_mapg", "ipd", ["trainer=off_policy"], "do not fit together"),
+        ("qmix", "ipd", ["trainer=meta_learning"], "do not fit together"),
+        ("meta_mapg", "ipd", ["mac=basic_mac"], "trainer 'meta_learning' has no mac"),
+        ("meta_mapg", "ipd", ["dice_nodes=own"], "needs dice_nodes=all"),
+        ("meta_mapg", "ipd", ["env_args.n_agents=3"], "n_agents=2"),
+    ],
+)
+def test_what_does_not_go_together_is_said_in_one_screen(config, env, more, told, tmp_path, capsys):
+    typed_words = ["use_cuda=False", f"local_results_path={tmp_path}", *more]
+    assert main([f"--config={config}", f"--env-config={env}", "with", *typed_words]) == 2
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_population_travels_with_the_run():
+    one, other = experiment("meta_mapg").trainer, experiment("meta_mapg", seed=2).trainer
+    other.load_state_dict(one.state_dict())
+    for split, personas in one.population.items():
+        assert torch.equal(personas.logits, other.population[split].logits)
+    assert one.population["test"].logits.shape == (2, 5, 2)
