@@ -27,7 +27,7 @@ def per_step_memories(inputs: Tensor, weight: Tensor) -> Tensor:
 class PerStepPolicy(LSTMPolicy):
     """`LSTMPolicy` without the sequence."""
 
-    def outputs(self, params: Params, states: Tensor) -> Tensor:
+    def outputs(self, params: Params, states: Tensor, trace: None = None) -> Tensor:
         codes = F.one_hot(states.permute(0, 2, 1), self.n_states).transpose(2, 3).to(params["w_in"].dtype)
         features = F.relu(params["w_in"].unsqueeze(1) @ codes + params["b_in"][:, None, :, None])
         biases = (params["b_ih"] + params["b_hh"])[:, None, :, None]

@@ -1,7 +1,7 @@
 """Matches of a repeated game, C x K at once on tensors."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ class Matches(NamedTuple):
     states: Tensor  # [C, K, T] int64, what all agents saw
     actions: Tensor  # [C, K, T, N] int64
     reward: Tensor  # [C, K, T, N]
+    traces: tuple[Any, ...] | None = None  # of each agent's player, where these matches were played
 
     @property
     def score(self) -> Tensor:
@@ -31,7 +32,7 @@ def play_matches(
     """Play to the horizon. `uniform` [C, K, T, N], drawn beforehand from [0, 1), decides every action."""
     chains, matches, steps, n_agents = uniform.shape
     with torch.no_grad():
-        players = [policy.player(each, matches) for policy, each in zip(policies, params, strict=True)]
+        players = [policy.player(each, matches, steps) for policy, each in zip(policies, params, strict=True)]
         places = [game.n_actions ** (n_agents - 1 - agent) for agent in range(n_agents)]
         states = torch.zeros(steps + 1, chains, matches, dtype=torch.int64, device=uniform.device)
         draws = uniform.permute(2, 3, 0, 1).contiguous()  # [T, N, C, K]
@@ -44,4 +45,5 @@ def play_matches(
             states=states[..., :-1].contiguous(),
             actions=game.joint_actions[states[..., 1:] - 1],
             reward=game.reward(states[..., 1:]),
+            traces=tuple(player.trace for player in players),
         )

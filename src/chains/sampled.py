@@ -54,8 +54,9 @@ class SampledStage:
     def log_policy(self, agent: int) -> Tensor:
         """Log-probability of each action in each step, [C, K, T, A]."""
         if agent not in self._log_policies:
-            policy = self.sampling.policies[agent]
-            self._log_policies[agent] = policy.log_probs(self.params[agent], self.matches.states)
+            policy, traces = self.sampling.policies[agent], self.matches.traces
+            trace = traces[agent] if traces else None
+            self._log_policies[agent] = policy.log_probs(self.params[agent], self.matches.states, trace)
         return self._log_policies[agent]
 
     def log_prob(self, agent: int) -> Tensor:

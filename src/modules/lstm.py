@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-def lstm_sequence(inputs: Tensor, weight: Tensor) -> Tensor:
+def lstm_sequence(inputs: Tensor, weight: Tensor, trace: "Trace | None" = None) -> Tensor:
     """Memories after every step, from zeros: gate inputs [C, T, 4H, K], recurrent weights [C, 4H, H] -> [C, T, H, K].
 
     C sets of weights, K sequences of T steps for each. Gates stand in torch's order i, f, g, o; `inputs` is all that
@@ -16,10 +16,11 @@ def lstm_sequence(inputs: Tensor, weight: Tensor) -> Tensor:
         i, f, o = sigmoid(x + W h),  g = tanh(x + W h),  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t).
 
     First and second derivatives are written out by hand below; there is no third. Autograd would keep and walk, twice,
-    a dozen small tensors for every step. Sequences are the last dimension so that each gate of a step is one
+    a dozen small tensors for every step. Who has been through the same sequence step by step already hands over its
+    `trace`. Sequences are the last dimension so that each gate of a step is one
     contiguous block, and all that belongs to a step is done while the step is in the cache.
     """
-    return _Sequence.apply(inputs, weight)
+    return _Sequence.apply(inputs, weight, trace)
 
 
 class Trace(NamedTuple):
@@ -242,14 +243,14 @@ class _Sequence(torch.autograd.Function):
     """`lstm_sequence`; its derivative is a function of its own, so that autograd can go through that as well."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor) -> Tensor:
-        trace = run_lstm(inputs, weight)
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, trace: Trace | None) -> Tensor:
+        trace = trace or run_lstm(inputs, weight)
         ctx.save_for_backward(inputs, weight, *(each.detach() for each in trace))
-        return trace.memories
+        return trace.memories.detach()  # a tensor of its own: a trace may serve more than once
 
     @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor]:
-        return _Derivative.apply(cotangent, *ctx.saved_tensors)
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor, None]:
+        return *_Derivative.apply(cotangent, *ctx.saved_tensors), None
 
 
 class _Derivative(torch.autograd.Function):

@@ -79,7 +79,7 @@ def test_a_player_plays_what_log_probs_say():
     generator = torch.Generator().manual_seed(2)
     states = torch.randint(0, 5, (2, 1, 6), generator=generator).expand(-1, 4000, -1)
     for policy, params in policies(chains=2):
-        player = policy.player(params, 4000)
+        player = policy.player(params, 4000, 6)
         expected = policy.log_probs(params, states).exp()
         torch.testing.assert_close(expected.sum(-1), torch.ones(2, 4000, 6))
         for step in range(6):
@@ -87,6 +87,24 @@ def test_a_player_plays_what_log_probs_say():
             for chain in range(2):
                 frequency = actions[chain].bincount(minlength=3) / 4000
                 torch.testing.assert_close(frequency, expected[chain, 0, step], atol=0.03, rtol=0)
+
+
+def test_log_probs_go_on_from_what_a_player_left():
+    """Values, and gradients of values and of gradients, with the player's trace and without."""
+    policy, params = policies(chains=2)[0]
+    params = {name: each.double().requires_grad_() for name, each in params.items()}
+    states = torch.randint(0, 5, (2, 7, 9), generator=torch.Generator().manual_seed(4))
+    player = policy.player(params, 7, 9)
+    for step in range(9):
+        player(states[..., step], torch.zeros(2, 7, dtype=torch.float64))
+    found = []
+    for trace in (player.trace, None):
+        values = policy.log_probs(params, states, trace)
+        first = torch.autograd.grad((values**2).sum(), list(params.values()), create_graph=True)
+        second = torch.autograd.grad(sum((each**2).sum() for each in first), list(params.values()))
+        found.append([values, *first, *second])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-11, rtol=1e-9)
 
 
 def test_the_sequence_policy_is_the_plain_policy():

@@ -3,15 +3,23 @@
 Parameters are a dictionary of tensors with a leading dimension C: as many sets as chains are played side by side.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 Params = dict[str, Tensor]
-# from the states [C, K] and uniform numbers [C, K] of one step to actions [C, K] int64
-Player = Callable[[Tensor, Tensor], Tensor]
+
+
+class Player(Protocol):
+    """Who plays new matches with given parameters, from the first step to the last. No gradient."""
+
+    def __call__(self, states: Tensor, uniform: Tensor) -> Tensor:
+        """One step: states [C, K] and numbers from [0, 1) [C, K] -> actions [C, K] int64."""
+
+    @property
+    def trace(self) -> Any:
+        """What `log_probs` of the same matches can go on from once they are over; None if there is nothing."""
 
 
 class Policy(Protocol):
@@ -20,11 +28,14 @@ class Policy(Protocol):
     def initial(self, generator: torch.Generator) -> Params:
         """One set of fresh parameters, without the dimension C."""
 
-    def log_probs(self, params: Params, states: Tensor) -> Tensor:
-        """Of every action in every step: [C, K, T] int64 -> [C, K, T, A]. Can be differentiated twice."""
+    def log_probs(self, params: Params, states: Tensor, trace: Any = None) -> Tensor:
+        """Of every action in every step: [C, K, T] int64 -> [C, K, T, A]. Can be differentiated twice.
 
-    def player(self, params: Params, matches: int) -> Player:
-        """Who plays K = `matches` new matches in each chain, one call for each step. No gradient."""
+        `trace` is what a player with these parameters left in these states.
+        """
+
+    def player(self, params: Params, matches: int, steps: int) -> Player:
+        """For K = `matches` matches of T = `steps` in each chain."""
 
 
 def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.modules.lstm import lstm_sequence, lstm_step
-from src.modules.policies import Params, Player, pick
+from src.modules.lstm import Trace, lstm_sequence, lstm_step
+from src.modules.policies import Params, pick
 
 
 class LSTMNetwork:
@@ -49,36 +49,49 @@ class LSTMNetwork:
         biases = (params["b_ih"] + params["b_hh"]).unsqueeze(-1)
         return torch.baddbmm(biases, params["w_ih"], features)
 
-    def outputs(self, params: Params, states: Tensor) -> Tensor:
+    def outputs(self, params: Params, states: Tensor, trace: Trace | None = None) -> Tensor:
         """The whole sequence: [C, K, T] int64 -> [C, T, Y, K]."""
         codes = F.one_hot(states.permute(0, 2, 1), self.n_states).transpose(2, 3)  # [C, T, S, K]
         inputs = self.gate_table(params).unsqueeze(1) @ codes.to(params["w_in"].dtype)
-        memories = lstm_sequence(inputs, params["w_hh"])  # [C, T, H, K]
+        memories = lstm_sequence(inputs, params["w_hh"], trace)  # [C, T, H, K]
         return params["w_out"].unsqueeze(1) @ memories + params["b_out"][:, None, :, None]
 
 
 class LSTMPolicy(LSTMNetwork):
     """A softmax over the network's outputs."""
 
-    def log_probs(self, params: Params, states: Tensor) -> Tensor:
-        return F.log_softmax(self.outputs(params, states), dim=2).permute(0, 3, 1, 2)
+    def log_probs(self, params: Params, states: Tensor, trace: Trace | None = None) -> Tensor:
+        return F.log_softmax(self.outputs(params, states, trace), dim=2).permute(0, 3, 1, 2)
 
-    def player(self, params: Params, matches: int) -> Player:
-        params = {name: each.detach() for name, each in params.items()}
-        w_out, b_out = params["w_out"], params["b_out"].unsqueeze(-1)
-        size, chains = self.hidden, len(w_out)
+    @torch.no_grad()
+    def player(self, params: Params, matches: int, steps: int) -> "LSTMPlayer":
+        return LSTMPlayer(params, self.gate_table(params), matches, steps)
+
+
+class LSTMPlayer:
+    """Plays step by step and writes down what the sequence's derivatives need."""
+
+    def __init__(self, params: Params, gate_table: Tensor, matches: int, steps: int) -> None:
+        """`gate_table` is [C, 4H, S]."""
+        self.w_out, self.b_out = params["w_out"], params["b_out"].unsqueeze(-1)
+        chains, width, n_states = gate_table.shape
+        size = width // 4
         # the memory and the one-hot state stand one above the other, so that a step is one product
-        weights = torch.cat([params["w_hh"], self.gate_table(params)], dim=2)  # [C, 4H, H + S]
-        entering = weights.new_zeros(chains, size + self.n_states, matches)
-        memory, code = entering[:, :size], entering[:, size:]
-        cell, squashed = torch.zeros_like(memory), torch.empty_like(memory)
-        gates = weights.new_empty(chains, 4 * size, matches)
+        self.weights = torch.cat([params["w_hh"], gate_table], dim=2)  # [C, 4H, H + S]
+        self.entering = self.weights.new_zeros(chains, size + n_states, matches)
+        self.memory, self.code = self.entering[:, :size], self.entering[:, size:]
+        empty = (self.weights.new_empty(chains, steps, rows, matches) for rows in (width, size, size, size))
+        self.trace = Trace(*empty)
+        self.cell = torch.zeros_like(self.memory)
+        self._steps = zip(*(each.unbind(1) for each in self.trace), strict=True)
 
-        def act(states: Tensor, uniform: Tensor) -> Tensor:
-            code.zero_().scatter_(1, states.unsqueeze(1), 1.0)
-            torch.bmm(weights, entering, out=gates)
-            lstm_step(gates, cell, cell, squashed, memory)
-            outputs = torch.baddbmm(b_out, w_out, memory)  # [C, A, K]
-            return pick(outputs.softmax(dim=1).transpose(1, 2), uniform)
-
-        return act
+    @torch.no_grad()
+    def __call__(self, states: Tensor, uniform: Tensor) -> Tensor:
+        gates, cell, squashed, memory = next(self._steps)
+        self.code.zero_().scatter_(1, states.unsqueeze(1), 1.0)
+        torch.bmm(self.weights, self.entering, out=gates)
+        lstm_step(gates, self.cell, cell, squashed, memory)
+        self.cell = cell
+        self.memory.copy_(memory)
+        outputs = torch.baddbmm(self.b_out, self.w_out, memory)  # [C, A, K]
+        return pick(outputs.softmax(dim=1).transpose(1, 2), uniform)

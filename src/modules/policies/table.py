@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.modules.policies import Params, Player, pick
+from src.modules.policies import Params, pick
 
 
 class TablePolicy:
@@ -17,16 +17,23 @@ class TablePolicy:
         """Uniform in every state but for a little noise."""
         return {"logits": 0.01 * torch.randn(self.n_states, self.n_actions, generator=generator)}
 
-    def log_probs(self, params: Params, states: Tensor) -> Tensor:
+    def log_probs(self, params: Params, states: Tensor, trace: None = None) -> Tensor:
         table = F.log_softmax(params["logits"], dim=-1)
         index = states.flatten(1).unsqueeze(-1).expand(-1, -1, self.n_actions)
         return table.gather(1, index).view(*states.shape, self.n_actions)
 
-    def player(self, params: Params, matches: int) -> Player:
-        table = F.softmax(params["logits"].detach(), dim=-1)
+    def player(self, params: Params, matches: int, steps: int) -> "TablePlayer":
+        return TablePlayer(F.softmax(params["logits"].detach(), dim=-1))
 
-        def act(states: Tensor, uniform: Tensor) -> Tensor:
-            index = states.unsqueeze(-1).expand(-1, -1, self.n_actions)
-            return pick(table.gather(1, index), uniform)
 
-        return act
+class TablePlayer:
+    """Plays by probabilities [C, S, A]."""
+
+    trace = None
+
+    def __init__(self, probabilities: Tensor) -> None:
+        self.probabilities = probabilities
+
+    def __call__(self, states: Tensor, uniform: Tensor) -> Tensor:
+        index = states.unsqueeze(-1).expand(-1, -1, self.probabilities.shape[-1])
+        return pick(self.probabilities.gather(1, index), uniform)
