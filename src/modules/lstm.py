@@ -246,25 +246,29 @@ class _Sequence(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, trace: Trace | None) -> Tensor:
         trace = trace or run_lstm(inputs, weight)
         ctx.save_for_backward(inputs, weight, *(each.detach() for each in trace))
+        ctx.factors = None
         return trace.memories.detach()  # a tensor of its own: a trace may serve more than once
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor, None]:
-        return *_Derivative.apply(cotangent, *ctx.saved_tensors), None
+        inputs, weight, *trace = ctx.saved_tensors
+        if ctx.factors is None:  # an update's gradient and the chain's both come by here
+            ctx.factors = _factors(Trace(*trace))
+        return *_Derivative.apply(cotangent, inputs, weight, *trace, *ctx.factors), None
 
 
 class _Derivative(torch.autograd.Function):
     """[C, T, H, K] of the memories -> [C, T, 4H, K] of the inputs and [C, 4H, H] of the weights.
 
-    The trace's tensors count as constants: what they owe to inputs and weights is part of the second derivative.
+    The tensors of trace and factors count as constants: what they owe to inputs and weights is part of the second
+    derivative.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, cotangent: Tensor, inputs: Tensor, weight: Tensor, *trace_parts: Tensor
+        ctx: Any, cotangent: Tensor, inputs: Tensor, weight: Tensor, *parts: Tensor
     ) -> tuple[Tensor, Tensor]:
-        trace = Trace(*trace_parts)
-        factors = _factors(trace)
+        trace, factors = Trace(*parts[:4]), _Factors(*parts[4:])
         adjoint = _pull_back(trace, factors, weight, cotangent)
         ctx.save_for_backward(weight, *trace, *factors, *adjoint)
         return adjoint.entering, adjoint.weight
@@ -276,4 +280,4 @@ class _Derivative(torch.autograd.Function):
         trace, factors, adjoint = Trace(*rest[:4]), _Factors(*rest[4:6]), _Adjoint(*rest[6:])
         tangent = _push_forward(trace, adjoint, weight, inputs_move, weight_move)
         by_inputs, by_weight = _pull_back_along(trace, factors, adjoint, tangent, weight, weight_move)
-        return tangent.memories, by_inputs, by_weight, None, None, None, None
+        return tangent.memories, by_inputs, by_weight, *[None] * 6
