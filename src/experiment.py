@@ -25,10 +25,10 @@ class Experiment:
         """Build everything and write nothing. `say` prints one line for the user."""
         self.plan, self.settings = plan, plan.run
         prepare_process(plan.run.torch_threads)
-        device = choose_device(plan.run.use_cuda)
+        self.device = choose_device(plan.run.use_cuda)
         torch.manual_seed(derive_seed(plan.run.seed, "networks"))
-        say(f"device: {torch.cuda.get_device_name() if device.type == 'cuda' else 'CPU'}")
-        self.trainer: Trainer = plan["trainer"].cls.build(plan, device, say)
+        say(f"device: {torch.cuda.get_device_name() if self.device.type == 'cuda' else 'CPU'}")
+        self.trainer: Trainer = plan["trainer"].cls.build(plan, self.device, say)
         self.learner = self.trainer.learner
         self._done: dict[str, int | None] = {"test": None, "log": 0, "checkpoint": 0, "model": None}
 

@@ -141,8 +141,13 @@ class SampledLearner(ChainLearner):
         self.draws = generator(seed, "matches")
 
     @property
+    def matches_per_stage(self) -> int:
+        """Matches that are played under one joint policy, and for learning from it."""
+        return self.settings.trajectories
+
+    @property
     def matches_per_chain(self) -> int:
-        return self.settings.trajectories * (self.settings.chain_length + 1)
+        return self.matches_per_stage * (self.settings.chain_length + 1)
 
     def sampling(self, *, nodes="own", inner_objective="dice") -> Sampling:
         settings = self.settings
@@ -151,8 +156,8 @@ class SampledLearner(ChainLearner):
         )
 
     def draw(self, chains: int, draws: torch.Generator) -> Tensor:
-        """The uniform numbers that decide every action, [C, L+1, K, T, N]."""
-        shape = (self.settings.chain_length + 1, self.settings.trajectories, self.steps, self.game.n_agents)
+        """The uniform numbers that decide every action, [C, L+1, M, T, N] with M matches for each stage."""
+        shape = (self.settings.chain_length + 1, self.matches_per_stage, self.steps, self.game.n_agents)
         return torch.rand(chains, *shape, generator=draws).to(self.device)
 
     def few(self, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -164,18 +169,21 @@ class SampledLearner(ChainLearner):
         return torch.cat(scores)
 
     def play(self, peers: Tensor, uniform: Tensor) -> Tensor:
-        """Chains without a graph: [C, N-1, S, A] and [C, L+1, K, T, N] -> scores [C, L+1, N]."""
+        """Chains without a graph: [C, N-1, S, A] and [C, L+1, M, T, N] -> scores [C, L+1, N]."""
         return scores_of(self.unroll_plainly(peers, uniform))
 
     def unroll_plainly(self, peers: Tensor, uniform: Tensor) -> list[SampledStage]:
-        """The stages of chains in which each agent ascends its own objective as a function of itself alone."""
-        sampling = self.sampling()
+        """The stages of chains in which nothing is differentiated but each update by itself."""
         return unroll(
-            lambda params, place: sampling.play(params, uniform[:, place]),
+            lambda params, place: self.stage(params, uniform[:, place]),
             self.start(peers),
             self.inner_rates(len(peers)),
             differentiate=False,
         )
+
+    def stage(self, params: Policies, uniform: Tensor) -> SampledStage:
+        """One stage of such a chain, by [C, M, T, N]: each agent's objective is a function of itself alone."""
+        return self.sampling().play(params, uniform)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "draws": self.draws.get_state()}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.per_step_lstm import PerStepPolicy
-from src.chains.exact import ExactPlay, discounted_value
+from src.chains.exact import ExactPlay, discounted_value, mean_reward
 from src.chains.sampled import SampledStage, Sampling
 from src.chains.unroll import unroll
 from src.envs.repeated_games import RepeatedGame, prisoners_dilemma
@@ -248,6 +248,31 @@ def test_without_a_graph_the_chain_is_the_same_and_nothing_is_kept():
         for ours, theirs in zip(one.params, other.params, strict=True):
             torch.testing.assert_close(ours["logits"], theirs["logits"], atol=1e-12, rtol=1e-12)
             assert theirs["logits"].is_leaf
+
+
+# --- looking ahead
+
+
+@pytest.mark.parametrize(("looks", "least", "most"), [(0, -0.51, -0.49), (1, 0.47, 0.5), (3, 0.46, 0.5)])
+def test_two_who_look_ahead_come_to_cooperate_in_the_dilemma(looks, least, most):
+    """Exact LOLA against itself: 100 steps of Adam from indifference (Foerster et al. 2018)."""
+    game = oracles.double(prisoners_dilemma())
+    generator = torch.Generator().manual_seed(0)
+    logits = [0.01 * torch.randn(1, 5, 2, dtype=torch.float64, generator=generator) for _ in range(2)]
+    optimisers = [torch.optim.Adam([each.requires_grad_()], lr=0.2) for each in logits]
+    play = ExactPlay(game, 0.96, "all")
+    for _ in range(100):
+        gradients = []
+        for agent in range(2):
+            rates = [
+                torch.full((1, looks), 0.0 if j == agent else 0.3, dtype=torch.float64) for j in range(2)
+            ]
+            last = unroll(play, [{"logits": each} for each in logits], rates, differentiate=True)[-1]
+            gradients.append(torch.autograd.grad(last.objective(agent).sum(), logits[agent])[0])
+        for each, gradient, optimiser in zip(logits, gradients, optimisers, strict=True):
+            each.grad = -gradient
+            optimiser.step()
+    assert least < mean_reward(game, logits, 150).mean().item() < most
 
 
 # --- learning in the zero-sum game of appendix F

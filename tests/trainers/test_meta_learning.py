@@ -14,7 +14,8 @@ from src.recording.checkpoints import load_checkpoint
 from src.recording.folder import RunFolder
 from tests import harness
 
-METHODS = ("meta_mapg", "meta_pg", "meta_mapg_no_own", "reinforce", "meta_mapg_exact")
+METHODS = ("meta_mapg", "meta_pg", "meta_mapg_no_own", "reinforce", "lola_dice", "meta_mapg_exact")
+PERSISTENT = ("reinforce", "lola_dice")
 SMALL = {
     "use_cuda": False,
     "chain_length": 2,
@@ -47,8 +48,9 @@ def words(method: str, env: str, results, **more) -> list[str]:
 
 
 def steps_per_update(method: str) -> int:
-    """Two chains of three joint policies, or one chain after the other for REINFORCE."""
-    return 2 * 3 * STEPS * (1 if method == "meta_mapg_exact" else 3)
+    """Two chains of three joint policies: matches of each, and LOLA's imagined ones."""
+    matches = {"meta_mapg_exact": 1, "lola_dice": 3 * 3}.get(method, 3)
+    return 2 * 3 * STEPS * matches
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -85,7 +87,7 @@ def test_every_method_learns_among_any_number_of_peers(method, env, n_agents, tm
     assert all(math.isfinite(value) for value in last.values()), last
     after = subject.learner.snapshot()
     assert any(not torch.equal(before["first"][name], each) for name, each in after["first"].items())
-    assert torch.equal(before["rates"], after["rates"]) == (method == "reinforce")
+    assert torch.equal(before["rates"], after["rates"]) == (method in PERSISTENT)
     assert subject.learner.updates == 4
 
 
@@ -140,7 +142,7 @@ def test_before_any_validation_the_model_of_the_moment_is_tested():
     assert trainer.evaluate() != first
 
 
-@pytest.mark.parametrize("method", ["meta_mapg", "reinforce", "meta_mapg_exact"])
+@pytest.mark.parametrize("method", ["meta_mapg", "lola_dice", "meta_mapg_exact"])
 def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(method, tmp_path):
     each = steps_per_update(method)
     times = {"t_max": 6 * each, "test_interval": 3 * each, "log_interval": 2 * each}
