@@ -58,14 +58,15 @@ class ExactPlay:
     nodes: Nodes
 
     def __call__(self, params: Policies, place: int) -> "ExactStage":
-        return ExactStage(self, [each["logits"] for each in params])
+        return ExactStage(self, params)
 
 
 class ExactStage:
     """A joint tabular policy in each of C chains."""
 
-    def __init__(self, play: ExactPlay, logits: Sequence[Tensor]) -> None:
-        self.play, self.logits = play, logits
+    def __init__(self, play: ExactPlay, params: Policies) -> None:
+        self.play, self.params = play, params
+        self.logits = [each["logits"] for each in params]
 
     def objective(self, agent: int) -> Tensor:
         logits = self.logits

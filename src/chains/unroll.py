@@ -15,6 +15,9 @@ Nodes = Literal["all", "own"]  # whose parameters an agent's objective is a func
 class Stage(Protocol):
     """What a joint policy of the chain came to."""
 
+    params: Policies
+    """The joint policy whose updates lead on: the one that was given, or what the stage has made of it."""
+
     def objective(self, agent: int) -> Tensor:
         """What this agent's update ascends, [C], as a function of its own parameters at least."""
 
@@ -56,7 +59,7 @@ def unroll(
                     rates[agent][:, place],
                     differentiate=differentiate and (own or agent > 0),
                 )
-                for agent, one in enumerate(params)
+                for agent, one in enumerate(stages[-1].params)
             ]
     return stages
 

@@ -13,6 +13,7 @@ LEARNERS = Registry(
         "lola_dice_learner": "src.learners.lola_dice_learner:LOLADiCELearner",
         "meta_mapg_exact_learner": "src.learners.meta_mapg_exact_learner:MetaMAPGExactLearner",
         "meta_mapg_learner": "src.learners.meta_mapg_learner:MetaMAPGLearner",
+        "meta_mapg_om_learner": "src.learners.meta_mapg_om_learner:MetaMAPGOMLearner",
         "q_learner": "src.learners.q_learner:QLearner",
         "hierarchical_q_learner": "src.learners.hierarchical_q_learner:HierarchicalQLearner",
         "mnmpg_learner": "src.learners.mnmpg_learner:MNMPGLearner",

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from src.chains.matches import Policies
 from src.chains.sampled import InnerObjective, SampledStage
 from src.chains.surrogate import OuterTerms, meta_objective
 from src.chains.unroll import Nodes, unroll
@@ -107,14 +108,7 @@ class MetaMAPGLearner(SampledLearner):
         start, rates = self.start(peers), self.inner_rates(len(peers))
         critic = {name: spread(each, len(peers)) for name, each in self.critic.items()}
         settings = self.settings
-        sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
-        stages = unroll(
-            lambda params, place: sampling.play(params, uniform[:, place]),
-            start,
-            rates,
-            differentiate=True,
-            own=settings.own_learning,
-        )
+        stages = self.chain(start, rates, uniform)
         advantages, errors = self.judge(stages[1:], critic)
         objective = meta_objective(
             stages,
@@ -130,6 +124,18 @@ class MetaMAPGLearner(SampledLearner):
         entropy = stages[0].entropy(0).mean(dim=(1, 2))
         metrics = {"meta_loss": -objective, "value_loss": errors, "entropy": entropy}
         return gradients, scores_of(stages), {name: each.detach() for name, each in metrics.items()}
+
+    def chain(self, start: Policies, rates: list[Tensor], uniform: Tensor) -> list[SampledStage]:
+        """The stages as functions of `start` and `rates`, by the settings' rules."""
+        settings = self.settings
+        sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
+        return unroll(
+            lambda params, place: sampling.play(params, uniform[:, place]),
+            start,
+            rates,
+            differentiate=True,
+            own=settings.own_learning,
+        )
 
     def judge(self, stages: Sequence[SampledStage], critic: Params) -> tuple[list[Tensor], Tensor]:
         """Agent 0's advantages at each stage, [C, K, T], and the value's squared errors, [C].

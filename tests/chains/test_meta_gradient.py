@@ -282,6 +282,7 @@ class Bilinear:
     """V^0 = x y, V^1 = -x y (Example 1)."""
 
     def __init__(self, params, place: int) -> None:
+        self.params = params
         self.x, self.y = (each["value"] for each in params)
 
     def objective(self, agent: int) -> torch.Tensor:
