@@ -27,6 +27,12 @@ class StubRunner:
     def exploration(self, t_env):
         return {}
 
+    def state_dict(self):
+        return {"runs": self.runs}
+
+    def load_state_dict(self, state):
+        self.runs = state["runs"]
+
 
 def make_trainer(log=None, **typed):
     log = [] if log is None else log
@@ -43,7 +49,7 @@ def make_trainer(log=None, **typed):
     )
     games = SimpleNamespace(
         runner=lambda controller, batch, purpose: StubRunner(batch, log),
-        test_runner=lambda controller: None,
+        test_runner=lambda controller: StubRunner(1, []),
         tell_of_losses=lambda: None,
     )
     return plan["trainer"].create(games=games, controller=None, learner=learner, replay=replay)
@@ -131,9 +137,6 @@ def test_state_continues():
     for _ in range(8):
         first.iterate()
     second = make_trainer(batch_size_run=8)
-    for runner in (first.runner, first.meta_runner, second.runner, second.meta_runner):
-        runner.state_dict = lambda runner=runner: {"runs": runner.runs}
-        runner.load_state_dict = lambda state, runner=runner: setattr(runner, "runs", state["runs"])
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for trainer in (first, second):
         for _ in range(8):
