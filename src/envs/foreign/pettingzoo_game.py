@@ -48,7 +48,7 @@ class PettingZooGame(ParallelGame):
 def _without_checks(env: Any) -> Any:
     """Without PettingZoo's checks of its callers, and without its looks at what agents see between their turns.
 
-    The checks take a third of the time of mpe2's games; nobody reads what the looks bring, a seventh of the rest.
+    The checks take a third of the time of mpe2's games; nobody reads what the looks bring, 7 % of the rest.
     """
     if isinstance(env, aec_to_parallel_wrapper):
         while type(env.aec_env) in _CHECKS:
