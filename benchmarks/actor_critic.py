@@ -1,8 +1,8 @@
 """What an episode costs AdaMa and its relatives: `python -m benchmarks.actor_critic`.
 
-For each particle world: CPU milliseconds of playing an episode and of an update (1,024 transitions, sampling included) for
-each method, measured in turns within one run on one thread, how they compare with fixed rates, and what that makes for
-a run of the paper's length. `--worlds` and `--rounds` make it shorter.
+For each particle world: CPU milliseconds of playing an episode and of an update (1,024 transitions, sampling included)
+for each method, measured in turns within one run on one thread, how they compare with fixed rates, and what that makes
+for a run of the paper's length. `--worlds` and `--rounds` make it shorter.
 """
 
 import argparse

@@ -3,24 +3,13 @@
 import torch
 from torch import Tensor
 
-from src.components.schedules import LinearSchedule
-from src.controllers.epsilon_greedy import EpsilonGreedySettings
+from src.controllers.epsilon import EpsilonSelector
 
 
-class UniformMixture:
+class UniformMixture(EpsilonSelector):
     """(1 - epsilon) a + epsilon eta with eta uniform in [-1, 1], fresh for every agent and step (AdaMa, A.3)."""
 
-    Settings = EpsilonGreedySettings
-
     policy = "continuous actions"
-
-    def __init__(self, settings: EpsilonGreedySettings) -> None:
-        self.schedule = LinearSchedule(
-            settings.epsilon_start, settings.epsilon_finish, settings.epsilon_anneal_time
-        )
-
-    def metrics(self, t_env: int) -> dict[str, float]:
-        return {"epsilon": self.schedule.at(t_env)}
 
     def select(
         self, actions: Tensor, available_actions: Tensor, t_env: int, generator: torch.Generator | None

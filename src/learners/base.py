@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -61,18 +62,26 @@ class Learner(ABC):
         """What is worth logging but too dear for every update. Changes nothing."""
         return {}
 
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Those that a method steps with, by the names that their state is kept under."""
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "networks": self.networks.state_dict(),
             "targets": self.targets.state_dict(),
             "updates": self.updates,
             "last_sync": self._last_sync,
+            **{name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.networks.load_state_dict(state["networks"])
         self.targets.load_state_dict(state["targets"])
         self.updates, self._last_sync = state["updates"], state["last_sync"]
+        for name, optimiser in self.optimisers.items():
+            load_optimiser(optimiser, state[name])
 
 
 class SoftLearnerSettings(DiscountSettings):
@@ -135,12 +144,9 @@ class LossLearner(Learner):
         self.optimiser.step()
         return {"loss": loss.value.detach(), "grad_norm": norm, **loss.metrics}
 
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "optimiser": self.optimiser.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        load_optimiser(self.optimiser, state["optimiser"])
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {"optimiser": self.optimiser}
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """MAAC: soft actor-critic for teams, with a critic that attends and a counterfactual baseline."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from src.components.averages import Metrics
 from src.components.functional import clip_per_agent, entropy, one_step_target, taken
 from src.components.transitions import Transitions
-from src.learners.base import Loss, SoftLearnerSettings, load_optimiser
+from src.learners.base import Loss, SoftLearnerSettings
 from src.learners.counterfactual import CounterfactualLearner, Decisions
 
 
@@ -116,14 +117,6 @@ class MAACLearner(CounterfactualLearner):
         self.actor_optimiser.step()
         return {"actor_grad_norm": norms.mean(), **loss.metrics}
 
-    def state_dict(self) -> dict[str, Any]:
-        optimisers = {
-            "critic_optimiser": self.critic_optimiser.state_dict(),
-            "actor_optimiser": self.actor_optimiser.state_dict(),
-        }
-        return {**super().state_dict(), **optimisers}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        load_optimiser(self.critic_optimiser, state["critic_optimiser"])
-        load_optimiser(self.actor_optimiser, state["actor_optimiser"])
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {"critic_optimiser": self.critic_optimiser, "actor_optimiser": self.actor_optimiser}

@@ -1,13 +1,12 @@
 """Single-critic MADDPG with AdaGrad: the adaptive optimiser that AdaMa is compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.learners.base import load_optimiser
 from src.learners.maddpg_learner import MADDPGLearner, MADDPGLearnerSettings
 
 
@@ -42,17 +41,9 @@ class MADDPGAdagradLearner(MADDPGLearner):
     def ascend(self, gradient: Sequence[Tensor]) -> None:
         _step(self.actor_optimiser, self.actor_parameters, gradient)
 
-    def state_dict(self) -> dict[str, Any]:
-        optimisers = {
-            "critic_optimiser": self.critic_optimiser.state_dict(),
-            "actor_optimiser": self.actor_optimiser.state_dict(),
-        }
-        return {**super().state_dict(), **optimisers}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        load_optimiser(self.critic_optimiser, state["critic_optimiser"])
-        load_optimiser(self.actor_optimiser, state["actor_optimiser"])
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {"critic_optimiser": self.critic_optimiser, "actor_optimiser": self.actor_optimiser}
 
 
 def _step(optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:

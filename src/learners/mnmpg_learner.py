@@ -1,5 +1,6 @@
 """MNMPG: the meta policy gradient that teaches the hierarchy which credit makes the team learn fast."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -10,7 +11,6 @@ from torch.nn import functional as F
 from src.components.averages import Metrics
 from src.components.episodes import Episodes
 from src.components.functional import diagonal_gaussian_log_prob
-from src.learners.base import load_optimiser
 from src.learners.hierarchical_q_learner import HierarchicalQLearner, HierarchicalQLearnerSettings
 
 
@@ -132,11 +132,13 @@ class MNMPGLearner(HierarchicalQLearner):
             self._q_gradient = torch.cat([each.grad.flatten() for each in self.theta])
         return metrics
 
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {**super().optimisers, "meta_optimiser": self.meta_optimiser}
+
     def state_dict(self) -> dict[str, Any]:
-        own = {"meta_optimiser": self.meta_optimiser.state_dict(), "q_gradient": self._q_gradient}
-        return {**super().state_dict(), **own}
+        return {**super().state_dict(), "q_gradient": self._q_gradient}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        load_optimiser(self.meta_optimiser, state["meta_optimiser"])
         self._q_gradient = state["q_gradient"].to(self._q_gradient, copy=True)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from src.components.episodes import Episodes
-from src.controllers.epsilon_greedy import EpsilonGreedy, EpsilonGreedySettings
+from src.controllers.epsilon import EpsilonSettings
+from src.controllers.epsilon_greedy import EpsilonGreedy
 from src.controllers.shared import SharedController, SharedControllerSettings
 from src.envs.base import Observation
 from src.modules.agents.rnn import RNNAgent, RNNAgentSettings
@@ -17,7 +18,7 @@ SPEC = harness.spec()
 
 
 def selector(start: float, finish: float = 0.0, duration: int = 100) -> EpsilonGreedy:
-    chosen = EpsilonGreedySettings(epsilon_start=start, epsilon_finish=finish, epsilon_anneal_time=duration)
+    chosen = EpsilonSettings(epsilon_start=start, epsilon_finish=finish, epsilon_anneal_time=duration)
     return EpsilonGreedy(chosen)
 
 

@@ -2,13 +2,13 @@
 
 import torch
 
-from src.controllers.epsilon_greedy import EpsilonGreedySettings
+from src.controllers.epsilon import EpsilonSettings
 from src.controllers.uniform_mixture import UniformMixture
 from src.envs.base import Observation
 from tests.builders import PLANE, make_learner
 
 T = 10  # steps of an episode: 10,000 episodes are 100,000 steps
-SETTINGS = EpsilonGreedySettings(epsilon_start=1.0, epsilon_finish=0.1, epsilon_anneal_time=10_000 * T)
+SETTINGS = EpsilonSettings(epsilon_start=1.0, epsilon_finish=0.1, epsilon_anneal_time=10_000 * T)
 
 
 def explored(actions: torch.Tensor, episode: int, seed: int = 0) -> torch.Tensor:
