@@ -1,5 +1,6 @@
 """What the training loop talks to: one place that records, mirrors and shows."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -43,6 +44,7 @@ class Recorder:
         self._state: State = "RUNNING"
         self._latest: dict[str, float] = {}
         self._t_env = self._updates = self._episode = 0
+        self._told_of_divergence = False
         self._earlier_seconds = 0.0
         self._started = clock()
         self._status_written = float("-inf")
@@ -71,7 +73,18 @@ class Recorder:
             mirror.log(record)
         self._t_env, self._updates, self._episode = t_env, updates, episode
         self._progress.event(record)
+        self._tell_of_divergence(record.metrics, t_env)
         self._write_status()
+
+    def _tell_of_divergence(self, metrics: Mapping[str, float], t_env: int) -> None:
+        """Say once in a session that numbers have left the finite; a return may still look like one after that."""
+        strange = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if strange and not self._told_of_divergence:
+            self._told_of_divergence = True
+            self._console.print(
+                f"diverged: {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''} not finite at {t_env:,} "
+                "steps. What follows says nothing about the method; smaller learning rates may help"
+            )
 
     def results(self) -> dict[str, float]:
         """What the run is summed up by so far: its last win rates and returns."""

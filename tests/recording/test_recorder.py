@@ -180,3 +180,18 @@ def test_leaving_the_block_sets_the_state(
         with pytest.raises(error), recorder:
             raise error
     assert status(folder)["state"] == state
+
+
+def test_divergence_is_said_once(folder: RunFolder) -> None:
+    """A return can look like a number long after the networks stopped being any."""
+    recorder, stream = new_recorder(folder, Clock())
+    recorder.log(100, 10, 5, {"critic_loss": 0.5})
+    assert "diverged" not in stream.getvalue()
+    for step in (200, 300):
+        recorder.log(
+            step, 20, 9, {"return_mean": 0.0, "critic_loss": float("nan"), "critic_lr": float("inf")}
+        )
+    recorder.close("COMPLETED")
+    said = [line for line in stream.getvalue().splitlines() if "diverged" in line]
+    assert len(said) == 1
+    assert "diverged: critic_loss, critic_lr not finite at 200 steps" in said[0]
