@@ -11,6 +11,7 @@ from src.configuration import plan as planning
 from src.experiment import Experiment
 from src.recording.checkpoints import save_atomically
 from src.registry import Registry
+from src.trainers.team import TeamTrainer
 from tests import harness
 
 BASE = b"learner: q_learner\nmixer: vdn\ndouble_q: True\n"
@@ -257,7 +258,7 @@ def test_an_error_of_the_program_keeps_its_traceback(monkeypatch):
     def fail(*args):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(Experiment, "_make_runner", fail)
+    monkeypatch.setattr(TeamTrainer, "make_runner", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         main(qmix())
 

@@ -107,7 +107,7 @@ def test_spoiled_episodes_are_counted_and_never_learned_from(env_file, algorithm
         rewards = subject.trainer.replay.state_dict()["rows"]["reward"]
         assert len(rewards) > 0
         assert float(rewards.max()) < 600
-        assert subject._worker_metrics()["spoiled_episodes"] > 4
+        assert subject.trainer.machinery()["spoiled_episodes"] > 4
         assert subject.trainer.episode % 2 == 0  # every round brings what it should
         lengths = subject.trainer.replay.sample(4).length
         assert torch.equal(lengths, torch.full((4,), 5))
