@@ -65,7 +65,8 @@ class AdaMaMAACLearner(CounterfactualLearner):
         gain = inner_per_agent(ascent, slope.actors)  # <p_i, q_i>: [N]
         if self.settings.adapt_direction:
             metrics |= self.rates.turn(gain)
-        self.move(descent, ascent)
+        self.rates.descend(self.critic_parameters, descent)
+        self.rates.ascend(self.actor_parameters, ascent)
         return {
             "critic_loss": error,
             "q_taken_mean": value,
@@ -98,16 +99,6 @@ class AdaMaMAACLearner(CounterfactualLearner):
         gradient = torch.autograd.grad(value, [*self.actor_parameters, *self.critic_parameters])
         count = len(self.actor_parameters)
         return Slope(value.detach(), gradient[:count], gradient[count:])
-
-    @torch.no_grad()
-    def move(self, descent: Sequence[Tensor], ascent: Sequence[Tensor]) -> None:
-        """phi <- phi - l_c g_d and theta_i <- theta_i + l_i p_i, all at once."""
-        dtype = self.critic_parameters[0].dtype
-        down, up = self.rates.critic.to(dtype), self.rates.actors.to(dtype)
-        for parameter, each in zip(self.critic_parameters, descent, strict=True):
-            parameter.addcmul_(each, down, value=-1)
-        for parameter, each in zip(self.actor_parameters, ascent, strict=True):
-            parameter.addcmul_(each, up.view(-1, *[1] * (each.dim() - 1)))
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "rates": self.rates.state_dict()}

@@ -128,19 +128,13 @@ class MADDPGLearner(Learner):
         """Where a method turns l_a, the critic being what `ascent` climbs; what to log about it."""
         return {}
 
-    @torch.no_grad()
     def descend(self, gradient: Sequence[Tensor]) -> None:
-        """phi <- phi - l_c g_d."""
-        rate = self.rates.critic.to(gradient[0].dtype)
-        for parameter, each in zip(self.critic_parameters, gradient, strict=True):
-            parameter.addcmul_(each, rate, value=-1)
+        """The critic's step."""
+        self.rates.descend(self.critic_parameters, gradient)
 
-    @torch.no_grad()
     def ascend(self, gradient: Sequence[Tensor]) -> None:
-        """theta_i <- theta_i + l_i g_i for all actors i at once."""
-        rates = self.rates.actors.to(gradient[0].dtype).view(-1, 1, 1)
-        for parameter, each in zip(self.actor_parameters, gradient, strict=True):
-            parameter.addcmul_(each, rates)
+        """The actors' step."""
+        self.rates.ascend(self.actor_parameters, gradient)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "rates": self.rates.state_dict()}

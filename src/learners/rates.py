@@ -1,5 +1,6 @@
 """The learning rates of a critic and of N actors: fixed, or AdaMa's."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -21,6 +22,20 @@ class Rates:
         self.critic = torch.tensor(critic, dtype=torch.float64, device=device)
         self.actor_norm = torch.tensor(actor_norm, dtype=torch.float64, device=device)
         self.actors = (self.actor_norm / n_agents**0.5).repeat(n_agents)
+
+    @torch.no_grad()
+    def descend(self, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
+        """phi <- phi - l_c g for the critic's parameters."""
+        rate = self.critic.to(gradient[0].dtype)
+        for parameter, each in zip(parameters, gradient, strict=True):
+            parameter.addcmul_(each, rate, value=-1)
+
+    @torch.no_grad()
+    def ascend(self, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
+        """theta_i <- theta_i + l_i g_i for all actors i at once; parameters are stacked, [N, ...]."""
+        rates = self.actors.to(gradient[0].dtype)
+        for parameter, each in zip(parameters, gradient, strict=True):
+            parameter.addcmul_(each, rates.view(-1, *[1] * (each.dim() - 1)))
 
     def metrics(self) -> Metrics:
         own = {f"actor_lr_agent_{i}": rate for i, rate in enumerate(self.actors.unbind())}
