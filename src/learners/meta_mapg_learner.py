@@ -1,7 +1,7 @@
 """Meta-MAPG: a first policy that anticipates how it and its peers will learn."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -34,7 +34,10 @@ class MetaMAPGLearnerSettings(MetaLearnerSettings):
     outer_terms: OuterTerms = Field(
         description="log-probabilities that meet an advantage: of all stages so far (the paper), or the last's"
     )
-    gae_lambda: float = Field(ge=0, le=1, description="lambda of the advantages of the outer objective")
+    outer_baseline: Literal["value", "linear"] = Field(
+        description="what outer advantages are over: a value network by GAE (the paper), or the inner updates' baseline"
+    )
+    gae_lambda: float = Field(ge=0, le=1, description="lambda of the value network's advantages")
     entropy_weight: float = Field(ge=0, description="weight of the first policy's entropy")
     outer_lr: float = Field(gt=0, description="learning rate of the first policy and of the inner step sizes")
     outer_critic_lr: float = Field(gt=0, description="learning rate of the value network")
@@ -48,6 +51,14 @@ class MetaMAPGLearnerSettings(MetaLearnerSettings):
             raise ValueError(
                 "peer_learning=True needs dice_nodes=all: with dice_nodes=own the peers' updates do not depend on the "
                 "agent's parameters, and the peer term would be a constant"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def a_linear_baseline_is_fitted(self) -> Self:
+        if self.outer_baseline == "linear" and self.inner_baseline == "none":
+            raise ValueError(
+                "outer_baseline=linear takes the inner updates' baseline: it needs inner_baseline=linear"
             )
         return self
 
@@ -75,8 +86,10 @@ class MetaMAPGLearner(SampledLearner):
     ) -> None:
         super().__init__(settings, game=game, steps=steps, device=device, seed=seed)
         self.value = LSTMNetwork(game.n_states, 1, settings.rnn_hidden_dim)
-        fresh = self.value.initial(generator(seed, "value"))
-        self.critic = {name: each.to(device) for name, each in fresh.items()}
+        self.critic: Params = {}  # the value network's parameters
+        if settings.outer_baseline == "value":
+            fresh = self.value.initial(generator(seed, "value"))
+            self.critic = {name: each.to(device) for name, each in fresh.items()}
         self.order = generator(seed, "conflicts")
 
         def optimiser(parameters: Sequence[Tensor], lr: float) -> torch.optim.Adam:
@@ -85,8 +98,9 @@ class MetaMAPGLearner(SampledLearner):
         self.optimisers = {
             "actor": optimiser([*self.first.values()], settings.outer_lr),
             "rates": optimiser([self.rates], settings.outer_lr),
-            "critic": optimiser([*self.critic.values()], settings.outer_critic_lr),
         }
+        if self.critic:
+            self.optimisers["critic"] = optimiser([*self.critic.values()], settings.outer_critic_lr)
 
     def update(self, peers: Tensor) -> Metrics:
         uniform = self.draw(len(peers), self.draws)
@@ -109,7 +123,10 @@ class MetaMAPGLearner(SampledLearner):
         critic = {name: spread(each, len(peers)) for name, each in self.critic.items()}
         settings = self.settings
         stages = self.chain(start, rates, uniform)
-        advantages, errors = self.judge(stages[1:], critic)
+        if critic:
+            advantages, errors = self.judge(stages[1:], critic)
+        else:
+            advantages = [stage.returns[:, 0] - stage.baseline[:, 0] for stage in stages[1:]]
         objective = meta_objective(
             stages,
             advantages,
@@ -119,10 +136,11 @@ class MetaMAPGLearner(SampledLearner):
             entropy_weight=settings.entropy_weight,
         )
         found = torch.autograd.grad(objective.sum(), [*start[0].values(), rates[0]])
-        by_critic = torch.autograd.grad(-errors.sum(), list(critic.values()))
-        gradients = {"actor": rows(found[:-1]), "rates": rows(found[-1:]), "critic": rows(by_critic)}
-        entropy = stages[0].entropy(0).mean(dim=(1, 2))
-        metrics = {"meta_loss": -objective, "value_loss": errors, "entropy": entropy}
+        gradients = {"actor": rows(found[:-1]), "rates": rows(found[-1:])}
+        metrics = {"meta_loss": -objective, "entropy": stages[0].entropy(0).mean(dim=(1, 2))}
+        if critic:
+            gradients["critic"] = rows(torch.autograd.grad(-errors.sum(), list(critic.values())))
+            metrics["value_loss"] = errors
         return gradients, scores_of(stages), {name: each.detach() for name, each in metrics.items()}
 
     def chain(self, start: Policies, rates: list[Tensor], uniform: Tensor) -> list[SampledStage]:
@@ -137,18 +155,22 @@ class MetaMAPGLearner(SampledLearner):
             own=settings.own_learning,
         )
 
-    def judge(self, stages: Sequence[SampledStage], critic: Params) -> tuple[list[Tensor], Tensor]:
+    def judge(self, stages: Sequence[SampledStage], critic: Params) -> tuple[Sequence[Tensor], Tensor]:
         """Agent 0's advantages at each stage, [C, K, T], and the value's squared errors, [C].
 
-        V is blind to the place in the chain and learns from phi_1 on, as in the authors' code.
+        V is blind to the place in the chain and learns from phi_1 on, as in the authors' code; so all stages are valued
+        as one batch of matches.
         """
-        advantages, errors = [], []
-        for stage in stages:
-            value = self.value.outputs(critic, stage.matches.states)[:, :, 0].transpose(1, 2)
-            reward, returns = stage.matches.reward[..., 0], stage.returns[:, 0]
-            advantages.append(gae(reward, value.detach(), self.settings.gamma, self.settings.gae_lambda))
-            errors.append((value - returns).square().mean(dim=(1, 2)))
-        return advantages, torch.stack(errors).sum(dim=0) / (len(stages) + 1)
+
+        def together(of_stages: Iterable[Tensor]) -> Tensor:
+            return torch.cat([*of_stages], dim=1)  # [C, L K, T]
+
+        value = self.value.outputs(critic, together(stage.matches.states for stage in stages))
+        value = value[:, :, 0].transpose(1, 2)
+        reward = together(stage.matches.reward[..., 0] for stage in stages)
+        advantages = gae(reward, value.detach(), self.settings.gamma, self.settings.gae_lambda)
+        errors = (value - together(stage.returns[:, 0] for stage in stages)).square().mean(dim=(1, 2))
+        return advantages.chunk(len(stages), dim=1), errors * len(stages) / (len(stages) + 1)
 
     def state_dict(self) -> dict[str, Any]:
         return {

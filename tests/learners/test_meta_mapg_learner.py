@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from src.chains.matches import play_matches
+from src.chains.surrogate import meta_objective
 from src.components.gradients import clip_rows, pcgrad
 from src.components.personas import draw_population
 from src.components.returns import discounted_returns
 from src.components.seeding import generator
 from src.configuration.plan import Sources, make_plan
 from src.envs.repeated_games import prisoners_dilemma
+from src.errors import UserError
 from src.learners.meta_mapg_learner import MetaMAPGLearner, rows, step
 
 STEPS = 5
@@ -76,6 +78,39 @@ def test_advantages_are_those_of_a_critic_that_is_a_constant():
     returns = discounted_returns(matches.reward[..., 0], 0.96)
     torch.testing.assert_close(advantage, returns - 0.25)
     torch.testing.assert_close(errors, (returns - 0.25).square().mean(dim=(1, 2)) / 2)
+
+
+def test_every_stage_is_valued_by_itself():
+    """All stages go through the value network as one batch: none may get another's advantages."""
+    learner = make(trajectories=3)
+    start, uniform = learner.start(peers(2)), learner.draw(2, generator(2, "matches"))
+    stages = [learner.sampling().play(start, uniform[:, place]) for place in range(3)]
+    critic = {name: each.expand(2, *each.shape) for name, each in learner.critic.items()}
+    together, errors = learner.judge(stages, critic)
+    alone = [learner.judge([stage], critic) for stage in stages]
+    for advantage, ((expected,), _) in zip(together, alone, strict=True):
+        torch.testing.assert_close(advantage, expected)
+    torch.testing.assert_close(errors * 4, sum(2 * each for _, each in alone))
+
+
+def test_the_linear_baseline_serves_the_outer_advantages_too():
+    """Then there is no critic, and the gradient is that of the objective with R - b."""
+    learner = make(outer_baseline="linear", trajectories=4, meta_policy="table")
+    uniform = learner.draw(2, generator(2, "matches"))
+    found = learner.gradients(peers(2), uniform)[0]
+    assert set(found) == {"actor", "rates"}
+    start, rates = learner.start(peers(2)), learner.inner_rates(2)
+    stages = learner.chain(start, rates, uniform)
+    advantages = [stage.returns[:, 0] - stage.baseline[:, 0] for stage in stages[1:]]
+    objective = meta_objective(stages, advantages, own=True, peer=True, terms="all", entropy_weight=0.5)
+    (expected,) = torch.autograd.grad(objective.sum(), [start[0]["logits"]])
+    torch.testing.assert_close(found["actor"], expected.flatten(1))
+    assert "value_loss" not in learner.update(peers(2))
+
+
+def test_no_outer_baseline_without_an_inner_one():
+    with pytest.raises(UserError, match="inner_baseline=linear"):
+        make(outer_baseline="linear", inner_baseline="none")
 
 
 def test_with_peers_that_do_not_learn_the_two_methods_take_the_same_step():
