@@ -66,6 +66,19 @@ def _steps_backwards(*sequences: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(reversed(each.unbind(1)) for each in sequences), strict=True)
 
 
+def _block(sequence: Tensor) -> int:
+    """Steps that are worked off together where none needs the one before.
+
+    On a CPU it is one, so that all that belongs to a step is done while it is in the cache. On a GPU it is all of them:
+    each operation is a launch, and launches are what the sequence takes its time for.
+    """
+    return sequence.shape[1] if sequence.is_cuda else 1
+
+
+def _blocks(*sequences: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    return zip(*(each.split(_block(sequences[0]), dim=1) for each in sequences), strict=True)
+
+
 def _gates(sequence: Tensor) -> tuple[Tensor, ...]:
     """Views of i, f, g and o: [C, T, 4H, K] -> four of [C, T, H, K]. Cut once: a view costs as much as its use."""
     return sequence.chunk(4, dim=2)
@@ -81,6 +94,11 @@ def _with_before(values: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(values[:, :1]), values[:, :-1]], dim=1)
 
 
+def _one_longer(sequence: Tensor) -> Tensor:
+    """Zeros with room for one step more: [C, T, ...] -> [C, T + 1, ...]."""
+    return torch.cat([torch.zeros_like(sequence), torch.zeros_like(sequence[:, :1])], dim=1)
+
+
 class _Factors(NamedTuple):
     """The sequence's local derivatives, step by step."""
 
@@ -91,7 +109,7 @@ class _Factors(NamedTuple):
 def _factors(trace: Trace) -> _Factors:
     entering, cell = torch.empty_like(trace.gates), torch.empty_like(trace.cells)
     sequences = (trace.squashed, trace.memories, _with_before(trace.cells), cell, trace.gates, entering)
-    for tanh, memory, earlier, out, gates, into, i, _, g, o, by_i, by_f, by_g, by_o in _steps(
+    for tanh, memory, earlier, out, gates, into, i, _, g, o, by_i, by_f, by_g, by_o in _blocks(
         *sequences, *_gates(trace.gates), *_gates(entering)
     ):
         torch.addcmul(gates, gates, gates, value=-1, out=into)  # the slope of a sigmoid
@@ -146,58 +164,55 @@ class _Tangent(NamedTuple):
 def _push_forward(
     trace: Trace, adjoint: _Adjoint, weight: Tensor, inputs_move: Tensor, weight_move: Tensor
 ) -> _Tangent:
-    """Forwards along a direction of the inputs, [C, T, 4H, K], and of the weights, [C, 4H, H]."""
-    moved = _Tangent(
-        *(torch.empty_like(each) for each in (trace.memories, trace.gates)), torch.zeros_like(trace.cells)
+    """Forwards along a direction of the inputs, [C, T, 4H, K], and of the weights, [C, 4H, H].
+
+    In each block of steps first what the next step needs, then what hangs on it: the moves of the local derivatives.
+    """
+    memories, bends = torch.empty_like(trace.memories), torch.empty_like(trace.gates)
+    reached = _one_longer(trace.cells)  # what reaches c_t stands at t + 1: it is found at two steps
+    block = _block(trace.gates)
+    slopes, moves, turns = (torch.empty_like(trace.gates[:, :block]) for _ in range(3))
+    s_tanh, d_tanh, scratch = (torch.empty_like(trace.cells[:, :block]) for _ in range(3))
+    cell_moves = _one_longer(s_tanh)
+    entering, memory_move = torch.empty_like(trace.gates[:, 0]), torch.zeros_like(trace.cells[:, 0])
+    (s_i, s_f, s_g, s_o), (d_i, d_f, d_g, d_o) = _gates(slopes), _gates(moves)
+    r_i, r_f, _, r_o = _gates(turns)
+    one = torch.ones_like(s_i[:1, :1, :1, :1])
+
+    i, f, g, o = _gates(trace.gates)
+    before = _with_before(trace.cells)
+    steps = _steps(trace.squashed, _with_before(trace.memories), inputs_move, memories, i, f, g, o, before)
+    within = [*_steps(slopes, moves, *_gates(moves), s_tanh, d_tanh, cell_moves[:, :-1], cell_moves[:, 1:])]
+    blocks = _blocks(
+        *(trace.squashed, trace.memories, trace.gates, i, g, before),
+        *(adjoint.cells, adjoint.cells.unsqueeze(2), adjoint.memories),
+        *(*_gates(bends), _into_cell(bends), reached[:, 1:], reached[:, :-1]),
     )
-    entering, slopes, moves, turns = (torch.empty_like(trace.gates[:, 0]) for _ in range(4))
-    s_i, s_f, s_g, s_o = slopes.chunk(4, dim=1)
-    d_i, d_f, d_g, d_o = moves.chunk(4, dim=1)
-    r_i, r_f, _, r_o = turns.chunk(4, dim=1)
-    memory_move, cell_move, cell_move_before, reached_before = (torch.zeros_like(s_i) for _ in range(4))
-    s_tanh, d_tanh, scratch = (torch.empty_like(s_i) for _ in range(3))
-    one = s_i.new_tensor(1.0)
-    sequences = (
-        *(trace.squashed, trace.memories, _with_before(trace.cells), _with_before(trace.memories)),
-        *(inputs_move, adjoint.cells, adjoint.cells.unsqueeze(2), adjoint.memories),
-        *(moved.memories, moved.cells, trace.gates),
-    )
-    parts = (*_gates(trace.gates), *_gates(moved.entering), _into_cell(moved.entering))
-    for (
-        tanh,
-        memory,
-        earlier,
-        memory_earlier,
-        move,
-        to_cell,
-        to_cells,
-        to_memory,
-        out,
-        reached,
-        *rest,
-    ) in _steps(*sequences, *parts):
-        gates, i, f, g, o, b_i, b_f, b_g, b_o, bent = rest
-        torch.baddbmm(move, weight, memory_move, out=entering).baddbmm_(weight_move, memory_earlier)
+    for tanh, memory, gates, i, g, earlier, to_cell, to_cells, to_memory, *into in blocks:
+        b_i, b_f, b_g, b_o, bent, reached_now, reached_before = into
         torch.addcmul(gates, gates, gates, value=-1, out=slopes)
         torch.addcmul(one, g, g, value=-1, out=s_g)
-        torch.mul(slopes, entering, out=moves)
-        cell_move_before, cell_move = cell_move, cell_move_before
-        torch.mul(f, cell_move_before, out=cell_move)
-        cell_move.addcmul_(d_i, g).addcmul_(d_f, earlier).addcmul_(d_g, i)
         torch.addcmul(one, tanh, tanh, value=-1, out=s_tanh)
-        torch.mul(s_tanh, cell_move, out=d_tanh)
-        memory_move = torch.mul(d_o, tanh, out=out).addcmul_(o, d_tanh)
+        for scratches, parts in zip(within, steps, strict=False):  # this block's; the rest stays for the next
+            slope, move, m_i, m_f, m_g, m_o, slope_tanh, move_tanh, cell_move_before, cell_move = scratches
+            squashed, memory_before, given, out, at_i, at_f, at_g, at_o, cell_before = parts
+            torch.baddbmm(given, weight, memory_move, out=entering).baddbmm_(weight_move, memory_before)
+            torch.mul(slope, entering, out=move)
+            torch.mul(at_f, cell_move_before, out=cell_move)
+            cell_move.addcmul_(m_i, at_g).addcmul_(m_f, cell_before).addcmul_(m_g, at_i)
+            torch.mul(slope_tanh, cell_move, out=move_tanh)
+            memory_move = torch.mul(m_o, squashed, out=out).addcmul_(at_o, move_tanh)
 
         torch.addcmul(moves, gates, moves, value=-2, out=turns)
         torch.mul(d_g, s_i, out=b_i).addcmul_(g, r_i)
-        torch.mul(cell_move_before, s_f, out=b_f).addcmul_(earlier, r_f)
+        torch.mul(cell_moves[:, :-1], s_f, out=b_f).addcmul_(earlier, r_f)
         torch.mul(d_i, s_g, out=b_g).addcmul_(torch.mul(i, g, out=scratch), d_g, value=-2)
         torch.mul(d_tanh, s_o, out=b_o).addcmul_(tanh, r_o).mul_(to_memory)
         bent.mul_(to_cells)
-        torch.mul(d_o, s_tanh, out=reached).addcmul_(memory, d_tanh, value=-2).mul_(to_memory)
+        torch.mul(d_o, s_tanh, out=reached_now).addcmul_(memory, d_tanh, value=-2).mul_(to_memory)
         reached_before.addcmul_(to_cell, d_f)
-        reached_before = reached
-    return moved
+        cell_moves[:, 0] = cell_moves[:, -1]
+    return _Tangent(memories, bends, reached[:, 1:])
 
 
 def _pull_back_along(

@@ -47,6 +47,19 @@ def test_both_derivatives_are_those_of_autograd_step_by_step():
         torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-11)
 
 
+def test_steps_in_blocks_as_on_a_gpu_come_to_the_same(monkeypatch):
+    found = []
+    for block in (1, 20):
+        monkeypatch.setattr("src.modules.lstm._block", lambda sequence, block=block: block)
+        inputs, weight = sizes(steps=20)
+        first = torch.autograd.grad(
+            (lstm_sequence(inputs, weight) ** 3).sum(), (inputs, weight), create_graph=True
+        )
+        found.append([*first, *torch.autograd.grad(sum((each**2).sum() for each in first), (inputs, weight))])
+    for one_by_one, together in zip(*found, strict=True):
+        torch.testing.assert_close(one_by_one, together, rtol=1e-12, atol=1e-12)
+
+
 def test_a_third_derivative_is_refused():
     inputs, weight = sizes(steps=2, size=1)
     (first,) = torch.autograd.grad(lstm_sequence(inputs, weight).sum(), weight, create_graph=True)
