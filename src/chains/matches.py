@@ -25,6 +25,12 @@ class Matches(NamedTuple):
         """Every agent's mean reward per step, [C, N]."""
         return self.reward.mean(dim=(1, 2))
 
+    def action_shares(self, n_actions: int) -> Tensor:
+        """How often every agent took each of its actions, [C, N, A]; sums to 1 over the last."""
+        return torch.stack(
+            [(self.actions == action).float().mean(dim=(1, 2)) for action in range(n_actions)], dim=-1
+        )
+
 
 def play_matches(
     game: RepeatedGame, policies: Sequence[Policy], params: Policies, uniform: Tensor

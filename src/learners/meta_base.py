@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -40,6 +40,13 @@ class MetaLearnerSettings(ChainSettings):
     )
 
 
+class Adaptation(NamedTuple):
+    """What chains from the first policy came to, joint policy by joint policy."""
+
+    scores: Tensor  # [C, L+1, N] every agent's mean reward per step
+    action_shares: Tensor  # [C, L+1, N, A] how much of its time it took each action
+
+
 class ChainLearner(ABC):
     """The agent that is put among learning peers; how it learns from that is the method's."""
 
@@ -67,8 +74,8 @@ class ChainLearner(ABC):
         """Learn from one chain with each of these first policies of the peers, [C, N-1, S, A] logits."""
 
     @abstractmethod
-    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
-        """Every agent's mean reward per step at phi_0 .. phi_L, [C, L+1, N], from the first policy. Learns nothing.
+    def adapt(self, peers: Tensor, draws: torch.Generator) -> Adaptation:
+        """Chains from the first policy with each of these first policies of the peers. Learns nothing.
 
         `draws`, a CPU generator, decides all that is random.
         """
@@ -164,13 +171,15 @@ class SampledLearner(ChainLearner):
         """The same rows of each, `chains_at_once` at a time."""
         return zip(*(each.split(self.settings.chains_at_once) for each in tensors), strict=True)
 
-    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
-        scores = [self.play(few, uniform) for few, uniform in self.few(peers, self.draw(len(peers), draws))]
-        return torch.cat(scores)
+    def adapt(self, peers: Tensor, draws: torch.Generator) -> Adaptation:
+        parts = [self.play(few, uniform) for few, uniform in self.few(peers, self.draw(len(peers), draws))]
+        return Adaptation(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
-    def play(self, peers: Tensor, uniform: Tensor) -> Tensor:
-        """Chains without a graph: [C, N-1, S, A] and [C, L+1, M, T, N] -> scores [C, L+1, N]."""
-        return scores_of(self.unroll_plainly(peers, uniform))
+    def play(self, peers: Tensor, uniform: Tensor) -> Adaptation:
+        """Chains without a graph, from [C, N-1, S, A] and [C, L+1, M, T, N]."""
+        stages = self.unroll_plainly(peers, uniform)
+        shares = [stage.matches.action_shares(self.game.n_actions) for stage in stages]
+        return Adaptation(scores_of(stages), torch.stack(shares, dim=1))
 
     def unroll_plainly(self, peers: Tensor, uniform: Tensor) -> list[SampledStage]:
         """The stages of chains in which nothing is differentiated but each update by itself."""

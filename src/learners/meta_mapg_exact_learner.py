@@ -6,13 +6,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.chains.exact import ExactPlay, ExactStage, mean_reward
+from src.chains.exact import ExactPlay, ExactStage, action_shares, mean_reward
 from src.chains.unroll import Nodes, unroll
 from src.components.averages import Metrics
 from src.components.seeding import generator
 from src.envs.repeated_games import RepeatedGame
 from src.learners.base import load_optimiser
-from src.learners.meta_base import ChainLearner, ChainSettings, chain_metrics
+from src.learners.meta_base import Adaptation, ChainLearner, ChainSettings, chain_metrics
 from src.modules.policies.table import TablePolicy
 
 
@@ -66,10 +66,12 @@ class MetaMAPGExactLearner(ChainLearner):
         metrics = chain_metrics(self._scores(stages)) | {"meta_loss": -objective.mean().detach()}
         return metrics | {f"inner_lr_{place}": rate.clone() for place, rate in enumerate(self.rates)}
 
-    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
+    def adapt(self, peers: Tensor, draws: torch.Generator) -> Adaptation:
         play = ExactPlay(self.game, self.settings.gamma, "own")
-        rates = self.inner_rates(len(peers))
-        return self._scores(unroll(play, self.start(peers), rates, differentiate=False))
+        stages = unroll(play, self.start(peers), self.inner_rates(len(peers)), differentiate=False)
+        with torch.no_grad():
+            shares = [action_shares(self.game, stage.logits, self.steps) for stage in stages]
+        return Adaptation(self._scores(stages), torch.stack(shares, dim=1))
 
     def _scores(self, stages: list[ExactStage]) -> Tensor:
         """Mean rewards per step, [C, L+1, N]."""

@@ -12,7 +12,7 @@ from src.components.personas import SPLITS, Personas, draw_population
 from src.components.seeding import generator
 from src.configuration.plan import Plan
 from src.envs.repeated_games import RepeatedGame, RepeatedGames
-from src.learners.meta_base import ChainLearner
+from src.learners.meta_base import Adaptation, ChainLearner
 from src.settings import Settings
 from src.trainers.base import Trainer, Watch
 
@@ -103,7 +103,7 @@ class MetaLearningTrainer(Trainer):
 
     def validate(self) -> None:
         """Meet every persona of the validation split; keep the model if it is the best so far."""
-        scores = self._meet("validation")
+        scores = self._meet("validation").scores
         score = float(scores[:, 1:, 0].sum(dim=1).mean())
         self.learner.consider(score)
         self.validation = {
@@ -115,12 +115,13 @@ class MetaLearningTrainer(Trainer):
     def evaluate(self, watch: Watch = None) -> dict[str, float]:
         """Meta-testing: the model that validation chose meets every persona of the test split."""
         with self.learner.as_chosen():
-            scores = self._meet("test").cpu()
+            scores, shares = (each.cpu() for each in self._meet("test"))
         temperament = self.population["test"].temperament
         metrics = _summary(scores)
         if self.game.n_agents == 2:
             by_name = {
                 name: _summary(scores[temperament == index], f"_{name}")
+                | _actions(shares[temperament == index], self.game.actions, f"_{name}")
                 for index, name in enumerate(self.game.temperaments)
             }
             metrics["auc_sum"] = sum(each[f"auc_{name}"] for name, each in by_name.items())
@@ -128,8 +129,8 @@ class MetaLearningTrainer(Trainer):
                 metrics |= each
         return {f"test_{name}": value for name, value in metrics.items()}
 
-    def _meet(self, split: str) -> Tensor:
-        """Scores [P, L+1, N] of chains with every persona of a split; further peers are drawn from the same split."""
+    def _meet(self, split: str) -> Adaptation:
+        """Chains with each of P personas of a split; further peers are drawn from the same split."""
         personas, draws = self.population[split], generator(self.seed, f"meet/{split}")
         others = torch.randint(len(personas), (len(personas), self.game.n_agents - 2), generator=draws)
         first = torch.arange(len(personas)).unsqueeze(1)
@@ -177,3 +178,13 @@ def _summary(scores: Tensor, of: str = "") -> dict[str, float]:
         metrics[f"reward_phi_{place}"] = float(rewards[0])
         metrics[f"peer_reward_phi_{place}"] = float(rewards[1:].mean())
     return {f"{name}{of}": value for name, value in metrics.items()}
+
+
+def _actions(shares: Tensor, names: tuple[str, ...], of: str) -> dict[str, float]:
+    """How often the agent and its peers took each action at phi_0 .. phi_L, from [P, L+1, N, A]."""
+    metrics = {}
+    for place, each in enumerate(shares.double().mean(dim=0)):  # [N, A]
+        for name, own, peer in zip(names, each[0], each[1:].mean(dim=0), strict=True):
+            metrics[f"action_{name}_phi_{place}{of}"] = float(own)
+            metrics[f"peer_action_{name}_phi_{place}{of}"] = float(peer)
+    return metrics
