@@ -27,9 +27,10 @@ class Matches(NamedTuple):
 
     def action_shares(self, n_actions: int) -> Tensor:
         """How often every agent took each of its actions, [C, N, A]; sums to 1 over the last."""
-        return torch.stack(
-            [(self.actions == action).float().mean(dim=(1, 2)) for action in range(n_actions)], dim=-1
-        )
+        shares = self.reward.new_zeros(len(self.reward), self.reward.shape[-1], n_actions)
+        for action in range(n_actions):
+            shares[..., action] = (self.actions == action).to(shares.dtype).mean(dim=(1, 2))
+        return shares
 
 
 def play_matches(
