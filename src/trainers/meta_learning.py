@@ -13,6 +13,7 @@ from src.components.seeding import generator
 from src.configuration.plan import Plan
 from src.envs.repeated_games import RepeatedGame, RepeatedGames
 from src.learners.meta_base import ChainLearner
+from src.modules.policies import Params
 from src.settings import Settings
 from src.trainers.base import Trainer, Watch
 
@@ -94,7 +95,7 @@ class MetaLearningTrainer(Trainer):
         """One update, and the validation that may be due."""
         train, chains = self.population["train"], self.settings.chains
         chosen = torch.randint(len(train), (chains, self.game.n_agents - 1), generator=self.draws)
-        self.averages.add(self.learner.update(self._logits(train, chosen)))
+        self.averages.add(self.learner.update(self._first(train, chosen)))
         matches = chains * self.learner.matches_per_chain
         self.episode += matches
         self.t_env += matches * self.learner.steps
@@ -133,11 +134,11 @@ class MetaLearningTrainer(Trainer):
         personas, draws = self.population[split], generator(self.seed, f"meet/{split}")
         others = torch.randint(len(personas), (len(personas), self.game.n_agents - 2), generator=draws)
         first = torch.arange(len(personas)).unsqueeze(1)
-        return self.learner.adapt(self._logits(personas, torch.cat([first, others], dim=1)), draws)
+        return self.learner.adapt(self._first(personas, torch.cat([first, others], dim=1)), draws)
 
-    def _logits(self, personas: Personas, index: Tensor) -> Tensor:
-        """The peers' first policies, [C, N-1, S, A]."""
-        return personas.logits[index].to(self.device)
+    def _first(self, personas: Personas, index: Tensor) -> Params:
+        """The peers' first policies, [C, N-1, ...]."""
+        return {name: each.to(self.device) for name, each in personas.among(index).items()}
 
     def metrics(self) -> dict[str, float]:
         return {**self.averages.flush(), **self.validation}
