@@ -24,7 +24,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 STROKES = ("-", "--", ":", "-.")
 SUFFIXES = (".png", ".svg", ".pdf")
 WIDEST = 4  # panels in a row
-NOTES = 8  # lines of small print, more where they are short; the terminal has them all
+NOTES = 12  # lines of small print, more where they are short; the terminal has them all
 NOTES_WIDTH = 5.0  # inches of a line from which on it is not short
 LETTERS = 18  # of small print in an inch
 LEGEND_LINE = 4  # letters as wide as the line of an entry
@@ -251,6 +251,7 @@ def _explain(
     legends = [axes.get_legend_handles_labels() for axes in grid]
     longest = max(legends, key=lambda legend: len(legend[1]))
     every = {entry: handle for legend in legends for handle, entry in zip(*legend, strict=True)}
+    every = {entry: handle for entry, handle in every.items() if f"{entry}*" not in every}
     if len(every) > len(longest[1]) and not any(panel.counted for panel in panels):
         longest = (list(every.values()), list(every))
     if (len(grid) > 1 or panels[0].ticks) and len(every) == len(longest[1]):

@@ -26,6 +26,10 @@ FIGURES: dict[str, tuple[str, str]] = {
     "meta_mapg-4a": ("src.analysis.papers.meta_mapg:modelling", "AUC with opponent modelling"),
     "meta_mapg-4b": ("src.analysis.papers.meta_mapg:players", "AUC with 3 and 4 agents"),
     "meta_mapg-4c": ("src.analysis.papers.meta_mapg:ablation", "own learning and peer learning left out"),
+    "meta_mapg-7": (
+        "src.analysis.papers.meta_mapg_peers:teammates",
+        "the teammates of HalfCheetah, by their splits",
+    ),
     "meta_mapg-8": (
         "src.analysis.papers.meta_mapg_example:paths",
         "learning paths in example 1; needs no runs",
@@ -50,7 +54,7 @@ CLAIMS: dict[str, tuple[str, str]] = {
     "adama": ("src.analysis.papers.adama_claims:statements", "nine statements about figures 3 to 7"),
     "meta_mapg": (
         "src.analysis.papers.meta_mapg_claims:statements",
-        "what it says of figures 2 to 4 and 9 to 16",
+        "eighteen statements about figures 2 to 4 and 9 to 16",
     ),
 }
 

@@ -27,13 +27,10 @@ from src.analysis.papers.adama import (
     wanted_scales,
 )
 from src.analysis.papers.evidence import (
-    FALSE,
-    TRUE,
     Claim,
     Estimate,
     Finding,
     Measure,
-    Values,
     best_of,
     common_length,
     difference,
@@ -43,6 +40,7 @@ from src.analysis.papers.evidence import (
     late,
     measured,
     sides,
+    similar,
     spread,
     whole,
 )
@@ -197,18 +195,7 @@ def _similar(desk: Desk, label: str) -> Finding:
     values = {m: measured(group, late(REWARD), until) for m, group in runs.items()}
     texts = sides({f"{scale_entry(m)}:": side for m, side in values.items()})
     row = _finding(f"{scenario(PREDATOR_PREY)}, {label}", texts, None, every, until)
-    if len(values) < 3 or any(len(side) < 2 for side in values.values()):
-        return row
-    apart, deviation = similarity(list(values.values()))
-    text = f"{apart:.3f} against {deviation:.3f}"
-    return Finding(row.where, texts, text, row.seeds, row.length, TRUE if apart <= deviation else FALSE)
-
-
-def similarity(groups: Sequence[Values]) -> tuple[float, float]:
-    """How far the means of groups lie apart, and the standard deviation within them (root of the mean variance)."""
-    numbers = [np.array(list(group.values())) for group in groups]
-    means = [group.mean() for group in numbers]
-    return float(max(means) - min(means)), float(np.mean([group.var(ddof=1) for group in numbers]) ** 0.5)
+    return similar(row, list(values.values())) if len(values) > 2 else row
 
 
 def _outside(desk: Desk, label: str) -> Finding:

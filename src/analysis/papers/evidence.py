@@ -1,7 +1,7 @@
 """What a paper says in words, held against recorded runs: one number per seed, their difference, and a verdict."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -120,6 +120,22 @@ def finding(
     if found is None:
         return Finding(where, text, "", _named({str(run.seed) for run in runs}), length, TOO_FEW)
     return Finding(where, text, found.text(), found.seeds, length, found.verdict)
+
+
+def similarity(groups: Sequence[Values]) -> tuple[float, float]:
+    """How far the means of groups lie apart, and the standard deviation within them (root of the mean variance)."""
+    numbers = [np.array(list(group.values())) for group in groups]
+    means = [group.mean() for group in numbers]
+    return float(max(means) - min(means)), float(np.mean([group.var(ddof=1) for group in numbers]) ** 0.5)
+
+
+def similar(row: Finding, groups: Sequence[Values]) -> Finding:
+    """`row` with a verdict: whether the means of groups lie no further apart than seeds do, two of each at least."""
+    if any(len(group) < 2 for group in groups):
+        return row
+    apart, deviation = similarity(groups)
+    verdict = TRUE if apart <= deviation else FALSE
+    return replace(row, difference=f"{apart:.3f} against {deviation:.3f}", verdict=verdict)
 
 
 def sides(values: Mapping[str, Values]) -> str:

@@ -15,22 +15,28 @@ from src.analysis.papers.evidence import (
     estimate,
     finding,
     sides,
+    similar,
 )
-from src.analysis.papers.meta_mapg import (
+from src.analysis.papers.meta_mapg_arms import (
     AUC,
+    CHEETAH,
     COMPARED,
     IPD,
+    LOLA,
     META_MAPG,
     META_PG,
     NO_OWN,
     OM,
     PLAYERS,
+    REINFORCE,
     RPS,
     SEEDS,
+    TITLES,
     TRAJECTORIES,
     Line,
     line,
     updates_of,
+    with_teammates,
 )
 from src.analysis.papers.sheets import Desk
 from src.analysis.runs import Run
@@ -46,7 +52,7 @@ COOPERATING = "with cooperating personas at meta-testing"
 
 
 def statements(desk: Desk) -> list[Claim]:
-    """All of them, in the order of the paper. HalfCheetah's are not among them."""
+    """All of them, in the order of the paper."""
     dilemma, contest = (
         {label: line(desk, label, world, SEEDS["2"]) for label in COMPARED} for world in (IPD, RPS)
     )
@@ -58,6 +64,7 @@ def statements(desk: Desk) -> list[Claim]:
         *_competition(contest),
         *_players(desk),
         _ablations(desk, contest),
+        *_cooperation(desk),
     ]
 
 
@@ -243,6 +250,38 @@ def _ablations(desk: Desk, contest: Mapping[str, Line]) -> Claim:
     )
 
 
+def _cooperation(desk: Desk) -> list[Claim]:
+    """Question 8."""
+    typed = with_teammates(desk.runs)
+    lines = {label: line(desk, label, CHEETAH, SEEDS["2d"], **typed) for label in COMPARED}
+    by_return = "the return of a match at meta-testing, mean over phi_0 .. phi_L"
+    learners = (META_MAPG, META_PG)
+    values = {label: _read(lines[label], mean_return) for label in learners}
+    row = _finding(TITLES[CHEETAH], values, None, {label: lines[label] for label in learners})
+    return [
+        Claim(
+            "17",
+            f"{META_MAPG} and {META_PG} get much the same (Fig. 2d)",
+            f"{by_return}: true if their means differ by no more than the standard deviation of seeds.",
+            [similar(row, list(values.values()))],
+        ),
+        Claim(
+            "18",
+            f"both get more than {LOLA} and {REINFORCE} (Fig. 2d)",
+            f"{by_return}: minus the best of {LOLA} and {REINFORCE}, which is named.",
+            [
+                _best(
+                    f"{TITLES[CHEETAH]}, {ours}",
+                    {label: lines[label] for label in (ours, LOLA, REINFORCE)},
+                    mean_return,
+                    ours,
+                )
+                for ours in learners
+            ],
+        ),
+    ]
+
+
 def last_of(metric: str) -> Reading:
     return lambda run: run.last(metric)
 
@@ -259,17 +298,21 @@ def decline(run: Run) -> float | None:
 
 
 def first_loss(run: Run) -> float | None:
-    gain = _mean_reward(run, range(FIRST))
+    gain = _mean(run, "test_reward", range(FIRST))
     return None if gain is None else -gain
 
 
 def late_gain(run: Run) -> float | None:
-    return _mean_reward(run, range(FIRST, run.config["chain_length"] + 1))
+    return _mean(run, "test_reward", range(FIRST, run.config["chain_length"] + 1))
 
 
-def _mean_reward(run: Run, places: Sequence[int]) -> float | None:
-    rewards = [run.last(f"test_reward_phi_{place}") for place in places]
-    return None if None in rewards else float(np.mean(rewards))
+def mean_return(run: Run) -> float | None:
+    return _mean(run, "test_return", range(run.config["chain_length"] + 1))
+
+
+def _mean(run: Run, metric: str, places: Sequence[int]) -> float | None:
+    values = [run.last(f"{metric}_phi_{place}") for place in places]
+    return None if None in values else float(np.mean(values))
 
 
 def _read(each: Line, reading: Reading) -> Values:
@@ -278,13 +321,13 @@ def _read(each: Line, reading: Reading) -> Values:
     return {seed: value for seed, value in values.items() if value is not None and np.isfinite(value)}
 
 
-def _best(where: str, lines: Mapping[str, Line], reading: Reading) -> Finding:
-    """Meta-MAPG against the best of the others; all of them must be there."""
+def _best(where: str, lines: Mapping[str, Line], reading: Reading, ours: str = META_MAPG) -> Finding:
+    """Ours against the best of the others; all of them must be there."""
     values = {label: _read(each, reading) for label, each in lines.items()}
-    best = best_of({label: side for label, side in values.items() if label != META_MAPG})
-    if best is None or not values[META_MAPG]:
+    best = best_of({label: side for label, side in values.items() if label != ours})
+    if best is None or not values[ours]:
         return _finding(where, values, None, lines)
-    return _finding(f"{where}, against {best}", values, difference(values[META_MAPG], values[best]), lines)
+    return _finding(f"{where}, against {best}", values, difference(values[ours], values[best]), lines)
 
 
 def _compared(where: str, lines: Mapping[str, Line]) -> Finding:

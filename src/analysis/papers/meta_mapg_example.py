@@ -4,7 +4,7 @@ import numpy as np
 
 from src.analysis.curves import Curve
 from src.analysis.figure import Panel
-from src.analysis.papers.meta_mapg import META_MAPG, META_PG
+from src.analysis.papers.meta_mapg_arms import META_MAPG, META_PG
 from src.analysis.papers.sheets import Sheet
 from src.chains.zero_sum import path
 

@@ -1,17 +1,23 @@
-"""Whom Meta-MAPG's agents meet: figures 3b and 3c, drawn again from the seeds of recorded runs."""
+"""Whom Meta-MAPG's agents meet: figures 3b, 3c and 7, drawn again from the seeds of recorded runs."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from src.analysis.curves import Curve
 from src.analysis.figure import Panel
-from src.analysis.papers.meta_mapg import GAMES, IPD, META_MAPG, arm
+from src.analysis.papers.arms import Arm
+from src.analysis.papers.meta_mapg import GAMES
+from src.analysis.papers.meta_mapg_arms import CHEETAH, IPD, META_MAPG, METHODS, arm
 from src.analysis.papers.sheets import Desk, Sheet
 from src.analysis.runs import Run
 from src.components.personas import SPLITS, Personas, draw_population
+from src.components.teammates import Teammates, split_teammates
 from src.configuration.task import task_name
 
+TEAMMATES = "cheetah_teammates"
+UNUSED = "not used"  # teammates of no split
 COOPERATE = 1  # the action whose probabilities are shown
 SAID = (
     "two principal components of each persona's probabilities of cooperating, P(C) in each of the 5 states, "
@@ -49,6 +55,46 @@ def personas(runs: Sequence[Run]) -> Sheet:
             f"the components hold {100 * explained[0]:.0f} % and {100 * explained[1]:.0f} % of the variance"
         )
     return desk.sheet(panels, "principal component 1", SAID, SPLITS)
+
+
+def teammates(runs: Sequence[Run]) -> Sheet:
+    """Figure 7: how well the teammates of each split ran to the left, over the iterations that made them."""
+    desk, panels = Desk(runs), []
+    run = desk.one("teammates", Arm(TEAMMATES, CHEETAH), "return_mean")
+    if run is not None:
+        updates, returns = run.series("return_mean", "updates")
+        iterations = updates - 1  # what was logged after an update was played before it
+        split, told = _splits(runs)
+        clouds = {}
+        for name in (*SPLITS, UNUSED):
+            mine = np.array([split.get(int(each), UNUSED) == name for each in iterations], dtype=bool)
+            if mine.any():
+                clouds[name] = Curve(
+                    (run,), iterations[mine], returns[mine], None, None, float(iterations[-1])
+                )
+        panels.append(
+            Panel(
+                "teammates of the 2-agent HalfCheetah", "return_mean", clouds, y_label="return to the left",
+                counted=False, form="dots",
+            )
+        )  # fmt: skip
+        desk.notes.append(f"seed {run.seed}, {run.updates} iterations; {told}")
+    said = "one run of pre-training; a dot is the mean return of the matches that an iteration played"
+    return desk.sheet(panels, "iteration", said, (*SPLITS, UNUSED))
+
+
+def _splits(runs: Sequence[Run]) -> tuple[dict[int, str], str]:
+    """Iteration to split, as the first run of meta-learning drew them, or else as one of seed 1 would; and which."""
+    published = {**arm(META_MAPG, CHEETAH).published, "seed": 1}
+    mine = [run.config for run in runs if run.env == CHEETAH and run.method in METHODS.values()]
+    config = min(mine, key=lambda each: each["seed"], default=published)
+    ranges = [tuple(config[key]) for key in ("teammates_range", "teammates_test_range")]
+    last = max(final for _, final in ranges)
+    everyone = Teammates({}, torch.arange(last + 1), torch.zeros(last + 1))
+    sizes = tuple(config[f"personas_{split}"] for split in SPLITS)
+    population = split_teammates(everyone, config["seed"], sizes, *ranges)
+    split = {int(each): name for name, some in population.items() for each in some.iteration}
+    return split, f"splits as meta-learning with seed {config['seed']} draws them"
 
 
 def redrawn(run: Run) -> dict[str, Personas]:

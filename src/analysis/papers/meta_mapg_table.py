@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from src.analysis.papers.evidence import difference, estimate
-from src.analysis.papers.meta_mapg import (
+from src.analysis.papers.meta_mapg_arms import (
     ALIKE,
     EXACT,
     IPD,

@@ -89,7 +89,7 @@ class Desk:
         alike: Mapping[str, str] | None = None,
     ) -> Sheet:
         """The figure that was put together."""
-        said = [*self.departures, *self.notes, *notes]
+        said = [*self.notes, *self.departures, *notes]
         return Sheet(
             panels, x_label, caption, entries, said, self.absent, self.remarks, self.missing, alike or {}
         )
@@ -134,9 +134,12 @@ class Desk:
     @property
     def departures(self) -> list[str]:
         """Whose configuration is not the files', and in what."""
+        worlds: dict[tuple[str, str], list[str]] = {}
+        for (where, told), labels in self._departing.items():
+            worlds.setdefault((", ".join(labels), told), []).append(where)
         return [
-            f"* {where}, {', '.join(labels)}: {told}, not as in src/config"
-            for (where, told), labels in self._departing.items()
+            f"* {' and '.join(where)}, {labels}: {told}, not as in src/config"
+            for (labels, told), where in worlds.items()
         ]
 
     @property

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from src.analysis.folders import FolderRun
-from src.analysis.papers.adama_claims import concentration, rises, similarity
+from src.analysis.papers.adama_claims import concentration, rises
 from src.analysis.papers.claims import HEADINGS
+from src.analysis.papers.evidence import similarity
 from src.cli import main
 
 WriteArm = Callable[..., FolderRun]

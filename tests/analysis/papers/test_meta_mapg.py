@@ -77,7 +77,7 @@ def test_other_experiments_of_the_same_method_are_not_in_it(
     panels, more = drawn[0]
     assert list(panels[0].curves["Meta-MAPG"].centre) == [1.0, 1.0]
     assert panels[0].marks == {"Meta-MAPG"}
-    assert more["notes"][0] == "* ipd, Meta-MAPG: chains=8, inner_objective=loaded, not as in src/config"
+    assert "* ipd, Meta-MAPG: chains=8, inner_objective=loaded, not as in src/config" in more["notes"]
     assert list(panels[2].curves) == ["Meta-PG (exact)"], "neither 3 agents nor the exact run as Meta-MAPG's"
     assert more["alike"]["Meta-PG (exact)"] == "Meta-PG"
     # without runs of the files' number of matches, another number departs like any other key
@@ -202,6 +202,47 @@ def test_principal_components_are_the_covariances_eigenvectors() -> None:
     assert np.allclose(principal_components(points[::-1])[0][::-1], found), "signs do not depend on the order"
 
 
+def test_figure_2d_is_the_return_among_the_teammates_of_one_run(
+    write_chains: WriteChains, results: Path, drawn: Drawn, capsys
+) -> None:
+    for seed, shift in ((1, 0.0), (2, 2.0)):
+        metrics = {f"test_return_phi_{place}": 10.0 * place + shift for place in range(3)} | {"test_auc": 0.0}
+        write_chains("meta_pg", "halfcheetah_dir", seed, metrics, teammates="results/pair")
+    assert main(["figure", "meta_mapg-2", str(results)]) == 0
+    ((panel,), more) = drawn[0]
+    assert panel.title == "(d) 2-agent HalfCheetah"
+    assert list(panel.curves["Meta-PG"].centre) == [1.0, 11.0, 21.0]
+    assert not panel.marks, "where teammates are from is no departure"
+    assert "HalfCheetah: Meta-PG: seeds 1,2, 500 updates" in more["notes"]
+    said = capsys.readouterr().out
+    assert "--env-config=halfcheetah_dir with seed=1..5 teammates=results/pair\n" in said
+
+
+def test_figure_7_is_what_teammates_ran_to_the_left(
+    write_run: Callable[..., FolderRun], write_chains: WriteChains, results: Path, drawn: Drawn
+) -> None:
+    whole = Sources.read("cheetah_teammates", "halfcheetah_dir", {}).merged()
+    points = [(updates, {"return_mean": 100.0 + updates}) for updates in range(1, 9)]
+    env_args = whole.pop("env_args")
+    write_run(
+        "cheetah_teammates", 3, points, config=whole | {"seed": 3}, env_args=env_args, updates_per_step=1.0
+    )
+    ranges = {"teammates_range": [1, 3], "teammates_test_range": [6, 7]}
+    sizes = {"personas_train": 2, "personas_validation": 1, "personas_test": 2}
+    write_chains("meta_mapg", "halfcheetah_dir", 4, {}, teammates="results/pair", **ranges, **sizes)
+    assert main(["figure", "meta_mapg-7", str(results)]) == 0
+    ((panel,), more) = drawn[0]
+    clouds = {label: list(curve.x) for label, curve in panel.curves.items()}
+    assert sorted(clouds["train"] + clouds["validation"]) == [1, 2, 3]
+    assert len(clouds["validation"]) == 1
+    assert clouds["test"] == [6, 7]
+    assert clouds["not used"] == [0, 4, 5]
+    assert list(panel.curves["test"].centre) == [107.0, 108.0], (
+        "iteration 6 is what was logged after update 7"
+    )
+    assert more["notes"] == ["seed 3, 8 iterations; splits as meta-learning with seed 4 draws them"]
+
+
 def test_figure_8_needs_no_runs(tmp_path: Path, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["figure", "meta_mapg-8"]) == 0
@@ -237,6 +278,7 @@ def test_every_figure_is_drawn(
         write_chains("meta_mapg", "rps", seed, chain_metrics([0.0, seed]), env_args={"n_agents": 3})
         write_chains("meta_mapg", "ipd", seed, {}, out_of_distribution=True)
         write_chains("meta_mapg_exact", "rps", seed, chain_metrics([0.0, seed]) | actions)
+        write_chains("cheetah_teammates", "halfcheetah_dir", seed, {"return_mean": 1.0}, updates=60)
     out = tmp_path / "figure.png"
     assert main(["figure", name, str(results), "--out", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")

@@ -106,6 +106,27 @@ def test_matches_distributions_models_players_and_ablations(
     assert [row["verdict"] for row in found["16"]] == ["true", "not true"]
 
 
+def test_halfcheetahs_two_learners_are_alike_and_above_the_others(
+    write_chains: WriteChains, judged: Callable[[], Rows]
+) -> None:
+    for seed, more in ((1, 0.0), (2, 4.0)):
+        for method, level in (
+            ("meta_mapg", 50.0),
+            ("meta_pg", 52.0),
+            ("reinforce", 10.0),
+            ("lola_dice", 20.0),
+        ):
+            returns = {f"test_return_phi_{place}": level + more + 3 * place for place in range(3)}
+            write_chains(method, "halfcheetah_dir", seed, returns, teammates="results/pair")
+    found = judged()
+    (alike,) = found["17"]
+    assert (alike["difference (± se)"], alike["verdict"]) == (f"2.000 against {sqrt(8):.3f}", "true")
+    assert [row["where"] for row in found["18"]] == [
+        f"HalfCheetah, {ours}, against LOLA-DiCE" for ours in ("Meta-MAPG", "Meta-PG")
+    ]
+    assert [row["difference (± se)"] for row in found["18"]] == ["+30.000 ± 0.000", "+32.000 ± 0.000"]
+
+
 def test_question_3s_table_stands_beside_the_papers(
     write_chains: WriteChains, results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
