@@ -138,12 +138,12 @@ def tell(desk: Desk, where: str, lines: Sequence[Line]) -> None:
 def made_of(runs: Sequence[Run]) -> str:
     """How many seeds, which, and after how many updates."""
     seeds = sorted({run.seed for run in runs if run.seed is not None})
-    return f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)}, {updates_of(runs)}"
+    return f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)}, {updates_of(runs) or 'updates not on record'}"
 
 
 def updates_of(runs: Sequence[Run]) -> str:
-    """After how many updates, from the fewest to the most."""
-    updates = sorted(run.updates or 0 for run in runs)
+    """After how many updates, from the fewest to the most; empty where no record says it."""
+    updates = sorted(run.updates for run in runs if run.updates is not None)
     if not updates:
         return ""
     fewest = "" if updates[0] == updates[-1] else f"{updates[0]:,} to "
