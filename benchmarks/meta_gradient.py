@@ -44,14 +44,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     prepare_process(1)
-    peers = draw_population(prisoners_dilemma(), 1, (8, 1, 1))["train"].logits.unsqueeze(1)
+    personas = draw_population(prisoners_dilemma(), 1, (8, 1, 1))["train"]
     for count in options.at_once:
+        peers = personas.among(torch.arange(count).unsqueeze(1))
         jobs = {}
         for name in (options.only,) if options.only else ("ours", "per_step"):
             learner = make_learner(
                 count, per_step=name == "per_step", inner_objective=options.inner_objective
             )
-            jobs[name] = lambda learner=learner, count=count: learner.update(peers[:count])
+            jobs[name] = lambda learner=learner, peers=peers: learner.update(peers)
         times = in_turns(jobs, rounds=options.rounds, seconds=0, clock=time.process_time)
         for name, each in times.items():
             print(f"{count} at once, {name}: {each.median / count:.2f} CPU s for each chain ({each.spread})")

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from src.modules.policies import Params
-from src.modules.policies.lstm import LSTMPolicy
+from src.modules.policies.lstm import GaussianLSTMPolicy, LSTMNetwork, LSTMPolicy
 
 
 def per_step_memories(inputs: Tensor, weight: Tensor) -> Tensor:
@@ -24,12 +24,20 @@ def per_step_memories(inputs: Tensor, weight: Tensor) -> Tensor:
     return torch.stack(memories, dim=1)
 
 
-class PerStepPolicy(LSTMPolicy):
-    """`LSTMPolicy` without the sequence."""
-
-    def outputs(self, params: Params, states: Tensor, trace: None = None) -> Tensor:
-        codes = F.one_hot(states.permute(0, 2, 1), self.n_states).transpose(2, 3).to(params["w_in"].dtype)
-        features = F.relu(params["w_in"].unsqueeze(1) @ codes + params["b_in"][:, None, :, None])
+class _PerStep(LSTMNetwork):
+    def outputs(self, params: Params, seen: Tensor, trace: None = None) -> Tensor:
+        if not seen.is_floating_point():
+            seen = F.one_hot(seen, self.n_inputs).to(params["w_in"].dtype)
+        entered = seen.permute(0, 2, 3, 1)  # [C, T, I, K]
+        features = F.relu(params["w_in"].unsqueeze(1) @ entered + params["b_in"][:, None, :, None])
         biases = (params["b_ih"] + params["b_hh"])[:, None, :, None]
         memories = per_step_memories(params["w_ih"].unsqueeze(1) @ features + biases, params["w_hh"])
         return params["w_out"].unsqueeze(1) @ memories + params["b_out"][:, None, :, None]
+
+
+class PerStepPolicy(_PerStep, LSTMPolicy):
+    """`LSTMPolicy` without the sequence."""
+
+
+class PerStepGaussianPolicy(_PerStep, GaussianLSTMPolicy):
+    """`GaussianLSTMPolicy` without the sequence."""

@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plot": ("src.analysis.plot:main", "learning curves over seeds, with intervals"),
     "figure": ("src.analysis.papers.figure:main", "a published figure, from recorded runs"),
     "claims": ("src.analysis.papers.claims:main", "what a paper says, held against recorded runs"),
+    "table": ("src.analysis.papers.table:main", "a published table, from recorded runs"),
     "heatmap": ("src.analysis.heatmap:main", "one number over two fields, as of a grid search"),
     "calibrate_m": ("src.analysis.calibrate_m:main", "AdaMa's m, from a trial run that has recorded D"),
     "export": ("src.analysis.export:main", "values as CSV or as marl-eval's JSON"),

@@ -87,6 +87,28 @@ def make_curve(strata: Mapping[str, Sequence[Run]], metric: str, settings: Setti
     return Curve(runs, grid, aggregate(np.concatenate(values), 0), low, high, float(longest))
 
 
+def over_places(values: Mapping[float, Mapping[Run, float]], settings: Settings) -> Curve | None:
+    """The curve through one number of each run at each place, as a result at each setting; None without any.
+
+    Runs may differ from place to place; the interval at each knows nothing of the others.
+    """
+    places = sorted(place for place, numbers in values.items() if numbers)
+    if not places:
+        return None
+    runs = tuple(dict.fromkeys(run for place in places for run in values[place]))
+    columns = [np.array(list(values[place].values()))[:, None] for place in places]  # [n, 1] each
+    aggregate = AGGREGATES[settings.aggregate]
+    centre = np.concatenate([aggregate(column, 0) for column in columns])
+    low, high = None, None
+    if max(map(len, columns)) > 1:
+        bands = [_band([column], aggregate, settings) for column in columns]
+        low, high = (
+            np.concatenate([np.full(1, np.nan) if end is None else end for end in ends])
+            for ends in zip(*bands, strict=True)
+        )
+    return Curve(runs, np.array(places, dtype=float), centre, low, high, float(places[-1]))
+
+
 def common_grid(positions: Sequence[np.ndarray]) -> np.ndarray:
     """Where all runs have been: [G], from the last to begin to the first to end.
 

@@ -33,11 +33,23 @@ def discounted_value(game: RepeatedGame, logits: Sequence[Tensor], gamma: float)
     return (first.unsqueeze(1) @ (payoff + gamma * after)).squeeze(1)
 
 
+def joint_action_shares(logits: Sequence[Tensor], steps: int) -> Tensor:
+    """The expected share of each joint action in a match of `steps`: [C, A^N]."""
+    joint = joint_policy(logits)
+    return (joint[:, :1] @ _powers(joint[:, 1:], steps)[0]).squeeze(1) / steps
+
+
 def mean_reward(game: RepeatedGame, logits: Sequence[Tensor], steps: int) -> Tensor:
     """Every agent's expected reward per step of a match of `steps`: [C, N]."""
-    joint = joint_policy(logits)
-    visits = joint[:, :1] @ _powers(joint[:, 1:], steps)[0]
-    return (visits @ game.payoff.to(joint.dtype)).squeeze(1) / steps
+    shares = joint_action_shares(logits, steps)
+    return shares @ game.payoff.to(shares.dtype)
+
+
+def action_shares(game: RepeatedGame, logits: Sequence[Tensor], steps: int) -> Tensor:
+    """The expected share of each of every agent's actions in a match of `steps`: [C, N, A]."""
+    shares = joint_action_shares(logits, steps)
+    taken = F.one_hot(game.joint_actions, game.n_actions).to(shares.dtype)  # [A^N, N, A]
+    return torch.einsum("cj,jna->cna", shares, taken)
 
 
 def _powers(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:

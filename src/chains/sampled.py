@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from src.chains.games import ChainGame
 from src.chains.matches import Matches, Policies, play_matches
 from src.chains.unroll import Nodes
 from src.components.dice import dice_objective, loaded_dice_objective
-from src.components.functional import taken
-from src.components.returns import baseline_features, discounted_returns, linear_baseline
-from src.envs.repeated_games import RepeatedGame
+from src.components.returns import discounted_returns, linear_baseline
 from src.modules.policies import Policy
+from src.modules.policies.distributions import Distribution
 
 InnerObjective = Literal["dice", "loaded"]
 Baseline = Literal["linear", "none"]
@@ -32,16 +32,16 @@ class Sampling:
         baseline: the linear feature baseline, or none.
     """
 
-    game: RepeatedGame
+    game: ChainGame
     policies: tuple[Policy, ...]
     gamma: float
     nodes: Nodes
     inner_objective: InnerObjective
     baseline: Baseline = "linear"
 
-    def play(self, params: Policies, uniform: Tensor) -> "SampledStage":
-        """`uniform` [C, K, T, N] decides every action."""
-        return SampledStage(self, params, play_matches(self.game, self.policies, params, uniform))
+    def play(self, params: Policies, chance: Tensor) -> "SampledStage":
+        """`chance` [C, K, ...], drawn by the game, decides all that is random."""
+        return SampledStage(self, params, play_matches(self.game, self.policies, params, chance))
 
 
 class SampledStage:
@@ -49,24 +49,23 @@ class SampledStage:
 
     def __init__(self, sampling: Sampling, params: Policies, matches: Matches) -> None:
         self.sampling, self.params, self.matches = sampling, params, matches
-        self._log_policies: dict[int, Tensor] = {}
+        self._distributions: dict[int, Distribution] = {}
 
-    def log_policy(self, agent: int) -> Tensor:
-        """Log-probability of each action in each step, [C, K, T, A]."""
-        if agent not in self._log_policies:
+    def distribution(self, agent: int) -> Distribution:
+        """Of the agent's actions in every step, [C, K, T]."""
+        if agent not in self._distributions:
             policy, traces = self.sampling.policies[agent], self.matches.traces
             trace = traces[agent] if traces else None
-            self._log_policies[agent] = policy.log_probs(self.params[agent], self.matches.states, trace)
-        return self._log_policies[agent]
+            self._distributions[agent] = policy.distribution(self.params[agent], self.matches.states, trace)
+        return self._distributions[agent]
 
     def log_prob(self, agent: int) -> Tensor:
-        """Log-probability of the actions that were taken, [C, K, T]."""
-        return taken(self.log_policy(agent), self.matches.actions[..., agent])
+        """Log-probability (or its density) of the actions that were taken, [C, K, T]."""
+        return self.distribution(agent).log_prob(self.matches.actions[:, :, :, agent])
 
     def entropy(self, agent: int) -> Tensor:
         """Of the agent's policy in every step, [C, K, T]."""
-        log_policy = self.log_policy(agent)
-        return -(log_policy.exp() * log_policy).sum(dim=-1)
+        return self.distribution(agent).entropy()
 
     @cached_property
     def returns(self) -> Tensor:
@@ -78,7 +77,7 @@ class SampledStage:
         """Of every agent, fitted to these very matches: [C, N, K, T]."""
         if self.sampling.baseline == "none":
             return torch.zeros_like(self.returns)
-        features = baseline_features(self.matches.states, self.sampling.game.n_states).flatten(1, 2)
+        features = self.sampling.game.features(self.matches.states).flatten(1, 2)
         fitted = linear_baseline(features, self.returns.flatten(2).transpose(1, 2))  # [C, K T, N]
         return fitted.transpose(1, 2).view_as(self.returns)
 

@@ -28,8 +28,9 @@ class Personas:
     def __len__(self) -> int:
         return len(self.logits)
 
-    def rows(self, index: Tensor) -> "Personas":
-        return Personas(self.logits[index], self.temperament[index])
+    def among(self, index: Tensor) -> dict[str, Tensor]:
+        """Parameters of the personas of these numbers: [C, N-1] int64 -> [C, N-1, S, A]."""
+        return {"logits": self.logits[index]}
 
     def state_dict(self) -> dict[str, Any]:
         return {"logits": self.logits, "temperament": self.temperament}

@@ -27,10 +27,20 @@ def baseline_features(states: Tensor, n_states: int) -> Tensor:
     One-hot state, tau, tau^2, tau^3 and 1 with tau = t / 100 (Duan et al. 2016). Squared observations, which the
     baseline has for other games, would repeat the one-hot code.
     """
-    one_hot = torch.nn.functional.one_hot(states, n_states).to(torch.float64)
-    tau = torch.arange(states.shape[-1], dtype=torch.float64, device=states.device) / TIME_UNIT
+    return _with_time(torch.nn.functional.one_hot(states, n_states).to(torch.float64))
+
+
+def vector_baseline_features(observations: Tensor) -> Tensor:
+    """The same for vectors: [..., T, O] -> [..., T, 2 O + 4] float64, with their squares."""
+    observations = observations.to(torch.float64)
+    return _with_time(torch.cat([observations, observations.square()], dim=-1))
+
+
+def _with_time(features: Tensor) -> Tensor:
+    """[..., T, F] -> [..., T, F + 4]."""
+    tau = torch.arange(features.shape[-2], dtype=torch.float64, device=features.device) / TIME_UNIT
     times = torch.stack([tau, tau**2, tau**3, torch.ones_like(tau)], dim=-1)  # [T, 4]
-    return torch.cat([one_hot, times.expand(*states.shape, 4)], dim=-1)
+    return torch.cat([features, times.expand(*features.shape[:-1], 4)], dim=-1)
 
 
 def linear_baseline(features: Tensor, returns: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ ENVS = Registry(
         "cooperative_navigation": "src.envs.particles.cooperative_navigation:CooperativeNavigation",
         "going_together": "src.envs.particles.going_together:GoingTogether",
         "gymnasium": "src.envs.foreign.env:GymnasiumTeams",
+        "halfcheetah_dir": "src.envs.halfcheetah.env:HalfCheetahDir",
         "mamujoco": "src.envs.foreign.env:MAMuJoCo",
         "matrix_games": "src.envs.matrix_games:MatrixGames",
         "pettingzoo": "src.envs.foreign.env:PettingZoo",

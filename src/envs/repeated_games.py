@@ -1,5 +1,6 @@
 """Matrix games played again and again: iterated prisoner's dilemma, rock-paper-scissors with 2 to 4 players."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal, Self
@@ -8,6 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from src.components.returns import baseline_features
 from src.envs.base import EnvSpec, Observation, Transition
 from src.settings import Settings
 
@@ -30,6 +32,7 @@ class RepeatedGame:
     payoff: Tensor
     actions: tuple[str, ...]
     temperaments: tuple[str, ...]
+    action_dim = 0  # actions are discrete
 
     @property
     def n_actions(self) -> int:
@@ -42,6 +45,11 @@ class RepeatedGame:
     @property
     def n_states(self) -> int:
         return self.payoff.shape[0] + 1
+
+    @property
+    def n_inputs(self) -> int:
+        """Networks see the state one-hot."""
+        return self.n_states
 
     @property
     def joint_actions(self) -> Tensor:
@@ -57,6 +65,40 @@ class RepeatedGame:
     def reward(self, next_state: Tensor) -> Tensor:
         """What the step into `next_state` paid: [...] int64, never 0 -> [..., N]."""
         return self.payoff[next_state - 1]
+
+    def chance(self, lead: tuple[int, ...], steps: int, generator: torch.Generator) -> Tensor:
+        """One number from [0, 1) for each action: [*lead, T, N]."""
+        return torch.rand(*lead, steps, self.n_agents, generator=generator)
+
+    def begin(self, chance: Tensor) -> "RepeatedCourse":
+        return RepeatedCourse(self, chance)
+
+    def features(self, states: Tensor) -> Tensor:
+        return baseline_features(states, self.n_states)
+
+
+class RepeatedCourse:
+    """C x K matches of a repeated game while they are played, as tensors."""
+
+    def __init__(self, game: RepeatedGame, uniform: Tensor) -> None:
+        """`uniform` is [C, K, T, N]."""
+        chains, matches, self.steps, n_agents = uniform.shape
+        self.game = game
+        self.draws = uniform.permute(2, 3, 0, 1).contiguous()  # [T, N, C, K]
+        self._places = [game.n_actions ** (n_agents - 1 - agent) for agent in range(n_agents)]
+        self._states = torch.zeros(self.steps + 1, chains, matches, dtype=torch.int64, device=uniform.device)
+        self.seen, *ahead = self._states
+        self._ahead = iter(ahead)
+
+    def step(self, actions: Sequence[Tensor]) -> None:
+        self.seen = next(self._ahead).fill_(1)
+        for action, place in zip(actions, self._places, strict=True):
+            self.seen.add_(action, alpha=place)
+
+    def record(self) -> tuple[Tensor, Tensor, Tensor]:
+        states = self._states.permute(1, 2, 0)  # [C, K, T+1]
+        actions = self.game.joint_actions[states[..., 1:] - 1]
+        return states[..., :-1].contiguous(), actions, self.game.reward(states[..., 1:])
 
 
 def prisoners_dilemma() -> RepeatedGame:

@@ -10,6 +10,7 @@ LEARNERS = Registry(
         "maac_learner": "src.learners.maac_learner:MAACLearner",
         "maddpg_adagrad_learner": "src.learners.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_learner": "src.learners.maddpg_learner:MADDPGLearner",
+        "joint_policy_gradient_learner": "src.learners.joint_policy_gradient_learner:JointPolicyGradientLearner",
         "lola_dice_learner": "src.learners.lola_dice_learner:LOLADiCELearner",
         "meta_mapg_exact_learner": "src.learners.meta_mapg_exact_learner:MetaMAPGExactLearner",
         "meta_mapg_learner": "src.learners.meta_mapg_learner:MetaMAPGLearner",

@@ -36,12 +36,10 @@ class LOLADiCELearner(ReinforceLearner):
     def matches_per_stage(self) -> int:
         return self.settings.trajectories * (self.settings.look_aheads + 2)
 
-    def stage(self, params: Policies, uniform: Tensor) -> "LookAheadStage":
-        played, *imagined = uniform.split(self.settings.trajectories, dim=1)
+    def stage(self, params: Policies, chance: Tensor) -> "LookAheadStage":
+        played, *imagined = chance.split(self.settings.trajectories, dim=1)
         sampling = self.sampling(nodes="all", inner_objective=self.settings.inner_objective)
-        rate = torch.full(
-            (len(uniform), self.settings.look_aheads), self.settings.peer_lr, device=self.device
-        )
+        rate = torch.full((len(chance), self.settings.look_aheads), self.settings.peer_lr, device=self.device)
         return LookAheadStage(self.sampling().play(params, played), sampling, rate, imagined)
 
 
@@ -51,7 +49,7 @@ class LookAheadStage(SampledStage):
     def __init__(
         self, played: SampledStage, sampling: Sampling, rate: Tensor, imagined: list[Tensor]
     ) -> None:
-        """`sampling` plays the imagined matches, by [C, K, T, N] each; `rate` [C, look-aheads] is the peers'."""
+        """`sampling` plays the imagined matches, by [C, K, ...] each; `rate` [C, look-aheads] is the peers'."""
         super().__init__(played.sampling, played.params, played.matches)
         self.look_ahead, self.rate, self.imagined = sampling, rate, imagined
 

@@ -3,20 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from src.chains.games import ChainGame
 from src.chains.matches import Policies
 from src.chains.sampled import Baseline, SampledStage, Sampling
 from src.chains.unroll import unroll
 from src.components.averages import Metrics
 from src.components.seeding import generator
-from src.envs.repeated_games import RepeatedGame
 from src.modules.policies import Params, Policy
-from src.modules.policies.lstm import LSTMPolicy
+from src.modules.policies.lstm import GaussianLSTMPolicy, LSTMPolicy
 from src.modules.policies.table import TablePolicy
 from src.settings import Settings
 
@@ -30,13 +30,24 @@ class ChainSettings(Settings):
 
 class MetaLearnerSettings(ChainSettings):
     trajectories: int = Field(ge=1, description="K, matches that are played under each joint policy")
-    meta_policy: Literal["lstm", "table"] = Field(description="the agent's policy; its peers' are tables")
+    meta_policy: Literal["lstm", "table"] = Field(
+        description="the agent's policy in a game of discrete states, where its peers' are tables; lstm elsewhere"
+    )
     rnn_hidden_dim: int = Field(ge=1, description="size of the recurrent network and the layer before it")
     inner_baseline: Baseline = Field(
         description="what is taken off returns in a chain's updates: the linear feature baseline, or none"
     )
     chains_at_once: int = Field(
         ge=1, description="chains whose graphs are in memory at the same time; changes no result"
+    )
+
+
+class Adaptation(NamedTuple):
+    """What chains from the first policy came to, joint policy by joint policy."""
+
+    scores: Tensor  # [C, L+1, N] every agent's mean reward per step
+    action_shares: (
+        Tensor  # [C, L+1, N, A] how much of its time it took each action; A = 0 where they are continuous
     )
 
 
@@ -48,9 +59,7 @@ class ChainLearner(ABC):
 
     first: Params  # the first policy's parameters
 
-    def __init__(
-        self, settings: ChainSettings, *, game: RepeatedGame, steps: int, device: torch.device
-    ) -> None:
+    def __init__(self, settings: ChainSettings, *, game: ChainGame, steps: int, device: torch.device) -> None:
         """`game` is played in matches of `steps`. Subclasses make `first`."""
         self.settings, self.game, self.steps, self.device = settings, game, steps, device
         self.rates = torch.full((settings.chain_length,), settings.inner_lr, device=device)  # [L]
@@ -63,20 +72,24 @@ class ChainLearner(ABC):
         """Matches that one chain takes."""
 
     @abstractmethod
-    def update(self, peers: Tensor) -> Metrics:
-        """Learn from one chain with each of these first policies of the peers, [C, N-1, S, A] logits."""
+    def update(self, peers: Params) -> Metrics:
+        """Learn from one chain with each of these first policies of the peers, parameters [C, N-1, ...]."""
 
     @abstractmethod
-    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
-        """Every agent's mean reward per step at phi_0 .. phi_L, [C, L+1, N], from the first policy. Learns nothing.
+    def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
+        """Chains from the first policy with each of these first policies of the peers. Learns nothing.
 
         `draws`, a CPU generator, decides all that is random.
         """
 
-    def start(self, peers: Tensor) -> Policies:
+    def start(self, peers: Params) -> Policies:
         """The first joint policy of each chain, agent 0's parameters as leaves of their own for every chain."""
-        own = {name: spread(each, len(peers)) for name, each in self.first.items()}
-        return [own, *({"logits": each.contiguous().requires_grad_()} for each in peers.unbind(1))]
+        own = {name: spread(each, count(peers)) for name, each in self.first.items()}
+        others = (
+            {name: each[:, place].contiguous().requires_grad_() for name, each in peers.items()}
+            for place in range(self.game.n_agents - 1)
+        )
+        return [own, *others]
 
     def inner_rates(self, chains: int) -> list[Tensor]:
         """Step sizes of every agent, [C, L] each; agent 0's are a leaf."""
@@ -125,18 +138,14 @@ class SampledLearner(ChainLearner):
         self,
         settings: MetaLearnerSettings,
         *,
-        game: RepeatedGame,
+        game: ChainGame,
         steps: int,
         device: torch.device,
         seed: int,
     ) -> None:
         super().__init__(settings, game=game, steps=steps, device=device)
-        peer = TablePolicy(game.n_states, game.n_actions)
-        own: Policy = peer
-        if settings.meta_policy == "lstm":
-            own = LSTMPolicy(game.n_states, game.n_actions, settings.rnn_hidden_dim)
-        self.policies = (own, *[peer] * (game.n_agents - 1))
-        fresh = own.initial(generator(seed, "networks"))
+        self.policies = make_policies(game, settings.meta_policy, settings.rnn_hidden_dim)
+        fresh = self.policies[0].initial(generator(seed, "networks"))
         self.first = {name: each.to(device) for name, each in fresh.items()}
         self.draws = generator(seed, "matches")
 
@@ -156,34 +165,38 @@ class SampledLearner(ChainLearner):
         )
 
     def draw(self, chains: int, draws: torch.Generator) -> Tensor:
-        """The uniform numbers that decide every action, [C, L+1, M, T, N] with M matches for each stage."""
-        shape = (self.settings.chain_length + 1, self.matches_per_stage, self.steps, self.game.n_agents)
-        return torch.rand(chains, *shape, generator=draws).to(self.device)
+        """All that is random in chains, [C, L+1, M, ...] with M matches for each stage."""
+        lead = (chains, self.settings.chain_length + 1, self.matches_per_stage)
+        return self.game.chance(lead, self.steps, draws).to(self.device)
 
-    def few(self, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    def few(self, peers: Params, chance: Tensor) -> Iterator[tuple[Params, Tensor]]:
         """The same rows of each, `chains_at_once` at a time."""
-        return zip(*(each.split(self.settings.chains_at_once) for each in tensors), strict=True)
+        size = self.settings.chains_at_once
+        for start, numbers in zip(range(0, len(chance), size), chance.split(size), strict=True):
+            yield {name: each[start : start + size] for name, each in peers.items()}, numbers
 
-    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
-        scores = [self.play(few, uniform) for few, uniform in self.few(peers, self.draw(len(peers), draws))]
-        return torch.cat(scores)
+    def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
+        parts = [self.play(few, chance) for few, chance in self.few(peers, self.draw(count(peers), draws))]
+        return Adaptation(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
-    def play(self, peers: Tensor, uniform: Tensor) -> Tensor:
-        """Chains without a graph: [C, N-1, S, A] and [C, L+1, M, T, N] -> scores [C, L+1, N]."""
-        return scores_of(self.unroll_plainly(peers, uniform))
+    def play(self, peers: Params, chance: Tensor) -> Adaptation:
+        """Chains without a graph, from [C, N-1, ...] and [C, L+1, M, ...]."""
+        stages = self.unroll_plainly(peers, chance)
+        shares = [stage.matches.action_shares(self.game.n_actions) for stage in stages]
+        return Adaptation(scores_of(stages), torch.stack(shares, dim=1))
 
-    def unroll_plainly(self, peers: Tensor, uniform: Tensor) -> list[SampledStage]:
+    def unroll_plainly(self, peers: Params, chance: Tensor) -> list[SampledStage]:
         """The stages of chains in which nothing is differentiated but each update by itself."""
         return unroll(
-            lambda params, place: self.stage(params, uniform[:, place]),
+            lambda params, place: self.stage(params, chance[:, place]),
             self.start(peers),
-            self.inner_rates(len(peers)),
+            self.inner_rates(count(peers)),
             differentiate=False,
         )
 
-    def stage(self, params: Policies, uniform: Tensor) -> SampledStage:
-        """One stage of such a chain, by [C, M, T, N]: each agent's objective is a function of itself alone."""
-        return self.sampling().play(params, uniform)
+    def stage(self, params: Policies, chance: Tensor) -> SampledStage:
+        """One stage of such a chain, by [C, M, ...]: each agent's objective is a function of itself alone."""
+        return self.sampling().play(params, chance)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "draws": self.draws.get_state()}
@@ -191,6 +204,35 @@ class SampledLearner(ChainLearner):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.draws.set_state(state["draws"])
+
+
+def make_policies(game: ChainGame, meta_policy: Literal["lstm", "table"], hidden: int) -> tuple[Policy, ...]:
+    """How each agent behaves; the sizes of networks are those of fresh parameters.
+
+    Raises:
+        ValueError: there is no such policy for this game.
+    """
+    if game.action_dim:
+        if meta_policy == "table":
+            raise ValueError(
+                "meta_policy=table looks actions up by discrete states, which this environment does not have: "
+                "meta_policy=lstm"
+            )
+        return (GaussianLSTMPolicy(game.n_inputs, game.action_dim, hidden),) * game.n_agents
+    peer = TablePolicy(game.n_inputs, game.n_actions)
+    own = LSTMPolicy(game.n_inputs, game.n_actions, hidden) if meta_policy == "lstm" else peer
+    return (own, *[peer] * (game.n_agents - 1))
+
+
+def only_repeated_games(game: ChainGame, why: str) -> None:
+    """Raises `ValueError` where the peers' policies are no tables."""
+    if game.action_dim:
+        raise ValueError(f"{why}: it needs --env-config=ipd or rps.")
+
+
+def count(peers: Params) -> int:
+    """C of parameters [C, ...]."""
+    return len(next(iter(peers.values())))
 
 
 def spread(parameter: Tensor, chains: int) -> Tensor:

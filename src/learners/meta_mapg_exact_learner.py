@@ -6,13 +6,21 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.chains.exact import ExactPlay, ExactStage, mean_reward
+from src.chains.exact import ExactPlay, ExactStage, action_shares, mean_reward
+from src.chains.games import ChainGame
 from src.chains.unroll import Nodes, unroll
 from src.components.averages import Metrics
 from src.components.seeding import generator
-from src.envs.repeated_games import RepeatedGame
 from src.learners.base import load_optimiser
-from src.learners.meta_base import ChainLearner, ChainSettings, chain_metrics
+from src.learners.meta_base import (
+    Adaptation,
+    ChainLearner,
+    ChainSettings,
+    chain_metrics,
+    count,
+    only_repeated_games,
+)
+from src.modules.policies import Params
 from src.modules.policies.table import TablePolicy
 
 
@@ -37,11 +45,12 @@ class MetaMAPGExactLearner(ChainLearner):
         self,
         settings: MetaMAPGExactLearnerSettings,
         *,
-        game: RepeatedGame,
+        game: ChainGame,
         steps: int,
         device: torch.device,
         seed: int,
     ) -> None:
+        only_repeated_games(game, "meta_mapg_exact_learner computes values in closed form")
         super().__init__(settings, game=game, steps=steps, device=device)
         fresh = TablePolicy(game.n_states, game.n_actions).initial(generator(seed, "networks"))
         self.first = {name: each.to(device) for name, each in fresh.items()}
@@ -52,8 +61,8 @@ class MetaMAPGExactLearner(ChainLearner):
         """As many as there are joint policies: each counts as one expected match."""
         return self.settings.chain_length + 1
 
-    def update(self, peers: Tensor) -> Metrics:
-        start, rates = self.start(peers), self.inner_rates(len(peers))
+    def update(self, peers: Params) -> Metrics:
+        start, rates = self.start(peers), self.inner_rates(count(peers))
         play = ExactPlay(self.game, self.settings.gamma, self.settings.dice_nodes)
         stages = unroll(play, start, rates, differentiate=True, own=self.settings.own_learning)
         objective = torch.stack([stage.objective(0) for stage in stages[1:]]).sum(dim=0)  # [C]
@@ -66,10 +75,12 @@ class MetaMAPGExactLearner(ChainLearner):
         metrics = chain_metrics(self._scores(stages)) | {"meta_loss": -objective.mean().detach()}
         return metrics | {f"inner_lr_{place}": rate.clone() for place, rate in enumerate(self.rates)}
 
-    def adapt(self, peers: Tensor, draws: torch.Generator) -> Tensor:
+    def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
         play = ExactPlay(self.game, self.settings.gamma, "own")
-        rates = self.inner_rates(len(peers))
-        return self._scores(unroll(play, self.start(peers), rates, differentiate=False))
+        stages = unroll(play, self.start(peers), self.inner_rates(count(peers)), differentiate=False)
+        with torch.no_grad():
+            shares = [action_shares(self.game, stage.logits, self.steps) for stage in stages]
+        return Adaptation(self._scores(stages), torch.stack(shares, dim=1))
 
     def _scores(self, stages: list[ExactStage]) -> Tensor:
         """Mean rewards per step, [C, L+1, N]."""

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from src.chains.games import ChainGame
 from src.chains.matches import Policies
 from src.chains.sampled import InnerObjective, SampledStage
 from src.chains.surrogate import OuterTerms, meta_objective
@@ -15,9 +16,15 @@ from src.components.averages import Metrics
 from src.components.gradients import clip_rows, pcgrad
 from src.components.returns import gae
 from src.components.seeding import generator
-from src.envs.repeated_games import RepeatedGame
 from src.learners.base import load_optimiser
-from src.learners.meta_base import MetaLearnerSettings, SampledLearner, chain_metrics, scores_of, spread
+from src.learners.meta_base import (
+    MetaLearnerSettings,
+    SampledLearner,
+    chain_metrics,
+    count,
+    scores_of,
+    spread,
+)
 from src.modules.policies import Params
 from src.modules.policies.lstm import LSTMNetwork
 
@@ -79,13 +86,13 @@ class MetaMAPGLearner(SampledLearner):
         self,
         settings: MetaMAPGLearnerSettings,
         *,
-        game: RepeatedGame,
+        game: ChainGame,
         steps: int,
         device: torch.device,
         seed: int,
     ) -> None:
         super().__init__(settings, game=game, steps=steps, device=device, seed=seed)
-        self.value = LSTMNetwork(game.n_states, 1, settings.rnn_hidden_dim)
+        self.value = LSTMNetwork(game.n_inputs, 1, settings.rnn_hidden_dim)
         self.critic: Params = {}  # the value network's parameters
         if settings.outer_baseline == "value":
             fresh = self.value.initial(generator(seed, "value"))
@@ -102,9 +109,9 @@ class MetaMAPGLearner(SampledLearner):
         if self.critic:
             self.optimisers["critic"] = optimiser([*self.critic.values()], settings.outer_critic_lr)
 
-    def update(self, peers: Tensor) -> Metrics:
-        uniform = self.draw(len(peers), self.draws)
-        chains = [self.gradients(few, draws) for few, draws in self.few(peers, uniform)]
+    def update(self, peers: Params) -> Metrics:
+        drawn = self.draw(count(peers), self.draws)
+        chains = [self.gradients(few, chance) for few, chance in self.few(peers, drawn)]
         gradients = {name: torch.cat([each[0][name] for each in chains]) for name in self.optimisers}
         metrics: Metrics = chain_metrics(torch.cat([each[1] for each in chains]))
         for name, optimiser in self.optimisers.items():
@@ -117,12 +124,12 @@ class MetaMAPGLearner(SampledLearner):
         metrics |= {name: torch.cat([each[2][name] for each in chains]).mean() for name in chains[0][2]}
         return metrics | {f"inner_lr_{place}": rate.clone() for place, rate in enumerate(self.rates)}
 
-    def gradients(self, peers: Tensor, uniform: Tensor) -> tuple[dict[str, Tensor], Tensor, Metrics]:
+    def gradients(self, peers: Params, chance: Tensor) -> tuple[dict[str, Tensor], Tensor, Metrics]:
         """Each chain's ascent direction of actor, rates and critic, [C, P] each; its scores; what to log, [C] each."""
-        start, rates = self.start(peers), self.inner_rates(len(peers))
-        critic = {name: spread(each, len(peers)) for name, each in self.critic.items()}
+        start, rates = self.start(peers), self.inner_rates(count(peers))
+        critic = {name: spread(each, count(peers)) for name, each in self.critic.items()}
         settings = self.settings
-        stages = self.chain(start, rates, uniform)
+        stages = self.chain(start, rates, chance)
         if critic:
             advantages, errors = self.judge(stages[1:], critic)
         else:
@@ -143,12 +150,12 @@ class MetaMAPGLearner(SampledLearner):
             metrics["value_loss"] = errors
         return gradients, scores_of(stages), {name: each.detach() for name, each in metrics.items()}
 
-    def chain(self, start: Policies, rates: list[Tensor], uniform: Tensor) -> list[SampledStage]:
+    def chain(self, start: Policies, rates: list[Tensor], chance: Tensor) -> list[SampledStage]:
         """The stages as functions of `start` and `rates`, by the settings' rules."""
         settings = self.settings
         sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
         return unroll(
-            lambda params, place: sampling.play(params, uniform[:, place]),
+            lambda params, place: sampling.play(params, chance[:, place]),
             start,
             rates,
             differentiate=True,

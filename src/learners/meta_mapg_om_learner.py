@@ -11,6 +11,7 @@ from src.chains.modelled import Likelihood, ModelledPlay
 from src.chains.sampled import SampledStage
 from src.chains.unroll import unroll
 from src.components.seeding import generator
+from src.learners.meta_base import only_repeated_games
 from src.learners.meta_mapg_learner import MetaMAPGLearner, MetaMAPGLearnerSettings
 
 FIRST_GUESS = 0.01  # spread of a guess's logits before anything was seen
@@ -31,14 +32,17 @@ class MetaMAPGOMLearner(MetaMAPGLearner):
     Settings = MetaMAPGOMLearnerSettings
 
     def __init__(self, settings: MetaMAPGOMLearnerSettings, **parts: Any) -> None:
+        only_repeated_games(
+            parts["game"], "meta_mapg_om_learner guesses tables from how often each action was taken"
+        )
         super().__init__(settings, **parts)
         self.guesses = generator(parts["seed"], "guesses")
 
-    def chain(self, start: Policies, rates: list[Tensor], uniform: Tensor) -> list[SampledStage]:
+    def chain(self, start: Policies, rates: list[Tensor], chance: Tensor) -> list[SampledStage]:
         settings = self.settings
         sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
         likelihood = Likelihood(settings.om_lr, settings.om_steps, settings.om_tolerance)
-        play = ModelledPlay(sampling, start[1:], rates[1:], likelihood, uniform)
+        play = ModelledPlay(sampling, start[1:], rates[1:], likelihood, chance)
         guessed = [self._first_guess(each["logits"]) for each in start[1:]]
         return unroll(play, [start[0], *guessed], rates, differentiate=True, own=settings.own_learning)
 

@@ -1,11 +1,11 @@
 """REINFORCE among learning peers: no thought for anybody's learning (Williams 1992; Meta-MAPG, section 5)."""
 
 import torch
-from torch import Tensor
 
 from src.chains.unroll import ascend
 from src.components.averages import Metrics
-from src.learners.meta_base import MetaLearnerSettings, SampledLearner, chain_metrics, scores_of
+from src.learners.meta_base import MetaLearnerSettings, SampledLearner, chain_metrics, count, scores_of
+from src.modules.policies import Params
 
 
 class ReinforceLearner(SampledLearner):
@@ -17,11 +17,12 @@ class ReinforceLearner(SampledLearner):
 
     Settings = MetaLearnerSettings
 
-    def update(self, peers: Tensor) -> Metrics:
+    def update(self, peers: Params) -> Metrics:
         """The chains one after the other, L + 1 updates in each."""
         scores = []
-        for uniform, one in zip(self.draw(len(peers), self.draws).split(1), peers.split(1), strict=True):
-            stages = self.unroll_plainly(one, uniform)
+        for chain, chance in enumerate(self.draw(count(peers), self.draws).split(1)):
+            one = {name: each[chain : chain + 1] for name, each in peers.items()}
+            stages = self.unroll_plainly(one, chance)
             last = stages[-1]
             after = ascend(last.params[0], last.objective(0), self.rates[-1:], differentiate=False)
             with torch.no_grad():

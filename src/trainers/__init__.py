@@ -7,6 +7,7 @@ TRAINERS = Registry(
     {
         "off_policy": "src.trainers.off_policy:OffPolicyTrainer",
         "meta_learning": "src.trainers.meta_learning:MetaLearningTrainer",
+        "pretraining": "src.trainers.pretraining:PretrainingTrainer",
         "meta_mixing": "src.trainers.meta_mixing:MetaMixingTrainer",
     },
 )

@@ -1,18 +1,23 @@
 """Meta-training, validation and meta-testing among populations of learning peers (Meta-MAPG, Algorithms 1 and 2)."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from src.chains.games import ChainGame
 from src.components.averages import RunningAverages
 from src.components.personas import SPLITS, Personas, draw_population
 from src.components.seeding import generator
+from src.components.teammates import Teammates, load_teammates, split_teammates
 from src.configuration.plan import Plan
-from src.envs.repeated_games import RepeatedGame, RepeatedGames
-from src.learners.meta_base import ChainLearner
+from src.envs.halfcheetah.env import HalfCheetahDir
+from src.envs.repeated_games import RepeatedGames
+from src.learners.meta_base import Adaptation, ChainLearner
+from src.modules.policies import Params
 from src.settings import Settings
 from src.trainers.base import Trainer, Watch
 
@@ -22,7 +27,9 @@ class MetaLearningTrainerSettings(Settings):
     val_interval: int = Field(
         ge=1, description="updates between two validations, which choose what is meta-tested"
     )
-    personas_train: int = Field(ge=1, description="personas of each temperament to train with")
+    personas_train: int = Field(
+        ge=1, description="personas of each temperament to train with; of halfcheetah_dir: teammates"
+    )
     personas_validation: int = Field(ge=1, description="personas of each temperament to choose the model by")
     personas_test: int = Field(ge=1, description="personas of each temperament to test with")
     out_of_distribution: bool = Field(
@@ -31,6 +38,13 @@ class MetaLearningTrainerSettings(Settings):
     ood_boundary: float = Field(
         gt=0, lt=1, description="probability of a persona's preferred action that parts training from test"
     )
+    teammates: str = Field(
+        description="halfcheetah_dir: the run of --config=cheetah_teammates, or its checkpoint, that peers are from"
+    )
+    teammates_range: tuple[int, int] = Field(
+        description="first and last iteration of that run whose teammates train and validate"
+    )
+    teammates_test_range: tuple[int, int] = Field(description="the same of those that test")
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -58,14 +72,14 @@ class MetaLearningTrainer(Trainer):
         self,
         settings: MetaLearningTrainerSettings,
         *,
-        game: RepeatedGame,
+        game: ChainGame,
         learner: ChainLearner,
         device: torch.device,
         seed: int,
     ) -> None:
         self.settings, self.game, self.learner = settings, game, learner
         self.device, self.seed = device, seed
-        self.population = draw_population(game, seed, settings.sizes, settings.boundary)
+        self.population = self._populate()
         self.draws = generator(seed, "peers")
         self.averages = RunningAverages()
         self.validation: dict[str, float] = {}  # the last one's metrics
@@ -74,10 +88,10 @@ class MetaLearningTrainer(Trainer):
 
     @classmethod
     def build(cls, plan: Plan, device: torch.device, say: Callable[[str], None]) -> Self:
-        """Raises `ValueError` when the environment is no repeated game."""
-        if not issubclass(plan["env"].cls, RepeatedGames):
+        """Raises `ValueError` when chains cannot be played in the environment."""
+        if not issubclass(plan["env"].cls, (RepeatedGames, HalfCheetahDir)):
             raise ValueError(
-                "trainer=meta_learning plays repeated games: it needs --env-config=ipd or rps, "
+                "trainer=meta_learning plays repeated games: it needs --env-config=ipd, rps or halfcheetah_dir, "
                 f"not env={plan['env'].name}"
             )
         seed = plan.run.seed
@@ -90,11 +104,30 @@ class MetaLearningTrainer(Trainer):
         say(f"personas: {sizes}")
         return trainer
 
+    def _populate(self) -> dict[str, Personas] | dict[str, Teammates]:
+        """The peers of each split. Raises `ValueError` where the settings do not go with the game."""
+        settings = self.settings
+        if not self.game.action_dim:
+            if settings.teammates:
+                raise ValueError(
+                    f"teammates={settings.teammates}: peers are drawn here; the key is for --env-config=halfcheetah_dir"
+                )
+            return draw_population(self.game, self.seed, settings.sizes, settings.boundary)
+        if settings.out_of_distribution:
+            raise ValueError(
+                "out_of_distribution=True is for personas; teammates that test are those of teammates_test_range"
+            )
+        path = Path(settings.teammates) if settings.teammates else None
+        teammates = load_teammates(path)
+        return split_teammates(
+            teammates, self.seed, settings.sizes, settings.teammates_range, settings.teammates_test_range
+        )
+
     def iterate(self) -> None:
         """One update, and the validation that may be due."""
         train, chains = self.population["train"], self.settings.chains
         chosen = torch.randint(len(train), (chains, self.game.n_agents - 1), generator=self.draws)
-        self.averages.add(self.learner.update(self._logits(train, chosen)))
+        self.averages.add(self.learner.update(self._first(train, chosen)))
         matches = chains * self.learner.matches_per_chain
         self.episode += matches
         self.t_env += matches * self.learner.steps
@@ -103,7 +136,7 @@ class MetaLearningTrainer(Trainer):
 
     def validate(self) -> None:
         """Meet every persona of the validation split; keep the model if it is the best so far."""
-        scores = self._meet("validation")
+        scores = self._meet("validation").scores
         score = float(scores[:, 1:, 0].sum(dim=1).mean())
         self.learner.consider(score)
         self.validation = {
@@ -115,12 +148,17 @@ class MetaLearningTrainer(Trainer):
     def evaluate(self, watch: Watch = None) -> dict[str, float]:
         """Meta-testing: the model that validation chose meets every persona of the test split."""
         with self.learner.as_chosen():
-            scores = self._meet("test").cpu()
-        temperament = self.population["test"].temperament
+            scores, shares = (each.cpu() for each in self._meet("test"))
         metrics = _summary(scores)
-        if self.game.n_agents == 2:
+        if not self.game.temperaments:  # what is plotted is the return of a whole match (Figure 2d)
+            whole = self.learner.steps / self.game.reward_scale
+            for place in range(scores.shape[1]):
+                metrics[f"return_phi_{place}"] = whole * metrics[f"reward_phi_{place}"]
+        elif self.game.n_agents == 2:
+            temperament = self.population["test"].temperament
             by_name = {
                 name: _summary(scores[temperament == index], f"_{name}")
+                | _actions(shares[temperament == index], self.game.actions, f"_{name}")
                 for index, name in enumerate(self.game.temperaments)
             }
             metrics["auc_sum"] = sum(each[f"auc_{name}"] for name, each in by_name.items())
@@ -128,16 +166,16 @@ class MetaLearningTrainer(Trainer):
                 metrics |= each
         return {f"test_{name}": value for name, value in metrics.items()}
 
-    def _meet(self, split: str) -> Tensor:
-        """Scores [P, L+1, N] of chains with every persona of a split; further peers are drawn from the same split."""
+    def _meet(self, split: str) -> Adaptation:
+        """Chains with each of P personas of a split; further peers are drawn from the same split."""
         personas, draws = self.population[split], generator(self.seed, f"meet/{split}")
         others = torch.randint(len(personas), (len(personas), self.game.n_agents - 2), generator=draws)
         first = torch.arange(len(personas)).unsqueeze(1)
-        return self.learner.adapt(self._logits(personas, torch.cat([first, others], dim=1)), draws)
+        return self.learner.adapt(self._first(personas, torch.cat([first, others], dim=1)), draws)
 
-    def _logits(self, personas: Personas, index: Tensor) -> Tensor:
-        """The peers' first policies, [C, N-1, S, A]."""
-        return personas.logits[index].to(self.device)
+    def _first(self, personas: Personas | Teammates, index: Tensor) -> Params:
+        """The peers' first policies, [C, N-1, ...]."""
+        return {name: each.to(self.device) for name, each in personas.among(index).items()}
 
     def metrics(self) -> dict[str, float]:
         return {**self.averages.flush(), **self.validation}
@@ -158,7 +196,9 @@ class MetaLearningTrainer(Trainer):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.learner.load_state_dict(state["learner"])
-        self.population = {name: Personas.of_state_dict(state["population"][name]) for name in SPLITS}
+        self.population = {
+            name: type(self.population[name]).of_state_dict(state["population"][name]) for name in SPLITS
+        }
         self.draws.set_state(state["draws"])
         self.averages.load_state_dict(state["averages"])
         self.validation = dict(state["validation"])
@@ -177,3 +217,13 @@ def _summary(scores: Tensor, of: str = "") -> dict[str, float]:
         metrics[f"reward_phi_{place}"] = float(rewards[0])
         metrics[f"peer_reward_phi_{place}"] = float(rewards[1:].mean())
     return {f"{name}{of}": value for name, value in metrics.items()}
+
+
+def _actions(shares: Tensor, names: tuple[str, ...], of: str) -> dict[str, float]:
+    """How often the agent and its peers took each action at phi_0 .. phi_L, from [P, L+1, N, A]."""
+    metrics = {}
+    for place, each in enumerate(shares.double().mean(dim=0)):  # [N, A]
+        for name, own, peer in zip(names, each[0], each[1:].mean(dim=0), strict=True):
+            metrics[f"action_{name}_phi_{place}{of}"] = float(own)
+            metrics[f"peer_action_{name}_phi_{place}{of}"] = float(peer)
+    return metrics

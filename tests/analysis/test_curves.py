@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from src.analysis.curves import MAX_POINTS, Settings, common_grid, make_curve
+from src.analysis.curves import MAX_POINTS, Settings, common_grid, make_curve, over_places
 from src.analysis.folders import FolderRun
 from src.errors import UserError
 
@@ -95,3 +95,18 @@ def test_the_grid_has_an_end() -> None:
     assert len(grid) == MAX_POINTS
     assert (grid[0], grid[-1]) == (0.5, 3999.5)
     assert len(common_grid(many[:1])) == 5000  # a single run is drawn as it was logged
+
+
+def test_results_at_places_have_each_an_interval_of_their_own(write_run) -> None:
+    one, two, three = (write_run(seed=seed) for seed in (1, 2, 3))
+    curve = over_places({2.0: {one: 5.0}, 0.0: {one: 1.0, two: 3.0}, 1.0: {}}, Settings(aggregate="mean"))
+    assert curve is not None
+    assert list(curve.x) == [0.0, 2.0]
+    assert list(curve.centre) == [2.0, 5.0]
+    assert (curve.low[0], curve.high[0]) == (1.0, 3.0)
+    assert np.isnan([curve.low[1], curve.high[1]]).all(), "nobody knows the spread of one"
+    assert curve.runs == (one, two)
+    alone = over_places({0.0: {three: 1.0}}, Settings(aggregate="mean"))
+    assert alone is not None
+    assert alone.low is None
+    assert over_places({0.0: {}}, Settings()) is None

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from src.analysis import figure
 from src.analysis.curves import Curve
-from src.analysis.figure import COLOURS, NOTES, Panel, draw
+from src.analysis.figure import COLOURS, NOTES, NOTES_WIDTH, Panel, draw
 from src.errors import UserError
 
 
@@ -99,6 +99,51 @@ def test_levels_colours_and_names_of_ones_own(paper: Callable[..., Figure]) -> N
     assert [text.get_text() for text in figures[0].legends[0].get_texts()] == ["b"]
 
 
+def spots(*heights: float) -> Curve:
+    y = np.array(heights)
+    return Curve((None,), np.arange(float(len(y))), y, y - 0.5, y + 0.5, len(y) - 1.0)  # type: ignore[arg-type]
+
+
+def test_bars_stand_beside_each_other_at_named_places(paper: Callable[..., Figure]) -> None:
+    curves = {"a": spots(1.0, 2.0), "b": spots(3.0)}
+    made = paper(Panel("auc", "auc", curves, counted=False, form="bars", ticks=("here", "there")))
+    (axes,) = visible(made)
+    bars = [(round(bar.get_x(), 9), round(bar.get_width(), 9), bar.get_height()) for bar in axes.patches]
+    assert bars == [(-0.4, 0.4, 1.0), (0.6, 0.4, 2.0), (0.0, 0.4, 3.0)]
+    (first, _) = axes.collections
+    assert first.get_segments()[0].ravel() == pytest.approx([-0.2, 0.5, -0.2, 1.5])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["here", "there"]
+    assert [text.get_text() for text in made.legends[0].get_texts()] == ["a", "b"]
+
+
+def test_a_line_that_shares_a_colour_is_dashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(figure, "write", lambda made, path: figures.append(made))
+    panel = Panel("x", "auc", {"b": spots(1, 2), "b2": spots(2, 1)}, counted=False, ticks="01", share=True)
+    draw([panel], Path("x.png"), x_label="", caption="", entries=("a", "b"), alike={"b2": "b", "a2": "a"})
+    (axes,) = visible(figures[0])
+    assert [(to_hex(line.get_color()).upper(), line.get_linestyle()) for line in axes.lines] == [
+        (COLOURS[1], "-"),
+        (COLOURS[1], "--"),
+    ]
+    assert axes.get_ylim() == (-0.03, 1.03)
+
+
+def test_clouds_lie_in_a_plane_and_share_a_legend(paper: Callable[..., Figure]) -> None:
+    def cloud(label: str) -> Panel:
+        points = Curve((None,), np.array([-1.0, 3.0]), np.array([0.0, 1.0]), None, None, 0.0)  # type: ignore[arg-type]
+        return Panel(label, label, {label: points}, counted=False, form="dots", square=True, x_label="east")
+
+    made = paper(cloud("a"), cloud("b"))
+    for axes in visible(made):
+        (dots,) = axes.collections
+        assert dots.get_offsets().tolist() == [[-1.0, 0.0], [3.0, 1.0]]
+        assert axes.get_aspect() == 1.0
+        assert axes.get_xlim()[0] < -1
+        assert axes.get_xlabel() == "east"
+    assert [text.get_text() for text in made.legends[0].get_texts()] == ["a", "b"]
+
+
 def test_many_maps_wrap_and_keep_their_names(paper: Callable[..., Figure]) -> None:
     panels = [Panel(f"map{number}", "loss", {"a": curve(number)}) for number in range(1, 7)]
     axes = visible(paper(*panels))
@@ -132,7 +177,7 @@ def test_the_small_print_stays_small(paper: Callable[..., Figure]) -> None:
     )
     made.canvas.draw()
     lines = made.get_supxlabel().splitlines()
-    assert len(lines) == NOTES
+    assert len(lines) == round(NOTES * NOTES_WIDTH / 3.3), "more lines where they are short"
     assert lines[-1] == "... and more, which the terminal says"
     extent = made._supxlabel.get_window_extent()
     assert extent.x1 <= made.bbox.width

@@ -1,9 +1,13 @@
 """Exact values of tabular policies against known ones and against play."""
 
+import itertools
+import math
+from collections import Counter
+
 import pytest
 import torch
 
-from src.chains.exact import discounted_value, joint_policy, mean_reward
+from src.chains.exact import action_shares, discounted_value, joint_policy, mean_reward
 from src.chains.matches import play_matches
 from src.envs.repeated_games import prisoners_dilemma, rock_paper_scissors
 from src.modules.policies.table import TablePolicy
@@ -63,6 +67,27 @@ def test_a_mean_over_any_number_of_steps_is_a_loops(steps):
     torch.testing.assert_close(mean_reward(prisoners_dilemma(), tables, steps), total / steps)
 
 
+@pytest.mark.parametrize("steps", [1, 7])
+def test_shares_of_actions_are_those_of_a_loop_over_states(steps):
+    """Three players of rock-paper-scissors, state by state and joint action by joint action."""
+    game, generator = rock_paper_scissors(3), torch.Generator().manual_seed(3)
+    tables = [torch.randn(1, 28, 3, dtype=torch.float64, generator=generator) for _ in range(3)]
+    chance = [table[0].softmax(-1).tolist() for table in tables]
+    now, shares = {0: 1.0}, [[0.0] * 3 for _ in range(3)]
+    for _ in range(steps):
+        following: dict[int, float] = {}
+        for state, weight in now.items():
+            for number, joint in enumerate(itertools.product(range(3), repeat=3)):
+                each = weight * math.prod(chance[agent][state][joint[agent]] for agent in range(3))
+                following[1 + number] = following.get(1 + number, 0.0) + each
+                for agent, action in enumerate(joint):
+                    shares[agent][action] += each / steps
+        now = following
+    torch.testing.assert_close(
+        action_shares(game, tables, steps)[0], torch.tensor(shares, dtype=torch.float64)
+    )
+
+
 @pytest.mark.parametrize("n_agents", [2, 3, 4])
 def test_uniform_play_is_worth_nothing_against_anything(n_agents):
     game = rock_paper_scissors(n_agents)
@@ -91,3 +116,9 @@ def test_play_pays_what_the_closed_form_expects(game):
     assert torch.equal(following[..., :-1], matches.states[..., 1:])
     assert torch.equal(game.reward(following), matches.reward)
     assert not matches.states[..., 0].any()
+    shares = matches.action_shares(game.n_actions)
+    for chain in range(2):
+        for agent in range(game.n_agents):
+            counted = Counter(matches.actions[chain, ..., agent].flatten().tolist())
+            expected = [counted[action] / (4000 * 20) for action in range(game.n_actions)]
+            assert shares[chain, agent].tolist() == pytest.approx(expected)

@@ -1,9 +1,16 @@
 """Returns, advantages and the linear feature baseline, against loops and closed forms."""
 
+import pytest
 import torch
 
 from src.chains.matches import play_matches
-from src.components.returns import baseline_features, discounted_returns, gae, linear_baseline
+from src.components.returns import (
+    baseline_features,
+    discounted_returns,
+    gae,
+    linear_baseline,
+    vector_baseline_features,
+)
 from src.envs.repeated_games import prisoners_dilemma
 from src.modules.policies.table import TablePolicy
 
@@ -49,10 +56,21 @@ def test_features_are_the_state_and_powers_of_time():
     )
 
 
-def test_returns_that_are_linear_in_the_features_are_reproduced():
+def test_features_of_vectors_are_these_their_squares_and_powers_of_time():
+    features = vector_baseline_features(torch.tensor([[[3.0, -2.0], [0.5, 0.0]]]))
+    assert features[0, 0].tolist() == [3, -2, 9, 4, 0, 0, 0, 1]
+    torch.testing.assert_close(
+        features[0, 1], torch.tensor([0.5, 0, 0.25, 0, 0.01, 0.0001, 0.000001, 1], dtype=torch.float64)
+    )
+    assert vector_baseline_features(torch.zeros(4, 200, 17)).shape == (4, 200, 38)
+
+
+@pytest.mark.parametrize("kind", ["states", "vectors"])
+def test_returns_that_are_linear_in_the_features_are_reproduced(kind):
     states = torch.randint(0, 5, (2, 6, 50), generator=torch.Generator().manual_seed(0))
-    features = baseline_features(states, 5).flatten(1, 2)
-    returns = features @ normal(2, 9, 3)
+    of_vectors = vector_baseline_features(normal(2, 6, 50, 3))
+    features = (baseline_features(states, 5) if kind == "states" else of_vectors).flatten(1, 2)
+    returns = features @ normal(2, features.shape[-1], 3)
     torch.testing.assert_close(linear_baseline(features, returns), returns, atol=1e-3, rtol=1e-3)
 
 

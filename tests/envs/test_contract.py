@@ -24,6 +24,7 @@ CASES = [
     ("tests.envs.particles.drifting:Drifting", {"world_size": 1.0, "episode_limit": 5}),
     ("repeated_games", {"map_name": "ipd", "episode_limit": 4}),
     ("repeated_games", {"map_name": "rps", "n_agents": 3, "episode_limit": 4}),
+    ("halfcheetah_dir", {"direction": "right", "reward_scale": 0.01, "episode_limit": 4}),
     ("sc2_sim", {"map_name": "3m"}),
     ("sc2_sim", {"map_name": "2s3z"}),
     ("sc2_sim", {"map_name": "3m", "continuing_episode": True, "reset_noise": 0.5, "obs_last_action": True}),

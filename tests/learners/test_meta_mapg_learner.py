@@ -25,9 +25,9 @@ def make(method: str = "meta_mapg", **typed) -> MetaMAPGLearner:
     return plan["learner"].create(game=prisoners_dilemma(), steps=STEPS, device=torch.device("cpu"), seed=1)
 
 
-def peers(chains: int) -> torch.Tensor:
+def peers(chains: int) -> dict[str, torch.Tensor]:
     personas = draw_population(prisoners_dilemma(), 1, (chains, 1, 1))["train"]
-    return personas.logits[:chains].unsqueeze(1)
+    return personas.among(torch.arange(chains).unsqueeze(1))
 
 
 def test_the_step_is_the_mean_of_clipped_and_projected_gradients():

@@ -87,13 +87,13 @@ def policies(chains: int) -> list[tuple]:
     return made
 
 
-def test_a_player_plays_what_log_probs_say():
+def test_a_player_plays_what_its_distribution_says():
     """Frequencies over many matches, state by state, in each of two chains."""
     generator = torch.Generator().manual_seed(2)
     states = torch.randint(0, 5, (2, 1, 6), generator=generator).expand(-1, 4000, -1)
     for policy, params in policies(chains=2):
         player = policy.player(params, 4000, 6)
-        expected = policy.log_probs(params, states).exp()
+        expected = policy.distribution(params, states).log_probs.exp()
         torch.testing.assert_close(expected.sum(-1), torch.ones(2, 4000, 6))
         for step in range(6):
             actions = player(states[..., step], torch.rand(2, 4000, generator=generator))
@@ -102,7 +102,7 @@ def test_a_player_plays_what_log_probs_say():
                 torch.testing.assert_close(frequency, expected[chain, 0, step], atol=0.03, rtol=0)
 
 
-def test_log_probs_go_on_from_what_a_player_left():
+def test_distributions_go_on_from_what_a_player_left():
     """Values, and gradients of values and of gradients, with the player's trace and without."""
     policy, params = policies(chains=2)[0]
     params = {name: each.double().requires_grad_() for name, each in params.items()}
@@ -112,7 +112,7 @@ def test_log_probs_go_on_from_what_a_player_left():
         player(states[..., step], torch.zeros(2, 7, dtype=torch.float64))
     found = []
     for trace in (player.trace, None):
-        values = policy.log_probs(params, states, trace)
+        values = policy.distribution(params, states, trace).log_probs
         first = torch.autograd.grad((values**2).sum(), list(params.values()), create_graph=True)
         second = torch.autograd.grad(sum((each**2).sum() for each in first), list(params.values()))
         found.append([values, *first, *second])
@@ -123,7 +123,8 @@ def test_log_probs_go_on_from_what_a_player_left():
 def test_the_sequence_policy_is_the_plain_policy():
     (ours, params), (plain, _), _ = policies(chains=3)
     states = torch.randint(0, 5, (3, 7, 11), generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(ours.log_probs(params, states), plain.log_probs(params, states))
+    found = [each.distribution(params, states).log_probs for each in (ours, plain)]
+    torch.testing.assert_close(*found)
 
 
 def test_picking_covers_the_unit_interval():

@@ -114,6 +114,23 @@ def test_the_curve_and_its_sums_agree(tmp_path):
     assert line["test_auc"] == pytest.approx(sum(parts) / 2)
 
 
+@pytest.mark.parametrize("method", ["meta_mapg", "lola_dice", "meta_mapg_exact"])
+def test_what_agents_did_explains_what_they_got(method):
+    """In the dilemma a step pays -1/2, less 1 for one's own cooperation, and 2 for the other's."""
+    found = experiment(method).trainer.evaluate()
+    for of in ("cooperating", "defecting"):
+        for place in range(3):
+            own, peer = (
+                [found[f"test_{whose}action_{action}_phi_{place}_{of}"] for action in ("defect", "cooperate")]
+                for whose in ("", "peer_")
+            )
+            assert (sum(own), sum(peer)) == pytest.approx((1, 1))
+            reward, peer_reward = -0.5 - own[1] + 2 * peer[1], -0.5 - peer[1] + 2 * own[1]
+            assert found[f"test_reward_phi_{place}_{of}"] == pytest.approx(reward, abs=1e-6)
+            assert found[f"test_peer_reward_phi_{place}_{of}"] == pytest.approx(peer_reward, abs=1e-6)
+    assert found["test_peer_action_cooperate_phi_0_cooperating"] > 0.5
+
+
 def test_validation_chooses_what_is_tested_and_leaves_training_alone():
     trainer = experiment("meta_mapg").trainer
     learner = trainer.learner
@@ -122,9 +139,10 @@ def test_validation_chooses_what_is_tested_and_leaves_training_alone():
 
     def scored(peers, draws):
         begun.append(learner.snapshot())
-        result = torch.zeros_like(adapt(peers, draws))
+        found = adapt(peers, draws)
+        result = torch.zeros_like(found.scores)
         result[:, 1, 0] = next(scores, 0.0)
-        return result
+        return found._replace(scores=result)
 
     learner.adapt = scored
     for _ in range(6):

@@ -5,22 +5,62 @@ A paper is a file or two here and a line in these registries; `package.module:fu
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from itertools import product
 
 from src.errors import UserError
 from src.registry import nearest
 
-# name -> ("module:function of the runs, returning a `Sheet`", what it shows)
+# name -> ("module:function of the runs, or of nothing, returning a `Sheet`", what it shows)
 FIGURES: dict[str, tuple[str, str]] = {
     "adama-3": ("src.analysis.papers.adama:learning_curves", "learning curves in the four scenarios"),
     "adama-4": ("src.analysis.papers.adama:directions", "actors' shares in their learning rate, single runs"),
     "adama-5": ("src.analysis.papers.adama:magnitudes", "learning rates of critic and actors, single runs"),
     "adama-6": ("src.analysis.papers.adama:second_order", "learning curves with the second order"),
     "adama-7": ("src.analysis.papers.adama:scales", "predator-prey with different m, and D over a run"),
+    "meta_mapg-2": ("src.analysis.papers.meta_mapg:adaptation", "adaptation at meta-testing, in all games"),
+    "meta_mapg-3a": (
+        "src.analysis.papers.meta_mapg:trajectories",
+        "AUC over the matches between two updates",
+    ),
+    "meta_mapg-3bc": ("src.analysis.papers.meta_mapg_peers:personas", "personas in and out of distribution"),
+    "meta_mapg-4a": ("src.analysis.papers.meta_mapg:modelling", "AUC with opponent modelling"),
+    "meta_mapg-4b": ("src.analysis.papers.meta_mapg:players", "AUC with 3 and 4 agents"),
+    "meta_mapg-4c": ("src.analysis.papers.meta_mapg:ablation", "own learning and peer learning left out"),
+    "meta_mapg-7": (
+        "src.analysis.papers.meta_mapg_peers:teammates",
+        "the teammates of HalfCheetah, by their splits",
+    ),
+    "meta_mapg-8": (
+        "src.analysis.papers.meta_mapg_example:paths",
+        "learning paths in example 1; needs no runs",
+    ),
+    **{
+        f"meta_mapg-{number}": (
+            f"src.analysis.papers.meta_mapg:actions_{number}",
+            f"action probabilities of {method} and its peers, {game}",
+        )
+        for number, (game, method) in enumerate(
+            product(
+                ("prisoner's dilemma", "rock-paper-scissors"),
+                ("Meta-PG", "LOLA-DiCE", "REINFORCE", "Meta-MAPG"),
+            ),
+            start=9,
+        )
+    },
 }
 
 # name -> ("module:function of a `Desk`, returning `Claim`s", whose statements)
 CLAIMS: dict[str, tuple[str, str]] = {
     "adama": ("src.analysis.papers.adama_claims:statements", "nine statements about figures 3 to 7"),
+    "meta_mapg": (
+        "src.analysis.papers.meta_mapg_claims:statements",
+        "eighteen statements about figures 2 to 4 and 9 to 16",
+    ),
+}
+
+# name -> ("module:function of a `Desk`, returning a `Table`", what it shows)
+TABLES: dict[str, tuple[str, str]] = {
+    "meta_mapg-q3": ("src.analysis.papers.meta_mapg_table:distributions", "AUC in and out of distribution"),
 }
 
 
@@ -45,4 +85,5 @@ def load(noun: str, registry: Mapping[str, tuple[str, str]], name: str) -> Calla
 
 def listing(registry: Mapping[str, tuple[str, str]]) -> str:
     """Names and what they stand for, for --help."""
-    return "\n".join(f"  {name:<12}{sentence}" for name, (_, sentence) in registry.items())
+    width = max(map(len, registry)) + 3
+    return "\n".join(f"  {name:<{width}}{sentence}" for name, (_, sentence) in registry.items())

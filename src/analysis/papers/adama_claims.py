@@ -27,20 +27,20 @@ from src.analysis.papers.adama import (
     wanted_scales,
 )
 from src.analysis.papers.evidence import (
-    FALSE,
-    TOO_FEW,
-    TRUE,
     Claim,
     Estimate,
     Finding,
     Measure,
-    Values,
+    best_of,
     common_length,
     difference,
     estimate,
+    finding,
     first_half,
     late,
     measured,
+    sides,
+    similar,
     spread,
     whole,
 )
@@ -126,11 +126,11 @@ def statements(desk: Desk) -> list[Claim]:
 
 
 def _compared(desk: Desk, ours: str, theirs: str, world: str, measure: Measure) -> Finding:
-    sides = [desk.of(label, arm(label, world)) for label in (ours, theirs)]
-    until = common_length([*sides[0], *sides[1]], REWARD)
-    values = [measured(runs, measure, until) for runs in sides]
-    texts = [f"{label} {spread(side)}" for label, side in zip((ours, theirs), values, strict=True) if side]
-    return _finding(scenario(world), "; ".join(texts), difference(*values), [*sides[0], *sides[1]], until)
+    runs = {label: desk.of(label, arm(label, world)) for label in (ours, theirs)}
+    every = [run for group in runs.values() for run in group]
+    until = common_length(every, REWARD)
+    values = {label: measured(group, measure, until) for label, group in runs.items()}
+    return _finding(scenario(world), sides(values), difference(values[ours], values[theirs]), every, until)
 
 
 def _best(desk: Desk, world: str) -> Finding:
@@ -139,17 +139,11 @@ def _best(desk: Desk, world: str) -> Finding:
     every = [run for group in runs.values() for run in group]
     until = common_length(every, REWARD)
     values = {label: measured(group, late(REWARD), until) for label, group in runs.items()}
-    present = {label: side for label, side in values.items() if side}
-    texts = "; ".join(f"{label} {spread(side)}" for label, side in present.items())
-    if len(present) < len(FIRST_ORDER):
-        return _finding(scenario(world), texts, None, every, until)
-    best = max(
-        (label for label in present if label != ADAMA),
-        key=lambda label: np.mean(list(present[label].values())),
-    )
-    return _finding(
-        f"{scenario(world)}, against {best}", texts, difference(values[ADAMA], values[best]), every, until
-    )
+    best = best_of({label: side for label, side in values.items() if label != ADAMA})
+    if best is None or not values[ADAMA]:
+        return _finding(scenario(world), sides(values), None, every, until)
+    found = difference(values[ADAMA], values[best])
+    return _finding(f"{scenario(world)}, against {best}", sides(values), found, every, until)
 
 
 def _concentration(desk: Desk, world: str) -> Finding:
@@ -158,7 +152,7 @@ def _concentration(desk: Desk, world: str) -> Finding:
     values = measured(runs, concentration, until)
     found = estimate({seed: -value for seed, value in values.items()}, above=-NEAR_UNIFORM)
     row = _finding(scenario(world), spread(values) if values else "", found, runs, until)
-    return row if world == CLUSTERING else Finding(row.where, row.measured, "", row.seeds, row.episodes, "")
+    return row if world == CLUSTERING else Finding(row.where, row.measured, "", row.seeds, row.length, "")
 
 
 def concentration(run: Run, until: float) -> float | None:
@@ -173,12 +167,13 @@ def concentration(run: Run, until: float) -> float | None:
 
 def _alternation(desk: Desk, world: str) -> Finding:
     here, there = (desk.of(MAGNITUDE, arm(MAGNITUDE, each)) for each in (GOING_TOGETHER, world))
-    sides = [measured(runs, rises, common_length(runs, "critic_lr")) for runs in (there, here)]
+    until = common_length(there, "critic_lr")
+    ours = measured(there, rises, until)
+    theirs = measured(here, rises, common_length(here, "critic_lr"))
     names = (scenario(world), scenario(GOING_TOGETHER))
-    texts = [f"{name} {spread(side)}" for name, side in zip(names, sides, strict=True) if side]
-    found = difference(*sides, paired=False)
+    text = sides(dict(zip(names, (ours, theirs), strict=True)))
     return _finding(
-        f"{names[1]}, against {names[0]}", "; ".join(texts), found, there, common_length(there, "critic_lr")
+        f"{names[1]}, against {names[0]}", text, difference(ours, theirs, paired=False), there, until
     )
 
 
@@ -198,20 +193,9 @@ def _similar(desk: Desk, label: str) -> Finding:
     every = [run for group in runs.values() for run in group]
     until = common_length(every, REWARD)
     values = {m: measured(group, late(REWARD), until) for m, group in runs.items()}
-    texts = "; ".join(f"{scale_entry(m)}: {spread(side)}" for m, side in values.items() if side)
+    texts = sides({f"{scale_entry(m)}:": side for m, side in values.items()})
     row = _finding(f"{scenario(PREDATOR_PREY)}, {label}", texts, None, every, until)
-    if len(values) < 3 or any(len(side) < 2 for side in values.values()):
-        return row
-    apart, deviation = similarity(list(values.values()))
-    text = f"{apart:.3f} against {deviation:.3f}"
-    return Finding(row.where, texts, text, row.seeds, row.episodes, TRUE if apart <= deviation else FALSE)
-
-
-def similarity(groups: Sequence[Values]) -> tuple[float, float]:
-    """How far the means of groups lie apart, and the standard deviation within them (root of the mean variance)."""
-    numbers = [np.array(list(group.values())) for group in groups]
-    means = [group.mean() for group in numbers]
-    return float(max(means) - min(means)), float(np.mean([group.var(ddof=1) for group in numbers]) ** 0.5)
+    return similar(row, list(values.values())) if len(values) > 2 else row
 
 
 def _outside(desk: Desk, label: str) -> Finding:
@@ -224,15 +208,9 @@ def _outside(desk: Desk, label: str) -> Finding:
 
 
 def _finding(where: str, text: str, found: Estimate | None, runs: Sequence[Run], until: float) -> Finding:
-    """A row, whether or not there is enough for a verdict."""
-    gone = [f"{run.method} seed {run.seed}" for run in runs if run.has_diverged(REWARD)]
-    text += f"; diverged: {', '.join(gone)}" if gone else ""
     full = max(map(_planned, runs), default=0.0)
-    episodes = short_steps(until) if until >= 0.99 * full else f"{short_steps(until)} of {short_steps(full)}"
-    if found is None:
-        seeds = sorted({str(run.seed) for run in runs})
-        return Finding(where, text, "", ", ".join(seeds), episodes if runs else "", TOO_FEW)
-    return Finding(where, text, found.text(), found.seeds, episodes, found.verdict)
+    length = short_steps(until) if until >= 0.99 * full else f"{short_steps(until)} of {short_steps(full)}"
+    return finding(where, text, found, runs, REWARD, f"{length} episodes" if runs else "")
 
 
 def _planned(run: Run) -> float:

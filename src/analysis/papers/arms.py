@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from src.analysis import comparability
@@ -21,17 +22,28 @@ class Arm:
     Attributes:
         config: the algorithm's name, as --config has it.
         env_config: the environment's, as --env-config has it.
-        typed: what is typed after `with`.
+        typed: what is typed after `with`, with the environment's keys as `env_args.<key>`.
+        fixed: keys in which its runs are as the files have it. In others they may depart where no run is as in the
+            files: who draws says so.
+        usual: keys in which runs that are as the files have it go before those that are not.
+        varied: keys in which it may differ from what it is compared with, beside those that are typed.
     """
 
     config: str
     env_config: str
     typed: Mapping[str, Any] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
+    usual: frozenset[str] = frozenset()
+    varied: frozenset[str] = frozenset()
 
     @cached_property
     def published(self) -> dict[str, Any]:
         """The configuration that this command gives, flat."""
-        merged = Sources.read(self.config, self.env_config, self.typed).merged()
+        typed: dict[str, Any] = {}
+        for key, value in self.typed.items():
+            prefix, _, inner = key.rpartition(".")
+            (typed.setdefault(prefix, {}) if prefix else typed)[inner] = value
+        merged = Sources.read(self.config, self.env_config, typed).merged()
         inner = {f"{ENV_ARGS}.{key}": value for key, value in merged.pop(ENV_ARGS).items()}
         return merged | inner
 
@@ -44,10 +56,12 @@ class Arm:
         }
 
     def is_of(self, run: Run) -> bool:
-        """Whether a run is of this method and scenario, with everything that is typed."""
+        """Whether a run is of this method and scenario, with everything that is typed or fixed."""
+        published = self.published
+        kept = self.typed | {key: published[key] for key in self.fixed if key in published}
         return (
-            (run.method, run.env) == (self.published["name"], self.published["env"])
-            and all(run.flat_config.get(key) == value for key, value in self.typed.items())
+            (run.method, run.env) == (published["name"], published["env"])
+            and all(run.flat_config.get(key) == value for key, value in kept.items())
             and not run.config.get("evaluate")
         )
 
@@ -68,12 +82,14 @@ def command(arms: Sequence[Arm], seeds: Sequence[int]) -> str:
 
 
 def products(arms: Sequence[Arm]) -> list[list[Arm]]:
-    """`arms` of one scenario that differ in no more than one typed key, in groups that one sweep each makes."""
+    """`arms` of one scenario with the same typed keys, in groups that one sweep each makes."""
     groups: dict[tuple, list[Arm]] = {}
     for arm in arms:
         groups.setdefault(tuple(arm.typed.values()), []).append(arm)
     configs = [[arm.config for arm in group] for group in groups.values()]
-    return [list(arms)] if all(each == configs[0] for each in configs) else list(groups.values())
+    values = [set(each) for each in zip(*groups, strict=True)]
+    is_product = prod(map(len, values)) == len(groups) and all(each == configs[0] for each in configs)
+    return [list(arms)] if is_product else list(groups.values())
 
 
 def ranged(seeds: Sequence[int]) -> str:
@@ -109,6 +125,7 @@ def choose(arm: Arm, runs: Sequence[Run]) -> Choice:
         UserError: none is of the files' configuration and the others are of several, or a seed is there twice.
     """
     mine = [run for run in runs if arm.is_of(run)]
+    mine = [run for run in mine if not arm.usual & arm.departures(run).keys()] or mine
     exact = [run for run in mine if not arm.departures(run)]
     kept = exact or mine
     done = [run for run in kept if run.status.state in ENDED]

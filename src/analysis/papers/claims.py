@@ -16,7 +16,7 @@ HEADINGS = (
     "measured (± sd)",
     "difference (± se)",
     "seeds",
-    "episodes",
+    "length",
     "verdict",
 )
 EXAMPLES = f"""papers:
@@ -49,8 +49,11 @@ def main(words: Sequence[str]) -> int:
     if chosen.form != "csv":
         write(explanation(claims, chosen.form))
     if chosen.form == "table":
-        missing = [f"missing: {what}\n  {command}" for what, command in desk.missing.items()]
-        write("".join(f"{line}\n" for line in ["", *desk.notes, *desk.remarks, *missing]))
+        write(
+            "".join(
+                f"{line}\n" for line in ["", *desk.departures, *desk.notes, *desk.remarks, *desk.commands]
+            )
+        )
     return 0
 
 
@@ -65,7 +68,7 @@ def rows(claims: Sequence[Claim]) -> list[list[str]]:
                 found.measured,
                 found.difference,
                 found.seeds,
-                found.episodes,
+                found.length,
                 found.verdict,
             )
             table.append([plain(cell) for cell in (*says, *cells)])

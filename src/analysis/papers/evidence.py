@@ -1,7 +1,7 @@
 """What a paper says in words, held against recorded runs: one number per seed, their difference, and a verdict."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class Finding:
         measured: the numbers, with their spread over seeds.
         difference: what the verdict rests on; empty where nothing is judged.
         seeds: those that it rests on.
-        episodes: how far the runs were looked at, with what they should have had.
+        length: how far the runs were looked at, with what they should have had.
         verdict: TRUE, FALSE, UNCLEAR, TOO_FEW or, for a number that is there for comparison, nothing.
     """
 
@@ -63,7 +63,7 @@ class Finding:
     measured: str
     difference: str
     seeds: str
-    episodes: str
+    length: str
     verdict: str
 
 
@@ -111,6 +111,45 @@ def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate
     return Estimate(float(means[0] - means[1]), both, named)
 
 
+def finding(
+    where: str, text: str, found: Estimate | None, runs: Sequence[Run], metric: str, length: str
+) -> Finding:
+    """A row, whether or not there is enough for a verdict; it names the runs whose `metric` has diverged."""
+    gone = [f"{run.method} seed {run.seed}" for run in runs if run.has_diverged(metric)]
+    text += f"; diverged: {', '.join(gone)}" if gone else ""
+    if found is None:
+        return Finding(where, text, "", _named({str(run.seed) for run in runs}), length, TOO_FEW)
+    return Finding(where, text, found.text(), found.seeds, length, found.verdict)
+
+
+def similarity(groups: Sequence[Values]) -> tuple[float, float]:
+    """How far the means of groups lie apart, and the standard deviation within them (root of the mean variance)."""
+    numbers = [np.array(list(group.values())) for group in groups]
+    means = [group.mean() for group in numbers]
+    return float(max(means) - min(means)), float(np.mean([group.var(ddof=1) for group in numbers]) ** 0.5)
+
+
+def similar(row: Finding, groups: Sequence[Values]) -> Finding:
+    """`row` with a verdict: whether the means of groups lie no further apart than seeds do, two of each at least."""
+    if any(len(group) < 2 for group in groups):
+        return row
+    apart, deviation = similarity(groups)
+    verdict = TRUE if apart <= deviation else FALSE
+    return replace(row, difference=f"{apart:.3f} against {deviation:.3f}", verdict=verdict)
+
+
+def sides(values: Mapping[str, Values]) -> str:
+    """What was measured of each side that has runs, by its name."""
+    return "; ".join(f"{name} {spread(side)}" for name, side in values.items() if side)
+
+
+def best_of(values: Mapping[str, Values]) -> str | None:
+    """The name with the greatest mean; None unless all have runs."""
+    if not values or not all(values.values()):
+        return None
+    return max(values, key=lambda name: np.mean(list(values[name].values())))
+
+
 def spread(values: Values) -> str:
     """Mean and, of two or more, standard deviation (n - 1)."""
     numbers = np.array(list(values.values()))
@@ -156,5 +195,5 @@ def _error(numbers: np.ndarray) -> float | None:
     return float(numbers.std(ddof=1) / len(numbers) ** 0.5) if len(numbers) > 1 else None
 
 
-def _named(seeds: Sequence[object] | Values) -> str:
+def _named(seeds: Iterable[object]) -> str:
     return ", ".join(str(seed) for seed in sorted(seeds, key=str))

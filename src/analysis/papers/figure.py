@@ -1,7 +1,8 @@
 """`run.py figure NAME`: a published figure, from recorded runs."""
 
 import argparse
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from src.analysis import options
@@ -25,7 +26,7 @@ def main(words: Sequence[str]) -> int:
     """Draw the figure that `words` name; the exit status."""
     chosen = _parse(words)
     make = load("figure", FIGURES, chosen.name)
-    sheet: Sheet = make(options.chosen_runs(chosen))
+    sheet: Sheet = make(options.chosen_runs(chosen)) if needs_runs(make) else make()
     missing = [f"missing: {what}\n  {command}" for what, command in sheet.missing.items()]
     if not sheet.panels:
         raise UserError("\n".join([f"There are no runs of {chosen.name}: nothing to draw.", *missing]))
@@ -39,11 +40,17 @@ def main(words: Sequence[str]) -> int:
         title=chosen.title,
         columns=min(len(sheet.panels), 3 if len(sheet.panels) == 3 else 2),
         entries=sheet.entries,
+        alike=sheet.alike,
     )
     for line in [*sheet.notes, *sheet.remarks, *missing]:
         print(plain(line))
     print(f"{chosen.name}: {out}")
     return 0
+
+
+def needs_runs(make: Callable) -> bool:
+    """Whether a figure is a function of runs; one that takes nothing is computed."""
+    return bool(inspect.signature(make).parameters)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:

@@ -21,6 +21,7 @@ class Sheet:
         x_label: below them.
         caption: what lines and bands are.
         entries: legend entries in the order of their colours.
+        alike: legend entry to the one whose colour it shares; it is dashed.
         notes: small print: what a reader of the figure must know.
         absent: small print that names what has no runs at all.
         remarks: what only whoever draws it wants to know.
@@ -35,6 +36,7 @@ class Sheet:
     absent: Sequence[str] = ()
     remarks: Sequence[str] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    alike: Mapping[str, str] = field(default_factory=dict)
 
 
 class Desk:
@@ -45,15 +47,19 @@ class Desk:
         self.notes: list[str] = []
         self.remarks: list[str] = []
         self._marked: set[tuple[str, str]] = set()
+        self._departing: dict[tuple[str, str], list[str]] = {}
         self._lacking: dict[tuple, list[tuple[str, Arm]]] = {}
         self._given: dict[str, list[Run]] = {}
 
-    def of(self, label: str, arm: Arm, wanted: int | None = None) -> list[Run]:
-        """The runs of an arm, of which `wanted` are to be there: the paper's number, unless it is said."""
+    def of(self, label: str, arm: Arm, wanted: int | None = None, entry: str | None = None) -> list[Run]:
+        """The runs of an arm, of which `wanted` are to be there: the paper's number, unless it is said.
+
+        `label` is what notes call it, and the legend too unless that has another `entry`.
+        """
         choice = choose(arm, self.runs)
-        self._tell(f"{scenario(arm.env_config)}, {plain(label)}", choice)
+        self._tell(arm, label, entry or label, choice)
         if choice.departs:
-            self._marked.add((arm.env_config, label))
+            self._marked.add((arm.env_config, entry or label))
         self._miss(label, arm, choice, self.seeds if wanted is None else wanted)
         self._compare(arm, choice.runs)
         return choice.runs
@@ -80,22 +86,25 @@ class Desk:
         caption: str,
         entries: Sequence[str] = (),
         notes: Sequence[str] = (),
+        alike: Mapping[str, str] | None = None,
     ) -> Sheet:
         """The figure that was put together."""
-        said = [*self.notes, *notes]
-        return Sheet(panels, x_label, caption, entries, said, self.absent, self.remarks, self.missing)
+        said = [*self.notes, *self.departures, *notes]
+        return Sheet(
+            panels, x_label, caption, entries, said, self.absent, self.remarks, self.missing, alike or {}
+        )
 
-    def _tell(self, where: str, choice: Choice) -> None:
-        notes, remarks = [], []
+    def _tell(self, arm: Arm, label: str, entry: str, choice: Choice) -> None:
+        where, remarks = f"{scenario(arm.env_config)}, {plain(label)}", []
         if choice.departs:
             told = ", ".join(f"{key}={value}" for key, value in choice.departs.items())
-            notes.append(f"* {where}: {told}, not as in src/config")
+            departing = self._departing.setdefault((scenario(arm.env_config), told), [])
+            departing += [plain(entry)] if plain(entry) not in departing else []
         if choice.unfinished:
             names = ", ".join(run.name for run in choice.unfinished)
             remarks.append(f"{where}: not done, and left out beside those that are: {names}")
         if choice.others:
             remarks.append(f"{where}: {choice.others} runs of other configurations left out")
-        self.notes += [text for text in notes if text not in self.notes]
         self.remarks += [text for text in remarks if text not in self.remarks]
 
     def _miss(self, label: str, arm: Arm, choice: Choice, wanted: int) -> None:
@@ -117,10 +126,26 @@ class Desk:
         found = {}
         for (env_config, _, seeds, some), lacking in self._lacking.items():
             for arms in products([arm for _, arm in lacking]):
-                names = ", ".join(plain(label) for label, arm in lacking if arm in arms)
+                names = ", ".join(dict.fromkeys(plain(label) for label, arm in lacking if arm in arms))
                 what = f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)} of " if some else ""
                 found[f"{scenario(env_config)}: {what}{names}"] = command(arms, seeds)
         return found
+
+    @property
+    def departures(self) -> list[str]:
+        """Whose configuration is not the files', and in what."""
+        worlds: dict[tuple[str, str], list[str]] = {}
+        for (where, told), labels in self._departing.items():
+            worlds.setdefault((", ".join(labels), told), []).append(where)
+        return [
+            f"* {' and '.join(where)}, {labels}: {told}, not as in src/config"
+            for (labels, told), where in worlds.items()
+        ]
+
+    @property
+    def commands(self) -> list[str]:
+        """What is missing, with what to type."""
+        return [f"missing: {what}\n  {command}" for what, command in self.missing.items()]
 
     @property
     def absent(self) -> list[str]:
@@ -137,7 +162,7 @@ class Desk:
         given = self._given.setdefault(arm.env_config, [])
         given += [run for run in runs if run not in given]
         comparability.refuse(
-            comparability.between_curves(given, {"updates_per_episode"} & set(arm.typed)),
+            comparability.between_curves(given, arm.varied | set(arm.typed)),
             f"{scenario(arm.env_config)}: runs that are to be compared",
             CHOOSE,
         )

@@ -8,18 +8,23 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from src.modules.policies.distributions import Distribution
+
 Params = dict[str, Tensor]
 
 
 class Player(Protocol):
     """Who plays new matches with given parameters, from the first step to the last. No gradient."""
 
-    def __call__(self, states: Tensor, uniform: Tensor) -> Tensor:
-        """One step: states [C, K] and numbers from [0, 1) [C, K] -> actions [C, K] int64."""
+    def __call__(self, states: Tensor, draws: Tensor) -> Tensor:
+        """One step: what is seen, [C, K] int64 or [C, K, O], and what decides -> actions.
+
+        Discrete actions [C, K] int64 by numbers from [0, 1) [C, K]; continuous ones [C, K, U] by normal ones [C, K, U].
+        """
 
     @property
     def trace(self) -> Any:
-        """What `log_probs` of the same matches can go on from once they are over; None if there is nothing."""
+        """What `distribution` of the same matches can go on from once they are over; None if there is nothing."""
 
 
 class Policy(Protocol):
@@ -28,8 +33,8 @@ class Policy(Protocol):
     def initial(self, generator: torch.Generator) -> Params:
         """One set of fresh parameters, without the dimension C."""
 
-    def log_probs(self, params: Params, states: Tensor, trace: Any = None) -> Tensor:
-        """Of every action in every step: [C, K, T] int64 -> [C, K, T, A]. Can be differentiated twice.
+    def distribution(self, params: Params, states: Tensor, trace: Any = None) -> Distribution:
+        """Of the actions in every step of what was seen, [C, K, T, ...]. Can be differentiated twice.
 
         `trace` is what a player with these parameters left in these states.
         """

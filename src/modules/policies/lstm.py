@@ -1,6 +1,7 @@
-"""A recurrent policy, and the recurrent network that values are read off as well (Meta-MAPG, appendix C.1)."""
+"""Recurrent policies, and the recurrent network that values are read off as well (Meta-MAPG, appendix C.1)."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -8,23 +9,29 @@ from torch.nn import functional as F
 
 from src.modules.lstm import Trace, lstm_sequence, lstm_step
 from src.modules.policies import Params, pick
+from src.modules.policies.distributions import Categorical, Gaussian
+
+LEAST_LOG_STD = math.log(1e-6)
 
 
 class LSTMNetwork:
-    """One-hot state -> linear, ReLU -> LSTM -> linear. Its memory is zero at the start of every match.
+    """What is seen -> linear, ReLU -> LSTM -> linear. Its memory is zero at the start of every match.
 
-    Parameters, each with the dimension C in front: `w_in` [H, S], `b_in` [H], `w_ih`, `w_hh` [4H, H], `b_ih`, `b_hh`
+    What is seen are states, int64, which go in one-hot, or vectors.
+
+    Parameters, each with the dimension C in front: `w_in` [H, I], `b_in` [H], `w_ih`, `w_hh` [4H, H], `b_ih`, `b_hh`
     [4H], `w_out` [Y, H], `b_out` [Y]; gates in torch's order.
     """
 
-    def __init__(self, n_states: int, n_outputs: int, hidden: int) -> None:
-        self.n_states, self.n_outputs, self.hidden = n_states, n_outputs, hidden
+    def __init__(self, n_inputs: int, n_outputs: int, hidden: int) -> None:
+        """I = `n_inputs` is S, the number of states, or O, the size of the vectors."""
+        self.n_inputs, self.n_outputs, self.hidden = n_inputs, n_outputs, hidden
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         size = self.hidden
         return {
-            "w_in": (size, self.n_states),
+            "w_in": (size, self.n_inputs),
             "b_in": (size,),
             "w_ih": (4 * size, size),
             "w_hh": (4 * size, size),
@@ -35,7 +42,7 @@ class LSTMNetwork:
         }
 
     def initial(self, generator: torch.Generator) -> Params:
-        """Xavier-normal matrices, zero biases, without the dimension C."""
+        """Xavier-normal matrices, zeros elsewhere, without the dimension C."""
         return {
             name: torch.randn(shape, generator=generator) * math.sqrt(2 / sum(shape))
             if len(shape) == 2
@@ -49,49 +56,103 @@ class LSTMNetwork:
         biases = (params["b_ih"] + params["b_hh"]).unsqueeze(-1)
         return torch.baddbmm(biases, params["w_ih"], features)
 
-    def outputs(self, params: Params, states: Tensor, trace: Trace | None = None) -> Tensor:
-        """The whole sequence: [C, K, T] int64 -> [C, T, Y, K]."""
-        codes = F.one_hot(states.permute(0, 2, 1), self.n_states).transpose(2, 3)  # [C, T, S, K]
-        inputs = self.gate_table(params).unsqueeze(1) @ codes.to(params["w_in"].dtype)
-        memories = lstm_sequence(inputs, params["w_hh"], trace)  # [C, T, H, K]
+    def entering(self, params: Params, seen: Tensor) -> Tensor:
+        """What each step puts into the gates: [C, K, T] int64 or [C, K, T, O] -> [C, T, 4H, K]."""
+        if seen.is_floating_point():
+            features = F.relu(
+                params["w_in"].unsqueeze(1) @ seen.permute(0, 2, 3, 1) + params["b_in"][:, None, :, None]
+            )
+            return (
+                params["w_ih"].unsqueeze(1) @ features + (params["b_ih"] + params["b_hh"])[:, None, :, None]
+            )
+        codes = F.one_hot(seen.permute(0, 2, 1), self.n_inputs).transpose(2, 3)  # [C, T, S, K]
+        return self.gate_table(params).unsqueeze(1) @ codes.to(params["w_in"].dtype)
+
+    def outputs(self, params: Params, seen: Tensor, trace: Trace | None = None) -> Tensor:
+        """The whole sequence: [C, K, T] int64 or [C, K, T, O] -> [C, T, Y, K]."""
+        memories = lstm_sequence(self.entering(params, seen), params["w_hh"], trace)  # [C, T, H, K]
         return params["w_out"].unsqueeze(1) @ memories + params["b_out"][:, None, :, None]
 
 
 class LSTMPolicy(LSTMNetwork):
-    """A softmax over the network's outputs."""
+    """A softmax over the network's outputs, for discrete states and actions."""
 
-    def log_probs(self, params: Params, states: Tensor, trace: Trace | None = None) -> Tensor:
-        return F.log_softmax(self.outputs(params, states, trace), dim=2).permute(0, 3, 1, 2)
+    def distribution(self, params: Params, states: Tensor, trace: Trace | None = None) -> Categorical:
+        return Categorical(F.log_softmax(self.outputs(params, states, trace), dim=2).permute(0, 3, 1, 2))
 
     @torch.no_grad()
     def player(self, params: Params, matches: int, steps: int) -> "LSTMPlayer":
         return LSTMPlayer(params, self.gate_table(params), matches, steps)
 
 
-class LSTMPlayer:
-    """Plays step by step and writes down what the sequence's derivatives need."""
+class GaussianLSTMPolicy(LSTMNetwork):
+    """A normal distribution around the network's outputs, for vectors and continuous actions.
 
-    def __init__(self, params: Params, gate_table: Tensor, matches: int, steps: int) -> None:
-        """`gate_table` is [C, 4H, S]."""
+    One parameter more: `log_std` [U], the logarithm of the deviations, the same everywhere and never below 1e-6.
+    """
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return super().shapes | {"log_std": (self.n_outputs,)}
+
+    def distribution(self, params: Params, observations: Tensor, trace: Trace | None = None) -> Gaussian:
+        mean = self.outputs(params, observations, trace).permute(0, 3, 1, 2)  # [C, K, T, U]
+        return Gaussian(mean, params["log_std"].clamp(min=LEAST_LOG_STD)[:, None, None])
+
+    @torch.no_grad()
+    def player(self, params: Params, matches: int, steps: int) -> "GaussianLSTMPlayer":
+        return GaussianLSTMPlayer(params, matches, steps)
+
+
+class _Walk:
+    """The network step by step, which writes down what the sequence's derivatives need."""
+
+    def __init__(self, params: Params, gates_of: Tensor, matches: int, steps: int) -> None:
+        """`gates_of` [C, 4H, I] makes of what is entered what goes into the gates."""
         self.w_out, self.b_out = params["w_out"], params["b_out"].unsqueeze(-1)
-        chains, width, n_states = gate_table.shape
+        chains, width, n_inputs = gates_of.shape
         size = width // 4
-        # the memory and the one-hot state stand one above the other, so that a step is one product
-        self.weights = torch.cat([params["w_hh"], gate_table], dim=2)  # [C, 4H, H + S]
-        self.entering = self.weights.new_zeros(chains, size + n_states, matches)
-        self.memory, self.code = self.entering[:, :size], self.entering[:, size:]
+        # the memory and what is entered stand one above the other, so that a step is one product
+        self.weights = torch.cat([params["w_hh"], gates_of], dim=2)  # [C, 4H, H + I]
+        self._both = self.weights.new_zeros(chains, size + n_inputs, matches)
+        self.memory, self.entered = self._both[:, :size], self._both[:, size:]
         empty = (self.weights.new_empty(chains, steps, rows, matches) for rows in (width, size, size, size))
         self.trace = Trace(*empty)
         self.cell = torch.zeros_like(self.memory)
-        self._steps = zip(*(each.unbind(1) for each in self.trace), strict=True)
+        self._steps: Iterator[tuple[Tensor, ...]] = zip(*(each.unbind(1) for each in self.trace), strict=True)
 
-    @torch.no_grad()
-    def __call__(self, states: Tensor, uniform: Tensor) -> Tensor:
+    def step(self) -> Tensor:
+        """From what was written to `entered`, [C, I, K], to the outputs, [C, Y, K]."""
         gates, cell, squashed, memory = next(self._steps)
-        self.code.zero_().scatter_(1, states.unsqueeze(1), 1.0)
-        torch.bmm(self.weights, self.entering, out=gates)
+        torch.bmm(self.weights, self._both, out=gates)
         lstm_step(gates, self.cell, cell, squashed, memory)
         self.cell = cell
         self.memory.copy_(memory)
-        outputs = torch.baddbmm(self.b_out, self.w_out, memory)  # [C, A, K]
-        return pick(outputs.softmax(dim=1).transpose(1, 2), uniform)
+        return torch.baddbmm(self.b_out, self.w_out, memory)
+
+
+class LSTMPlayer(_Walk):
+    """Plays by a softmax; the one-hot state is entered."""
+
+    @torch.no_grad()
+    def __call__(self, states: Tensor, draws: Tensor) -> Tensor:
+        self.entered.zero_().scatter_(1, states.unsqueeze(1), 1.0)
+        return pick(self.step().softmax(dim=1).transpose(1, 2), draws)
+
+
+class GaussianLSTMPlayer(_Walk):
+    """Plays by a normal distribution; the first layer's features and a 1 for the gates' biases are entered."""
+
+    def __init__(self, params: Params, matches: int, steps: int) -> None:
+        biases = (params["b_ih"] + params["b_hh"]).unsqueeze(-1)
+        super().__init__(params, torch.cat([params["w_ih"], biases], dim=2), matches, steps)
+        self.entered[:, -1] = 1.0
+        self.features = self.entered[:, :-1]
+        self.w_in, self.b_in = params["w_in"], params["b_in"].unsqueeze(-1)
+        self.std = params["log_std"].clamp(min=LEAST_LOG_STD).exp().unsqueeze(1)  # [C, 1, U]
+
+    @torch.no_grad()
+    def __call__(self, observations: Tensor, draws: Tensor) -> Tensor:
+        first = torch.baddbmm(self.b_in, self.w_in, observations.transpose(1, 2))
+        torch.clamp(first, min=0, out=self.features)
+        return self.step().transpose(1, 2) + self.std * draws

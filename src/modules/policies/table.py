@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from src.modules.policies import Params, pick
+from src.modules.policies.distributions import Categorical
 
 
 class TablePolicy:
@@ -17,10 +18,10 @@ class TablePolicy:
         """Uniform in every state but for a little noise."""
         return {"logits": 0.01 * torch.randn(self.n_states, self.n_actions, generator=generator)}
 
-    def log_probs(self, params: Params, states: Tensor, trace: None = None) -> Tensor:
+    def distribution(self, params: Params, states: Tensor, trace: None = None) -> Categorical:
         table = F.log_softmax(params["logits"], dim=-1)
         index = states.flatten(1).unsqueeze(-1).expand(-1, -1, self.n_actions)
-        return table.gather(1, index).view(*states.shape, self.n_actions)
+        return Categorical(table.gather(1, index).view(*states.shape, self.n_actions))
 
     def player(self, params: Params, matches: int, steps: int) -> "TablePlayer":
         return TablePlayer(F.softmax(params["logits"].detach(), dim=-1))
@@ -34,6 +35,6 @@ class TablePlayer:
     def __init__(self, probabilities: Tensor) -> None:
         self.probabilities = probabilities
 
-    def __call__(self, states: Tensor, uniform: Tensor) -> Tensor:
+    def __call__(self, states: Tensor, draws: Tensor) -> Tensor:
         index = states.unsqueeze(-1).expand(-1, -1, self.probabilities.shape[-1])
-        return pick(self.probabilities.gather(1, index), uniform)
+        return pick(self.probabilities.gather(1, index), draws)

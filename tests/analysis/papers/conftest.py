@@ -44,3 +44,51 @@ def write_arm(write_run: Callable[..., FolderRun]) -> Callable[..., FolderRun]:
         return write_run(config, seed, points, config=whole, env_args=args, status=status, suffix=suffix)
 
     return write
+
+
+@pytest.fixture
+def write_chains(write_run: Callable[..., FolderRun]) -> Callable[..., FolderRun]:
+    """Writes a run of a meta-learning method in a game, with what its last test logged."""
+
+    def write(
+        config: str,
+        world: str,
+        seed: int,
+        metrics: Mapping[str, float],
+        *,
+        updates: int = 500,
+        status: Mapping[str, object] | None = None,
+        env_args: Mapping[str, object] | None = None,
+        **typed: object,
+    ) -> FolderRun:
+        told = {**typed, **({"env_args": dict(env_args)} if env_args else {})}
+        whole = Sources.read(config, world, told).merged() | {"seed": seed}
+        parts = {**typed, **(env_args or {})}
+        return write_run(
+            config,
+            seed,
+            [(updates, metrics)],
+            config={key: value for key, value in whole.items() if key != "env_args"},
+            env_args=whole["env_args"],
+            status=status,
+            updates_per_step=1.0,
+            suffix="".join([f"_{world}", *(f"_{key}{value}" for key, value in parts.items())]),
+        )
+
+    return write
+
+
+@pytest.fixture
+def chain_metrics() -> Callable[..., dict[str, float]]:
+    """What a test logs of a curve over phi_0, phi_1, ...: the same for every kind of peers, unless told."""
+
+    def make(curve: Sequence[float], **of: Sequence[float]) -> dict[str, float]:
+        curves = {"": curve} | {f"_{kind}": curve for kind in ("cooperating", "defecting")}
+        curves |= {f"_{kind}": other for kind, other in of.items()}
+        metrics = {}
+        for kind, rewards in curves.items():
+            metrics |= {f"test_reward_phi_{place}{kind}": value for place, value in enumerate(rewards)}
+            metrics[f"test_auc{kind}"] = sum(rewards[1:])
+        return metrics
+
+    return make

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from src.analysis.folders import FolderRun
-from src.analysis.papers.adama_claims import concentration, rises, similarity
+from src.analysis.papers.adama_claims import concentration, rises
 from src.analysis.papers.claims import HEADINGS
+from src.analysis.papers.evidence import similarity
 from src.cli import main
 
 WriteArm = Callable[..., FolderRun]
@@ -54,7 +55,7 @@ def test_statement_1_is_the_late_reward_paired_by_seed(write_arm: WriteArm, judg
                 "Adaptive l_a direction -1.000 ± 0.200; Fixed lr -2.000 ± 0.400",
                 f"+1.000 ± {0.2 / sqrt(3):.3f}",
                 "1, 2, 3, paired",
-                "1k",
+                "1k episodes",
                 "true",
             ],
             strict=True,
@@ -179,7 +180,7 @@ def test_runs_are_compared_over_what_they_have_in_common(write_arm: WriteArm, ju
         write_arm("adama_direction", "going_together", seed, [0.0] * 10 + [9.0] * 10)
         write_arm("maddpg_fixed_lr", "going_together", seed, [-1.0] * 10)
     row = judged()["1"][0]
-    assert (row["difference (± se)"], row["episodes"]) == ("+1.000 ± 0.000", "1k of 2k")
+    assert (row["difference (± se)"], row["length"]) == ("+1.000 ± 0.000", "1k of 2k episodes")
 
 
 def test_markdown_and_terminal_say_how(
@@ -204,4 +205,4 @@ def test_a_run_that_diverged_is_named(write_arm: WriteArm, judged: Callable) -> 
     write_arm("maddpg_fixed_lr", "going_together", 3, [0.0, float("nan")])
     row = judged()["1"][0]
     assert row["measured (± sd)"].endswith("; diverged: maddpg_fixed_lr seed 3")
-    assert row["episodes"] == "100 of 1k"
+    assert row["length"] == "100 of 1k episodes"

@@ -1,0 +1,52 @@
+"""`run.py table NAME`: a published table, from recorded runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from src.analysis import options
+from src.analysis.papers import TABLES, listing, load
+from src.analysis.papers.sheets import Desk
+from src.analysis.tables import FORMS, write, write_table
+from src.arguments import Parser
+
+EXAMPLES = f"""tables:
+{listing(TABLES)}
+
+examples:
+  run.py table meta_mapg-q3
+  run.py table meta_mapg-q3 results --where "updates>=500" --markdown
+
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text, and in a sentence or more what they are."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    said: Sequence[str]
+
+
+def main(words: Sequence[str]) -> int:
+    """Write the table that `words` name; the exit status."""
+    parser = Parser("table", "Makes a published table from recorded runs.", EXAMPLES + options.FIELDS)
+    parser.add_argument(
+        "name", metavar="NAME", help=f"one of {', '.join(TABLES)}; or package.module:function"
+    )
+    options.add_source(parser)
+    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
+    parser.add_argument(
+        "--markdown", action="store_const", const="markdown", dest="form", help="--form markdown"
+    )
+    chosen = parser.parse(words)
+    desk = Desk(options.chosen_runs(chosen))
+    table: Table = load("table", TABLES, chosen.name)(desk)
+    write_table(table.headings, table.rows, chosen.form)
+    if chosen.form != "csv":
+        bullet = "- " if chosen.form == "markdown" else ""
+        told = [*table.said, *desk.departures, *desk.notes]
+        write("".join(f"{line}\n" for line in ["", *(f"{bullet}{each}" for each in told)]))
+    if chosen.form == "table":
+        write("".join(f"{line}\n" for line in desk.remarks + desk.commands))
+    return 0
