@@ -35,6 +35,7 @@ class ChainGame(Protocol):
     action_dim: int
     """U of continuous actions, which are clipped to [-1, 1]; 0 where actions are discrete."""
 
+    reward_scale: float  # what rewards are multiplied by for learning
     temperaments: tuple[str, ...]
     """Of the peers' first policies; () where there are no kinds of them."""
 

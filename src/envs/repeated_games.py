@@ -33,6 +33,7 @@ class RepeatedGame:
     actions: tuple[str, ...]
     temperaments: tuple[str, ...]
     action_dim = 0  # actions are discrete
+    reward_scale = 1.0  # rewards are the payoff itself
 
     @property
     def n_actions(self) -> int:

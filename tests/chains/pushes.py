@@ -12,13 +12,13 @@ Reward = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor
 class Pushes:
     """Two agents push a point on a line and see where it is and how late; `reward` is of both their pushes."""
 
-    n_agents, n_actions, action_dim, n_inputs, temperaments = 2, 0, 1, 2, ()
+    n_agents, n_actions, action_dim, n_inputs, reward_scale, temperaments = 2, 0, 1, 2, 1.0, ()
 
-    def __init__(self, reward: Reward) -> None:
-        self.reward = reward
+    def __init__(self, reward: Reward, dtype: torch.dtype = torch.float64) -> None:
+        self.reward, self.dtype = reward, dtype
 
     def chance(self, lead: tuple[int, ...], steps: int, generator: torch.Generator) -> torch.Tensor:
-        return torch.randn(*lead, steps, 2, 1, dtype=torch.float64, generator=generator)
+        return torch.randn(*lead, steps, 2, 1, dtype=self.dtype, generator=generator)
 
     def begin(self, chance: torch.Tensor) -> "PushesCourse":
         return PushesCourse(self, chance)

@@ -18,6 +18,8 @@ class HalfCheetahGame:
     Agent 0 moves the back leg, agent 1 the front leg:
 
         reward = scale (direction (x' - x) / 0.05 s - 0.1 |clipped actions|^2).
+
+    One course is played at a time: the next takes its robots.
     """
 
     n_agents, n_actions, action_dim, n_inputs = N_AGENTS, 0, N_JOINTS // N_AGENTS, N_SEEN
