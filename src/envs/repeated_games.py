@@ -87,12 +87,13 @@ class RepeatedCourse:
         self.game = game
         self.draws = uniform.permute(2, 3, 0, 1).contiguous()  # [T, N, C, K]
         self._places = [game.n_actions ** (n_agents - 1 - agent) for agent in range(n_agents)]
-        self._states = torch.zeros(self.steps + 1, chains, matches, dtype=torch.int64, device=uniform.device)
+        self._states = torch.ones(self.steps + 1, chains, matches, dtype=torch.int64, device=uniform.device)
+        self._states[0] = 0
         self.seen, *ahead = self._states
         self._ahead = iter(ahead)
 
     def step(self, actions: Sequence[Tensor]) -> None:
-        self.seen = next(self._ahead).fill_(1)
+        self.seen = next(self._ahead)  # 1 so far
         for action, place in zip(actions, self._places, strict=True):
             self.seen.add_(action, alpha=place)
 

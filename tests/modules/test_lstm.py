@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.per_step_lstm import PerStepPolicy, per_step_memories
 from src.modules.lstm import lstm_sequence
-from src.modules.policies import pick
+from src.modules.policies import pick, thresholds
 from src.modules.policies.lstm import LSTMNetwork, LSTMPolicy
 from src.modules.policies.table import TablePolicy
 
@@ -130,4 +130,4 @@ def test_the_sequence_policy_is_the_plain_policy():
 def test_picking_covers_the_unit_interval():
     probabilities = torch.tensor([0.2, 0.5, 0.3])
     uniform = torch.tensor([0.0, 0.19, 0.21, 0.69, 0.71, 0.9999])
-    assert pick(probabilities.expand(6, 3), uniform).tolist() == [0, 0, 1, 1, 2, 2]
+    assert pick(thresholds(probabilities.expand(6, 3)), uniform).tolist() == [0, 0, 1, 1, 2, 2]

@@ -43,7 +43,12 @@ class Policy(Protocol):
         """For K = `matches` matches of T = `steps` in each chain."""
 
 
-def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Actions at random by the inverse distribution: [..., A] and [...] in [0, 1) -> [...] int64."""
-    below = probabilities[..., :-1].cumsum(dim=-1)
-    return (uniform.unsqueeze(-1) >= below).sum(dim=-1)
+def thresholds(probabilities: Tensor) -> Tensor:
+    """Where in [0, 1) one action's share ends and the next one's begins: [..., A] -> [..., A-1]."""
+    below = probabilities[..., :-1]
+    return below if below.shape[-1] == 1 else below.cumsum(dim=-1)
+
+
+def pick(between: Tensor, uniform: Tensor) -> Tensor:
+    """Actions at random by the inverse distribution: thresholds [..., A-1] and [...] in [0, 1) -> [...] int64."""
+    return (uniform.unsqueeze(-1) >= between).sum(dim=-1)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from src.modules.lstm import Trace, lstm_sequence, lstm_step
-from src.modules.policies import Params, pick
+from src.modules.policies import Params, pick, thresholds
 from src.modules.policies.distributions import Categorical, Gaussian
 
 LEAST_LOG_STD = math.log(1e-6)
@@ -134,10 +134,14 @@ class _Walk:
 class LSTMPlayer(_Walk):
     """Plays by a softmax; the one-hot state is entered."""
 
+    def __init__(self, params: Params, gates_of: Tensor, matches: int, steps: int) -> None:
+        super().__init__(params, gates_of, matches, steps)
+        self._all_states = torch.arange(gates_of.shape[2], device=gates_of.device).unsqueeze(1)  # [S, 1]
+
     @torch.no_grad()
     def __call__(self, states: Tensor, draws: Tensor) -> Tensor:
-        self.entered.zero_().scatter_(1, states.unsqueeze(1), 1.0)
-        return pick(self.step().softmax(dim=1).transpose(1, 2), draws)
+        torch.eq(states.unsqueeze(1), self._all_states, out=self.entered)
+        return pick(thresholds(self.step().softmax(dim=1).transpose(1, 2)), draws)
 
 
 class GaussianLSTMPlayer(_Walk):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.modules.policies import Params, pick
+from src.modules.policies import Params, pick, thresholds
 from src.modules.policies.distributions import Categorical
 
 
@@ -33,8 +33,8 @@ class TablePlayer:
     trace = None
 
     def __init__(self, probabilities: Tensor) -> None:
-        self.probabilities = probabilities
+        self.thresholds = thresholds(probabilities)  # [C, S, A-1]
 
     def __call__(self, states: Tensor, draws: Tensor) -> Tensor:
-        index = states.unsqueeze(-1).expand(-1, -1, self.probabilities.shape[-1])
-        return pick(self.probabilities.gather(1, index), draws)
+        index = states.unsqueeze(-1).expand(-1, -1, self.thresholds.shape[-1])
+        return pick(self.thresholds.gather(1, index), draws)
