@@ -10,7 +10,7 @@ import numpy as np
 
 from src.analysis import options
 from src.analysis.runs import Run
-from src.analysis.tables import FORMS, write, write_table
+from src.analysis.tables import write, write_table
 from src.arguments import Parser
 from src.errors import UserError
 
@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("run", metavar="RUN", help="a run folder, or a part of a name in results/")
     options.add_database(parser)
     parser.add_argument("--updates", type=int, default=100, metavar="K", help="default: %(default)s")
-    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
+    options.add_form(parser)
     chosen = parser.parse(words)
     if chosen.updates < 1:
         parser.error(f"--updates {chosen.updates}: must be 1 or more")

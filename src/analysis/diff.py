@@ -5,7 +5,7 @@ from typing import Any
 
 from src.analysis import options
 from src.analysis.runs import Run
-from src.analysis.tables import FORMS, shown, write, write_table
+from src.analysis.tables import shown, write, write_table
 from src.arguments import Parser
 from src.recording.headline import results
 
@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or parts of names in results/")
     options.add_database(parser)
-    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
+    options.add_form(parser)
     chosen = parser.parse(words)
     if len(chosen.runs) < 2:
         parser.error("diff needs two runs or more")

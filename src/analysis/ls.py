@@ -8,7 +8,7 @@ from src.analysis import options
 from src.analysis.fields import Value
 from src.analysis.language import Column, parse_columns
 from src.analysis.runs import Run
-from src.analysis.tables import FORMS, exact, shown, write_table
+from src.analysis.tables import exact, shown, write_table
 from src.arguments import Parser
 
 COLUMNS = "status, method, map, seed, t_env, headline, wall, age, name"
@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--by", metavar="FIELDS", help="one row for each value of these: median (least to greatest)"
     )
-    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
+    options.add_form(parser)
     parser.add_argument("--csv", action="store_const", const="csv", dest="form", help="--form csv")
     chosen = parser.parse(words)
 

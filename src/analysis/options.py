@@ -10,6 +10,7 @@ from src.analysis.fields import FACTS, SUMMARIES, Field, refuse_unknown
 from src.analysis.folders import find_runs
 from src.analysis.language import parse_condition
 from src.analysis.runs import Run
+from src.analysis.tables import FORMS
 from src.arguments import Parser
 from src.errors import UserError
 from src.recording.mongo import DEFAULT_DATABASE, VARIABLE, MongoTarget
@@ -52,6 +53,14 @@ def add_database(parser: Parser) -> None:
         help=f"read MongoDB instead of folders; without a URL: the one in {VARIABLE}",
     )
     parser.add_argument("--database", default=DEFAULT_DATABASE, help="default: %(default)s")
+
+
+def add_form(parser: Parser) -> None:
+    """How a table is written."""
+    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
+    parser.add_argument(
+        "--markdown", action="store_const", const="markdown", dest="form", help="--form markdown"
+    )
 
 
 def read_runs(options: argparse.Namespace) -> Sequence[Run]:

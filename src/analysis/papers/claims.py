@@ -6,7 +6,7 @@ from src.analysis import options
 from src.analysis.papers import CLAIMS, listing, load
 from src.analysis.papers.evidence import RULE, Claim
 from src.analysis.papers.sheets import Desk, plain
-from src.analysis.tables import FORMS, write, write_table
+from src.analysis.tables import write, write_table
 from src.arguments import Parser
 
 HEADINGS = (
@@ -38,10 +38,7 @@ def main(words: Sequence[str]) -> int:
         "name", metavar="NAME", help=f"one of {', '.join(CLAIMS)}; or package.module:function"
     )
     options.add_source(parser)
-    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
-    parser.add_argument(
-        "--markdown", action="store_const", const="markdown", dest="form", help="--form markdown"
-    )
+    options.add_form(parser)
     chosen = parser.parse(words)
     desk = Desk(options.chosen_runs(chosen))
     claims: Sequence[Claim] = load("paper", CLAIMS, chosen.name)(desk)

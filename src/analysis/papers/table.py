@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from src.analysis import options
 from src.analysis.papers import TABLES, listing, load
 from src.analysis.papers.sheets import Desk
-from src.analysis.tables import FORMS, write, write_table
+from src.analysis.tables import write, write_table
 from src.arguments import Parser
 
 EXAMPLES = f"""tables:
@@ -35,10 +35,7 @@ def main(words: Sequence[str]) -> int:
         "name", metavar="NAME", help=f"one of {', '.join(TABLES)}; or package.module:function"
     )
     options.add_source(parser)
-    parser.add_argument("--form", choices=FORMS, default="table", help="default: %(default)s")
-    parser.add_argument(
-        "--markdown", action="store_const", const="markdown", dest="form", help="--form markdown"
-    )
+    options.add_form(parser)
     chosen = parser.parse(words)
     desk = Desk(options.chosen_runs(chosen))
     table: Table = load("table", TABLES, chosen.name)(desk)
