@@ -134,13 +134,9 @@ class _Walk:
 class LSTMPlayer(_Walk):
     """Plays by a softmax; the one-hot state is entered."""
 
-    def __init__(self, params: Params, gates_of: Tensor, matches: int, steps: int) -> None:
-        super().__init__(params, gates_of, matches, steps)
-        self._all_states = torch.arange(gates_of.shape[2], device=gates_of.device).unsqueeze(1)  # [S, 1]
-
     @torch.no_grad()
     def __call__(self, states: Tensor, draws: Tensor) -> Tensor:
-        torch.eq(states.unsqueeze(1), self._all_states, out=self.entered)
+        self.entered.zero_().scatter_(1, states.unsqueeze(1), 1.0)
         return pick(thresholds(self.step().softmax(dim=1).transpose(1, 2)), draws)
 
 
