@@ -131,3 +131,5 @@ def test_picking_covers_the_unit_interval():
     probabilities = torch.tensor([0.2, 0.5, 0.3])
     uniform = torch.tensor([0.0, 0.19, 0.21, 0.69, 0.71, 0.9999])
     assert pick(thresholds(probabilities.expand(6, 3)), uniform).tolist() == [0, 0, 1, 1, 2, 2]
+    two = torch.tensor([0.2, 0.8])
+    assert pick(thresholds(two.expand(6, 2)), uniform).tolist() == [0, 0, 1, 1, 1, 1]

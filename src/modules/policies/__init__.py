@@ -51,4 +51,6 @@ def thresholds(probabilities: Tensor) -> Tensor:
 
 def pick(between: Tensor, uniform: Tensor) -> Tensor:
     """Actions at random by the inverse distribution: thresholds [..., A-1] and [...] in [0, 1) -> [...] int64."""
+    if between.shape[-1] == 1:  # two actions: nothing to add up
+        return (uniform >= between.squeeze(-1)).long()
     return (uniform.unsqueeze(-1) >= between).sum(dim=-1)
