@@ -169,14 +169,11 @@ class SampledLearner(ChainLearner):
         lead = (chains, self.settings.chain_length + 1, self.matches_per_stage)
         return self.game.chance(lead, self.steps, draws).to(self.device)
 
-    def few(self, peers: Params, chance: Tensor) -> Iterator[tuple[Params, Tensor]]:
-        """The same rows of each, `chains_at_once` at a time."""
-        size = self.settings.chains_at_once
-        for start, numbers in zip(range(0, len(chance), size), chance.split(size), strict=True):
-            yield {name: each[start : start + size] for name, each in peers.items()}, numbers
-
     def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
-        parts = [self.play(few, chance) for few, chance in self.few(peers, self.draw(count(peers), draws))]
+        drawn = self.draw(count(peers), draws)
+        parts = [
+            self.play(few, chance) for few, chance in in_parts(peers, drawn, self.settings.chains_at_once)
+        ]
         return Adaptation(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
     def play(self, peers: Params, chance: Tensor) -> Adaptation:
@@ -233,6 +230,12 @@ def only_repeated_games(game: ChainGame, why: str) -> None:
 def count(peers: Params) -> int:
     """C of parameters [C, ...]."""
     return len(next(iter(peers.values())))
+
+
+def in_parts(peers: Params, chance: Tensor, size: int) -> Iterator[tuple[Params, Tensor]]:
+    """The same chains of each, `size` at a time: [C, ...] -> [size, ...]."""
+    for start, numbers in zip(range(0, len(chance), size), chance.split(size), strict=True):
+        yield {name: each[start : start + size] for name, each in peers.items()}, numbers
 
 
 def spread(parameter: Tensor, chains: int) -> Tensor:

@@ -22,6 +22,7 @@ from src.learners.meta_base import (
     SampledLearner,
     chain_metrics,
     count,
+    in_parts,
     scores_of,
     spread,
 )
@@ -111,7 +112,10 @@ class MetaMAPGLearner(SampledLearner):
 
     def update(self, peers: Params) -> Metrics:
         drawn = self.draw(count(peers), self.draws)
-        chains = [self.gradients(few, chance) for few, chance in self.few(peers, drawn)]
+        chains = [
+            self.gradients(few, chance)
+            for few, chance in in_parts(peers, drawn, self.settings.chains_at_once)
+        ]
         gradients = {name: torch.cat([each[0][name] for each in chains]) for name in self.optimisers}
         metrics: Metrics = chain_metrics(torch.cat([each[1] for each in chains]))
         for name, optimiser in self.optimisers.items():
@@ -130,8 +134,11 @@ class MetaMAPGLearner(SampledLearner):
         critic = {name: spread(each, count(peers)) for name, each in self.critic.items()}
         settings = self.settings
         stages = self.chain(start, rates, chance)
+        gradients, metrics = {}, {}
         if critic:
             advantages, errors = self.judge(stages[1:], critic)
+            gradients["critic"] = rows(torch.autograd.grad(-errors.sum(), list(critic.values())))
+            metrics["value_loss"] = errors
         else:
             advantages = [stage.returns[:, 0] - stage.baseline[:, 0] for stage in stages[1:]]
         objective = meta_objective(
@@ -143,11 +150,8 @@ class MetaMAPGLearner(SampledLearner):
             entropy_weight=settings.entropy_weight,
         )
         found = torch.autograd.grad(objective.sum(), [*start[0].values(), rates[0]])
-        gradients = {"actor": rows(found[:-1]), "rates": rows(found[-1:])}
-        metrics = {"meta_loss": -objective, "entropy": stages[0].entropy(0).mean(dim=(1, 2))}
-        if critic:
-            gradients["critic"] = rows(torch.autograd.grad(-errors.sum(), list(critic.values())))
-            metrics["value_loss"] = errors
+        gradients |= {"actor": rows(found[:-1]), "rates": rows(found[-1:])}
+        metrics |= {"meta_loss": -objective, "entropy": stages[0].entropy(0).mean(dim=(1, 2))}
         return gradients, scores_of(stages), {name: each.detach() for name, each in metrics.items()}
 
     def chain(self, start: Policies, rates: list[Tensor], chance: Tensor) -> list[SampledStage]:

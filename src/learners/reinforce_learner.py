@@ -4,7 +4,14 @@ import torch
 
 from src.chains.unroll import ascend
 from src.components.averages import Metrics
-from src.learners.meta_base import MetaLearnerSettings, SampledLearner, chain_metrics, count, scores_of
+from src.learners.meta_base import (
+    MetaLearnerSettings,
+    SampledLearner,
+    chain_metrics,
+    count,
+    in_parts,
+    scores_of,
+)
 from src.modules.policies import Params
 
 
@@ -20,8 +27,7 @@ class ReinforceLearner(SampledLearner):
     def update(self, peers: Params) -> Metrics:
         """The chains one after the other, L + 1 updates in each."""
         scores = []
-        for chain, chance in enumerate(self.draw(count(peers), self.draws).split(1)):
-            one = {name: each[chain : chain + 1] for name, each in peers.items()}
+        for one, chance in in_parts(peers, self.draw(count(peers), self.draws), 1):
             stages = self.unroll_plainly(one, chance)
             last = stages[-1]
             after = ascend(last.params[0], last.objective(0), self.rates[-1:], differentiate=False)

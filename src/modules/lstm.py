@@ -96,7 +96,8 @@ def _with_before(values: Tensor) -> Tensor:
 
 def _one_longer(sequence: Tensor) -> Tensor:
     """Zeros with room for one step more: [C, T, ...] -> [C, T + 1, ...]."""
-    return torch.cat([torch.zeros_like(sequence), torch.zeros_like(sequence[:, :1])], dim=1)
+    chains, steps, *rest = sequence.shape
+    return sequence.new_zeros(chains, steps + 1, *rest)
 
 
 class _Factors(NamedTuple):
@@ -177,7 +178,7 @@ def _push_forward(
     entering, memory_move = torch.empty_like(trace.gates[:, 0]), torch.zeros_like(trace.cells[:, 0])
     (s_i, s_f, s_g, s_o), (d_i, d_f, d_g, d_o) = _gates(slopes), _gates(moves)
     r_i, r_f, _, r_o = _gates(turns)
-    one = torch.ones_like(s_i[:1, :1, :1, :1])
+    one = s_i.new_ones(())
 
     i, f, g, o = _gates(trace.gates)
     before = _with_before(trace.cells)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from itertools import product
 
+from src.arguments import Parser
 from src.errors import UserError
 from src.registry import nearest
 
@@ -81,6 +82,12 @@ def load(noun: str, registry: Mapping[str, tuple[str, str]], name: str) -> Calla
         return getattr(import_module(module_name), function)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{noun} {name!r} cannot be imported: {error}") from error
+
+
+def add_name(parser: Parser, registry: Mapping[str, tuple[str, str]]) -> None:
+    """The argument that `load` understands."""
+    known = ", ".join(registry)
+    parser.add_argument("name", metavar="NAME", help=f"one of {known}; or package.module:function")
 
 
 def listing(registry: Mapping[str, tuple[str, str]]) -> str:

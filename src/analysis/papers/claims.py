@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from src.analysis import options
-from src.analysis.papers import CLAIMS, listing, load
+from src.analysis.papers import CLAIMS, add_name, listing, load
 from src.analysis.papers.evidence import RULE, Claim
 from src.analysis.papers.sheets import Desk, plain
 from src.analysis.tables import write, write_table
@@ -34,9 +34,7 @@ def main(words: Sequence[str]) -> int:
     parser = Parser(
         "claims", "Holds what a paper says in words against recorded runs.", EXAMPLES + options.FIELDS
     )
-    parser.add_argument(
-        "name", metavar="NAME", help=f"one of {', '.join(CLAIMS)}; or package.module:function"
-    )
+    add_name(parser, CLAIMS)
     options.add_source(parser)
     options.add_form(parser)
     chosen = parser.parse(words)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from src.analysis import options
 from src.analysis.figure import SUFFIXES, draw
-from src.analysis.papers import FIGURES, listing, load
+from src.analysis.papers import FIGURES, add_name, listing, load
 from src.analysis.papers.sheets import Sheet, plain
 from src.arguments import Parser
 from src.errors import UserError
@@ -55,9 +55,7 @@ def needs_runs(make: Callable) -> bool:
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = Parser("figure", "Draws a published figure from recorded runs.", EXAMPLES + options.FIELDS)
-    parser.add_argument(
-        "name", metavar="NAME", help=f"one of {', '.join(FIGURES)}; or package.module:function"
-    )
+    add_name(parser, FIGURES)
     options.add_source(parser)
     parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.png")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.analysis import options
-from src.analysis.papers import TABLES, listing, load
+from src.analysis.papers import TABLES, add_name, listing, load
 from src.analysis.papers.sheets import Desk
 from src.analysis.tables import write, write_table
 from src.arguments import Parser
@@ -31,9 +31,7 @@ class Table:
 def main(words: Sequence[str]) -> int:
     """Write the table that `words` name; the exit status."""
     parser = Parser("table", "Makes a published table from recorded runs.", EXAMPLES + options.FIELDS)
-    parser.add_argument(
-        "name", metavar="NAME", help=f"one of {', '.join(TABLES)}; or package.module:function"
-    )
+    add_name(parser, TABLES)
     options.add_source(parser)
     options.add_form(parser)
     chosen = parser.parse(words)

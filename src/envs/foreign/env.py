@@ -10,6 +10,7 @@ from src.envs.foreign.settings import (
     MAMuJoCoSettings,
     PettingZooSettings,
 )
+from src.envs.packages import require_packages
 from src.envs.workers.env import WorkerEnv
 from src.envs.workers.game import Recipe
 from src.errors import UserError
@@ -49,12 +50,7 @@ class ForeignEnv(WorkerEnv):
         raise NotImplementedError
 
     def _check_packages(self) -> None:
-        for package in self.packages:
-            if importlib.util.find_spec(package) is None:
-                raise UserError(
-                    f"--env-config={self.name} needs the Python package {package}, which is not installed.\n"
-                    f"Install it: pip install -r {self.requirements}"
-                )
+        require_packages(self.name, self.packages, self.requirements)
 
 
 class _KeyedEnv(ForeignEnv):

@@ -9,7 +9,6 @@ from torch import Tensor
 from src.components.seeding import generator
 from src.envs.base import EnvSpec, Observation, Transition
 from src.envs.halfcheetah.game import N_AGENTS, HalfCheetahGame
-from src.envs.halfcheetah.robots import PACKAGES
 from src.settings import Settings
 
 DIRECTIONS = {"right": 1.0, "left": -1.0}
@@ -25,7 +24,6 @@ class HalfCheetahDir:
     """B robots side by side. Both agents see all joints; an episode is cut after `episode_limit` steps, never ended."""
 
     Settings = HalfCheetahDirSettings
-    packages = PACKAGES
 
     def __init__(
         self,

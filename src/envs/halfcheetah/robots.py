@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from src.errors import UserError
+from src.envs.packages import require_packages
 
 PACKAGES = ("mujoco", "gymnasium")  # the simulator, and who brings the robot's description
 ROBOT = Path("envs", "mujoco", "assets", "half_cheetah.xml")
@@ -26,7 +26,7 @@ class Robots:
 
     def __init__(self) -> None:
         """Raises `UserError` where a package is missing."""
-        _check_packages()
+        require_packages("halfcheetah_dir", PACKAGES, "requirements/mujoco.txt")
         import mujoco
 
         self._mujoco = mujoco
@@ -82,12 +82,3 @@ class Robots:
         for data, row in zip(self._now, saved, strict=True):
             self._mujoco.mj_resetData(self.model, data)
             self._mujoco.mj_setState(self.model, data, row, self._saved)
-
-
-def _check_packages() -> None:
-    for package in PACKAGES:
-        if find_spec(package) is None:
-            raise UserError(
-                f"--env-config=halfcheetah_dir needs the Python package {package}, which is not installed.\n"
-                "Install it: pip install -r requirements/mujoco.txt"
-            )

@@ -1,14 +1,37 @@
 """Runs of a paper's arms, as their command would leave them."""
 
+import csv
+import io
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from src.analysis.folders import FolderRun
+from src.cli import main
 from src.configuration.plan import Sources
 
 EPISODES = 100  # between two logged values
 STEPS = 10  # of an episode
+
+
+Rows = dict[str, list[dict[str, str]]]
+
+
+@pytest.fixture
+def judge(results: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Rows]:
+    """`run.py claims PAPER` with more words: the rows of each statement under their headings."""
+
+    def judge_paper(paper: str, *words: str) -> Rows:
+        capsys.readouterr()
+        assert main(["claims", paper, str(results), "--form", "csv", *words]) == 0
+        found, number = {}, ""
+        for row in csv.DictReader(io.StringIO(capsys.readouterr().out)):
+            number = row[""] or number
+            found.setdefault(number, []).append(row)
+        return found
+
+    return judge_paper
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """`run.py claims adama` as it is typed: the nine statements on made-up runs, by hand."""
 
-import csv
-import io
 from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from pathlib import Path
 
@@ -19,20 +18,10 @@ WriteArm = Callable[..., FolderRun]
 
 @pytest.fixture
 def judged(
-    results: Path, capsys: pytest.CaptureFixture[str]
+    judge: Callable[..., dict[str, list[dict[str, str]]]],
 ) -> Callable[..., dict[str, list[dict[str, str]]]]:
     """The rows of each statement under their headings."""
-
-    def judge(*words: str) -> dict[str, list[dict[str, str]]]:
-        capsys.readouterr()
-        assert main(["claims", "adama", str(results), "--form", "csv", *words]) == 0
-        found, number = {}, ""
-        for row in csv.DictReader(io.StringIO(capsys.readouterr().out)):
-            number = row[""] or number
-            found.setdefault(number, []).append(row)
-        return found
-
-    return judge
+    return partial(judge, "adama")
 
 
 def write_ends(write_arm: WriteArm, config: str, world: str, *ends: float, **typed: object) -> None:

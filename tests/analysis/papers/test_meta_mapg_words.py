@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from pathlib import Path
 
@@ -17,19 +18,9 @@ Rows = dict[str, list[dict[str, str]]]
 
 
 @pytest.fixture
-def judged(results: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[], Rows]:
+def judged(judge: Callable[..., Rows]) -> Callable[[], Rows]:
     """The rows of each statement under their headings."""
-
-    def judge() -> Rows:
-        capsys.readouterr()
-        assert main(["claims", "meta_mapg", str(results), "--form", "csv"]) == 0
-        found, number = {}, ""
-        for row in csv.DictReader(io.StringIO(capsys.readouterr().out)):
-            number = row[""] or number
-            found.setdefault(number, []).append(row)
-        return found
-
-    return judge
+    return partial(judge, "meta_mapg")
 
 
 def test_the_best_of_the_others_is_who_must_be_beaten(

@@ -7,7 +7,6 @@ import torch
 
 from src.cli import main
 from src.components.seeding import generator
-from src.envs.halfcheetah import robots
 from src.envs.halfcheetah.env import HalfCheetahDir, HalfCheetahDirSettings
 from src.envs.halfcheetah.game import N_START, HalfCheetahGame
 from src.envs.halfcheetah.robots import PACKAGES
@@ -120,7 +119,7 @@ def test_a_course_is_the_environment_played_with_the_same_numbers():
 
 
 def test_what_is_not_installed_is_named_with_what_to_type(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(robots, "find_spec", lambda name: None if name == "mujoco" else object())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mujoco" else object())
     words = ["use_cuda=False", f"local_results_path={tmp_path}"]
     assert main(["--config=cheetah_teammates", "--env-config=halfcheetah_dir", "with", *words]) == 2
     told = capsys.readouterr().err
