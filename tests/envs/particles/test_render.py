@@ -43,13 +43,13 @@ def test_agents_and_their_landmarks_have_the_same_colour_and_are_where_they_are(
 def test_a_landmark_of_nobody_and_the_prey_have_colours_of_their_own():
     image = draw(put(make("going_together"), agents=[(0.5, 0.5), (-0.5, 0.5)], landmarks=[(0.1, -0.4)]))
     assert count(around(image, (0.1, -0.4), 1.12 * 0.75), LANDMARK) > 150
-    image = draw(put(make("predator_prey"), agents=[(1, 1)] * 4, prey=[(-1, -0.5)]))
+    image = draw(put(make("predator_prey", world_size=1.5), agents=[(1, 1)] * 4, prey=[(-1, -0.5)]))
     assert count(around(image, (-1, -0.5), 1.12 * 1.5), PREY) > 100
 
 
 def test_predators_in_reach_of_the_prey_light_up():
     def redness(place, prey) -> int:
-        env = put(make("predator_prey", n_agents=1, rho=0.5), agents=[place], prey=[prey])
+        env = put(make("predator_prey", n_agents=1, world_size=1.5, rho=0.5), agents=[place], prey=[prey])
         square = around(draw(env), place, 1.12 * 1.5, pixels=19).astype(int)
         return int((square[..., 0] - square[..., 1] > 60).sum())
 
