@@ -9,10 +9,10 @@ import argparse
 import time
 
 from benchmarks.timing import in_turns, ratio
-from src.components.process import prepare_process
-from src.configuration.plan import Sources, make_plan
-from src.experiment import Experiment
-from src.trainers.off_policy import OffPolicyTrainer
+from cohort.components.process import prepare_process
+from cohort.configuration.plan import Sources, make_plan
+from cohort.experiment import Experiment
+from cohort.trainers.off_policy import OffPolicyTrainer
 
 WORLDS = ("going_together", "cooperative_navigation", "predator_prey", "clustering")
 FIXED = "fixed rates"

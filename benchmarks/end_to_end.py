@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 
-from src.cli import parse_updates
-from src.configuration.plan import Sources, make_plan
-from src.experiment import Experiment
+from cohort.cli import parse_updates
+from cohort.configuration.plan import Sources, make_plan
+from cohort.experiment import Experiment
 
 
 class Rates(NamedTuple):

@@ -11,10 +11,10 @@ import time
 import torch
 
 from benchmarks.timing import in_turns
-from src.components.process import prepare_process
-from src.components.seeding import generator
-from src.configuration.plan import Plan, Sources, make_plan
-from src.envs.halfcheetah.game import HalfCheetahGame
+from cohort.components.process import prepare_process
+from cohort.components.seeding import generator
+from cohort.configuration.plan import Plan, Sources, make_plan
+from cohort.envs.halfcheetah.game import HalfCheetahGame
 
 METHODS = ("meta_mapg", "meta_pg", "lola_dice", "reinforce")
 

@@ -2,7 +2,7 @@
 
 Meta-MAPG on the iterated prisoner's dilemma with the paper's sizes: LSTM of 64, K = 64 matches of 150 steps under each
 of 8 joint policies, value network included. Ours, with the derivatives of the recurrent network written out
-(`src/modules/lstm.py`), against the same learner with one cell per step under autograd (`benchmarks/per_step_lstm.py`),
+(`src/cohort/modules/lstm.py`), against one cell per step under autograd (`benchmarks/per_step_lstm.py`),
 which keeps the whole unrolled graph. CPU seconds for each chain on one thread, in turns.
 """
 
@@ -14,11 +14,11 @@ import torch
 
 from benchmarks.per_step_lstm import PerStepPolicy
 from benchmarks.timing import in_turns, ratio
-from src.components.personas import draw_population
-from src.components.process import prepare_process
-from src.configuration.plan import Sources, make_plan
-from src.envs.repeated_games import prisoners_dilemma
-from src.learners.meta_mapg_learner import MetaMAPGLearner
+from cohort.components.process import prepare_process
+from cohort.configuration.plan import Sources, make_plan
+from cohort.envs.repeated_games import prisoners_dilemma
+from cohort.learners.meta.meta_mapg_learner import MetaMAPGLearner
+from cohort.learners.meta.personas import draw_population
 
 
 def make_learner(chains_at_once: int, *, per_step: bool, inner_objective: str) -> MetaMAPGLearner:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.modules.policies import Params
-from src.modules.policies.lstm import GaussianLSTMPolicy, LSTMNetwork, LSTMPolicy
+from cohort.modules.policies import Params
+from cohort.modules.policies.lstm import GaussianLSTMPolicy, LSTMNetwork, LSTMPolicy
 
 
 def per_step_memories(inputs: Tensor, weight: Tensor) -> Tensor:

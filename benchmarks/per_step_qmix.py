@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.components.episodes import Episodes
+from cohort.components.episodes import Episodes
 
 
 class PerStepAgent(nn.Module):

@@ -20,10 +20,10 @@ from torch import Tensor
 from benchmarks.solvability_reactive import Tuning, tune, win_rate
 from benchmarks.solvability_rules import NAMES, Rules
 from benchmarks.solvability_search import Effort, Search, play
-from src.components.process import prepare_process
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.planes import HEALTH
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.components.process import prepare_process
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.planes import HEALTH
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 
 _TRIALS = 256  # fresh battles in which a tuned rule is tried
 _OTHER_SEED = 1 << 32  # seeds of the probes lie this far from those of the true battles

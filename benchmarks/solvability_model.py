@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim.env import Games, SC2Sim
-from src.envs.sc2_sim.maps import all_maps
-from src.envs.sc2_sim.noise import episode_keys, game_keys
-from src.envs.sc2_sim.planes import HEALTH, SHIELD
-from src.envs.sc2_sim.settings import SC2SimSettings
-from src.envs.sc2_sim.units import TICKS_PER_SECOND, UNITS, Unit, unit_names
+from cohort.envs.sc2_sim.env import Games, SC2Sim
+from cohort.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.noise import episode_keys, game_keys
+from cohort.envs.sc2_sim.planes import HEALTH, SHIELD
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UNITS, Unit, unit_names
 
 _BARE = {
     "obs_all_health": False,

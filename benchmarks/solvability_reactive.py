@@ -12,8 +12,8 @@ from torch import Tensor
 
 from benchmarks.solvability_model import Worth, bare
 from benchmarks.solvability_rules import RANGES, Rules
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 
 _SPREAD, _LEAST_SPREAD = 0.35, 0.02  # of candidates at first and always, in a cube of edge 1
 _KEPT = 0.2  # of the mean in a round

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from benchmarks.solvability_model import bodies
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.maps import all_maps
-from src.envs.sc2_sim.planes import COOLDOWN, FIRST_ATTACK, NO_OP, NORTH, STOP, WEST
-from src.envs.sc2_sim.units import UNITS, unit_names
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.planes import COOLDOWN, FIRST_ATTACK, NO_OP, NORTH, STOP, WEST
+from cohort.envs.sc2_sim.units import UNITS, unit_names
 
 RANGES: dict[str, tuple[float, float]] = {
     # whom to attack: the available target of least cost

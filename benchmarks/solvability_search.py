@@ -9,8 +9,8 @@ from torch.nn.functional import one_hot
 
 from benchmarks.solvability_model import Model, Worth
 from benchmarks.solvability_rules import Rules, row
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 
 _AIM = {"health": 1, "distance": 0.05}  # at the weakest in range, rather at a near one
 _FLEE = {"free": -99, "away": 1, "wall": 0.7}

@@ -14,15 +14,15 @@ import torch
 
 from benchmarks.per_step_qmix import PerStepQMIX
 from benchmarks.timing import Times, in_turns, ratio, wall
-from src.components.episodes import Episodes
-from src.components.process import prepare_process
-from src.configuration import files
-from src.configuration.plan import Sources, make_plan
-from src.envs import ENVS
-from src.envs.base import EnvSpec
-from src.envs.sc2_sim.env import SC2Sim
-from src.experiment import Experiment
-from src.trainers.team import build_learner
+from cohort.components.episodes import Episodes
+from cohort.components.process import prepare_process
+from cohort.configuration import files
+from cohort.configuration.plan import Sources, make_plan
+from cohort.envs import ENVS
+from cohort.envs.base import EnvSpec
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.experiment import Experiment
+from cohort.trainers.team import build_learner
 
 MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m", "MMM2", "corridor")
 SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in the longest batch, 8 agents

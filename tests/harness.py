@@ -10,10 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from src.cli import parse_updates
-from src.configuration.plan import Plan, Sources, make_plan
-from src.envs.base import EnvSpec
-from src.experiment import Experiment
+from cohort.cli import parse_updates
+from cohort.configuration.plan import Plan, Sources, make_plan
+from cohort.envs.base import EnvSpec
+from cohort.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")

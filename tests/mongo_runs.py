@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from src.recording.console import Console
-from src.recording.folder import RunFolder
-from src.recording.metrics import Record, read_metrics, series
-from src.recording.mirrors import Mirror
-from src.recording.mongo import MongoTarget
-from src.recording.mongo_mirror import mirrored_to_mongo
-from src.recording.progress import Progress
-from src.recording.recorder import Recorder
-from src.recording.sacred_mirror import SacredOutcome, record_with_sacred
+from cohort.recording.console import Console
+from cohort.recording.folder import RunFolder
+from cohort.recording.metrics import Record, read_metrics, series
+from cohort.recording.mirrors import Mirror
+from cohort.recording.mongo import MongoTarget
+from cohort.recording.mongo_mirror import mirrored_to_mongo
+from cohort.recording.progress import Progress
+from cohort.recording.recorder import Recorder
+from cohort.recording.sacred_mirror import SacredOutcome, record_with_sacred
 
 CONFIG = {
     "name": "qmix",
@@ -39,7 +39,7 @@ def record_run(
     beat: float = 0.05,
     resumed: dict[str, Any] | None = None,
 ) -> SacredOutcome:
-    """A session as `src.session` records it, whose training loop is `work`."""
+    """A session as `cohort.session` records it, whose training loop is `work`."""
     console = Console(io.StringIO())
     others: list[Mirror] = []
 

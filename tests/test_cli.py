@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.cli import main
-from src.configuration import plan as planning
-from src.experiment import Experiment
-from src.recording.checkpoints import save_atomically
-from src.registry import Registry
-from src.trainers.team import TeamTrainer
+from cohort.cli import main
+from cohort.configuration import plan as planning
+from cohort.experiment import Experiment
+from cohort.recording.checkpoints import save_atomically
+from cohort.registry import Registry
+from cohort.trainers.team import TeamTrainer
 from tests import harness
 
 BASE = b"learner: q_learner\nmixer: vdn\ndouble_q: True\n"
@@ -98,9 +98,9 @@ def qmix(*typed: str, env: str = "matrix_games") -> list[str]:
         ("env=sc2sim", ["unknown env 'sc2sim'", "'sc2_sim'", "package.module:Class"]),
         ("learner=no_such.place:Mine", ["learner 'no_such.place:Mine' cannot be imported", "No module named"]),
         ("learner=:Mine", ["learner ':Mine' cannot be imported"]),
-        ("learner=src.learners.q_learner:QLerner", ["no class 'QLerner'", "Did you mean 'QLearner'"]),
-        ("learner=src.cli:main", ["'src.cli' has no class 'main'"]),
-        ("learner=src.cli:Command", ["Command needs an attribute Settings"]),
+        ("learner=cohort.learners.value.q_learner:QLerner", ["no class 'QLerner'", "Did you mean 'QLearner'"]),
+        ("learner=cohort.cli:main", ["'cohort.cli' has no class 'main'"]),
+        ("learner=cohort.cli:Command", ["Command needs an attribute Settings"]),
         ("mixer=mnmpg", ["mixer needs the key 'hierarchy_dim'", "type hierarchy_dim=<value>"]),
         ("mixer=mnmpg hierarchy_dim=2 concat_ori_s=True decoder_bn=True", ["Choose another mixer"]),
         # the environment's own
@@ -247,7 +247,7 @@ def test_ctrl_c_while_a_run_is_being_prepared_is_no_traceback(monkeypatch, capsy
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("src.cli.make_plan", interrupt)
+    monkeypatch.setattr("cohort.cli.make_plan", interrupt)
     assert main(["--config=qmix", "--env-config=matrix_games"]) == 130
     assert capsys.readouterr().err == "stopped\n"
 

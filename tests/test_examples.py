@@ -5,12 +5,12 @@ import inspect
 import pytest
 import torch
 
+from cohort.cli import main
+from cohort.configuration.plan import Sources, make_plan
+from cohort.policy import load_policy
+from cohort.trainers.team import build_learner
 from examples.meeting.hysteretic import HystereticLearner
 from examples.meeting.meeting import Meeting, MeetingSettings
-from src.cli import main
-from src.configuration.plan import Sources, make_plan
-from src.policy import load_policy
-from src.trainers.team import build_learner
 from tests import harness
 from tests.builders import SMALL, random_episodes
 from tests.envs import test_contract as contract

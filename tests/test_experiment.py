@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from src.cli import main
-from src.recording.checkpoints import load_checkpoint
-from src.recording.folder import RunFolder
+from cohort.cli import main
+from cohort.recording.checkpoints import load_checkpoint
+from cohort.recording.folder import RunFolder
 from tests import harness
 
 SIM = "env_args.step_mul=4"

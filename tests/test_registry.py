@@ -2,10 +2,10 @@
 
 import pytest
 
-from src.configuration.plan import ROLES
-from src.errors import UserError
-from src.registry import Registry, nearest
-from src.settings import Settings
+from cohort.configuration.plan import ROLES
+from cohort.errors import UserError
+from cohort.registry import Registry, nearest
+from cohort.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_every_registered_name_is_a_class_with_settings(role, name):
 
 def test_a_name_is_imported_only_when_it_is_chosen():
     registry = Registry(
-        "mixer", {"broken": "no_such_module:Thing", "vdn": "src.modules.mixers.simple:VDNMixer"}
+        "mixer", {"broken": "no_such_module:Thing", "vdn": "cohort.modules.mixers.simple:VDNMixer"}
     )
     assert registry.load("vdn").__name__ == "VDNMixer"
     with pytest.raises(UserError, match="cannot be imported: ModuleNotFoundError"):

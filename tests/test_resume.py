@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from src.cli import main
+from cohort.cli import main
 from tests import harness
 
 RUN = (

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from src.cli import main
-from src.envs.sc2_sim.render import Renderer
-from src.errors import UserError
-from src.policy import load_policy
-from src.recording.replay import Replay
+from cohort.cli import main
+from cohort.envs.sc2_sim.render import Renderer
+from cohort.errors import UserError
+from cohort.policy import load_policy
+from cohort.recording.replay import Replay
 from tests import harness
 
 SMALL = "t_max=40 test_interval=1000 env_args.step_mul=4"

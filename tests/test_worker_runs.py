@@ -9,13 +9,13 @@ import pytest
 import torch
 from pydantic import Field
 
-from src.cli import main
-from src.configuration.plan import Sources, make_plan
-from src.envs.workers.env import WorkerEnv
-from src.envs.workers.game import GameLost, Limits, Played, Recipe
-from src.experiment import Experiment
-from src.policy import load_policy
-from src.settings import Settings
+from cohort.cli import main
+from cohort.configuration.plan import Sources, make_plan
+from cohort.envs.workers.env import WorkerEnv
+from cohort.envs.workers.game import GameLost, GameStep, Limits, Recipe
+from cohort.experiment import Experiment
+from cohort.policy import load_policy
+from cohort.settings import Settings
 from tests import harness
 from tests.envs.workers.games import Script, Walk
 
@@ -40,7 +40,7 @@ class SpoilingWalk(Walk):
         self.episodes += 1
         return super().reset(seed)
 
-    def step(self, actions: np.ndarray) -> Played:
+    def step(self, actions: np.ndarray) -> GameStep:
         spoils = self.spoil_every and self.episodes % self.spoil_every == 0
         if spoils and self.t == 2:
             raise GameLost("as told")
@@ -107,7 +107,7 @@ def test_spoiled_episodes_are_counted_and_never_learned_from(env_file, algorithm
         rewards = subject.trainer.replay.state_dict()["rows"]["reward"]
         assert len(rewards) > 0
         assert float(rewards.max()) < 600
-        assert subject.trainer.machinery()["spoiled_episodes"] > 4
+        assert subject.trainer.worker_metrics()["spoiled_episodes"] > 4
         assert subject.trainer.episode % 2 == 0  # every round brings what it should
         lengths = subject.trainer.replay.sample(4).length
         assert torch.equal(lengths, torch.full((4,), 5))

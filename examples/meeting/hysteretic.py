@@ -4,11 +4,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from src.components.averages import Metrics
-from src.components.episodes import Episodes
-from src.components.functional import masked_mean
-from src.learners.base import Loss
-from src.learners.q_learner import QLearner, QLearnerSettings
+from cohort.components.averages import Metrics
+from cohort.components.episodes import Episodes
+from cohort.components.functional import masked_mean
+from cohort.learners.base import Loss
+from cohort.learners.value.q_learner import QLearner, QLearnerSettings
 
 
 class HystereticLearnerSettings(QLearnerSettings):

@@ -7,9 +7,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.components.seeding import generator
-from src.envs.base import EnvSpec, Observation, Transition
-from src.settings import Settings
+from cohort.components.seeding import generator
+from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.settings import Settings
 
 STAY = 1  # between 0, left, and 2, right
 

@@ -1,4 +1,4 @@
-"""Run folders to read, as `src.recording` writes them."""
+"""Run folders to read, as `cohort.recording` writes them."""
 
 import json
 import math
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from src.analysis.folders import FolderRun
-from src.recording.metrics import MetricsFile
+from cohort.analysis.folders import FolderRun
+from cohort.recording.metrics import MetricsFile
 from tests.mongod import database, mongod, server
 
 __all__ = ["database", "mongod", "server"]  # fixtures

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.analysis.calibrate_m import mean_over
-from src.analysis.folders import FolderRun
-from src.cli import main
+from cohort.analysis.calibrate_m import mean_over
+from cohort.analysis.folders import FolderRun
+from cohort.cli import main
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from src.analysis.folders import FolderRun
-from src.analysis.ls import spread
-from src.analysis.show import sparkline
-from src.analysis.tables import duration, write_table
-from src.cli import main
+from cohort.analysis.folders import FolderRun
+from cohort.analysis.ls import spread
+from cohort.analysis.show import sparkline
+from cohort.analysis.tables import duration, write_table
+from cohort.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -202,7 +202,7 @@ def test_a_cell_cannot_break_a_table() -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(runs: Path) -> None:
-    code = f"import sys; from src.analysis.ls import main; main([{str(runs)!r}])"
+    code = f"import sys; from cohort.analysis.ls import main; main([{str(runs)!r}])"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -214,7 +214,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(runs: Path) -> None:
 
 def test_matplotlib_and_pymongo_wait_until_they_are_needed() -> None:
     """A command's module may be imported for its --help; a list of folders needs neither."""
-    code = "import sys, src.analysis.plot, src.analysis.export; print(json.dumps([m for m in sys.modules]))"
+    code = "import sys, cohort.analysis.plot, cohort.analysis.export; print(json.dumps([m for m in sys.modules]))"
     done = subprocess.run(
         [sys.executable, "-c", f"import json; {code}"], cwd=ROOT, capture_output=True, text=True, check=True
     )

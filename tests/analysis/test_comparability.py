@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from src.analysis.comparability import between_curves, refuse, within_curve, worth_a_note
-from src.analysis.folders import FolderRun
-from src.errors import UserError
+from cohort.analysis.comparability import between_curves, refuse, within_curve, worth_a_note
+from cohort.analysis.folders import FolderRun
+from cohort.errors import UserError
 
 POINTS = [(step, {"test_return_mean": 1.0}) for step in (0, 400, 800, 1200)]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from src.analysis.curves import MAX_POINTS, Settings, common_grid, make_curve, over_places
-from src.analysis.folders import FolderRun
-from src.errors import UserError
+from cohort.analysis.curves import MAX_POINTS, Settings, common_grid, make_curve, over_places
+from cohort.analysis.folders import FolderRun
+from cohort.errors import UserError
 
 
 def logged(

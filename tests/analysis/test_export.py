@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from src.analysis.export import CSV_HEADINGS
-from src.analysis.folders import FolderRun
-from src.cli import main
-from src.recording.metrics import read_metrics
+from cohort.analysis.export import CSV_HEADINGS
+from cohort.analysis.folders import FolderRun
+from cohort.cli import main
+from cohort.recording.metrics import read_metrics
 
 
 def evaluations(*values: float) -> list[tuple[int, dict[str, float]]]:

@@ -8,10 +8,10 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from src.analysis import figure
-from src.analysis.curves import Curve
-from src.analysis.figure import COLOURS, NOTES, NOTES_WIDTH, Panel, draw
-from src.errors import UserError
+from cohort.analysis import figure
+from cohort.analysis.curves import Curve
+from cohort.analysis.figure import COLOURS, NOTES, NOTES_WIDTH, Panel, draw
+from cohort.errors import UserError
 
 
 def curve(runs: int = 3, band: bool = True) -> Curve:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from src.analysis import folders
-from src.analysis.folders import FolderRun, find_runs
-from src.errors import UserError
+from cohort.analysis import folders
+from cohort.analysis.folders import FolderRun, find_runs
+from cohort.errors import UserError
 
 
 def test_runs_are_found_in_and_below_folders_once(write_run: Callable[..., FolderRun], results: Path) -> None:

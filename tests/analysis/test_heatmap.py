@@ -8,11 +8,11 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from src.analysis import heatmap, heatmap_figure
-from src.analysis.folders import FolderRun
-from src.analysis.heatmap import Grid
-from src.analysis.heatmap_figure import FRAME, NO_VALUE, written
-from src.cli import main
+from cohort.analysis import heatmap, heatmap_figure
+from cohort.analysis.folders import FolderRun
+from cohort.analysis.heatmap import Grid
+from cohort.analysis.heatmap_figure import FRAME, NO_VALUE, written
+from cohort.cli import main
 
 AXES = ["--x", "config.lr", "--y", "config.size", "--metric", "late(metrics.r) as reward"]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.analysis.fields import refuse_unknown
-from src.analysis.folders import FolderRun
-from src.analysis.language import parse_columns, parse_condition
-from src.errors import UserError
+from cohort.analysis.fields import refuse_unknown
+from cohort.analysis.folders import FolderRun
+from cohort.analysis.language import parse_columns, parse_condition
+from cohort.errors import UserError
 
 
 @pytest.fixture

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from src.analysis.folders import FolderRun
-from src.analysis.mongo import MongoRun, find_mongo_runs
-from src.cli import main
-from src.errors import UserError
-from src.recording.console import Console
-from src.recording.folder import RunFolder, create_run_folder
-from src.recording.mongo import MongoTarget
-from src.recording.mongo_mirror import mirrored_to_mongo
-from src.recording.progress import Progress
-from src.recording.provenance import write_provenance
-from src.recording.recorder import Recorder
-from src.recording.sacred_mirror import record_with_sacred
+from cohort.analysis.folders import FolderRun
+from cohort.analysis.mongo import MongoRun, find_mongo_runs
+from cohort.cli import main
+from cohort.errors import UserError
+from cohort.recording.console import Console
+from cohort.recording.folder import RunFolder, create_run_folder
+from cohort.recording.mongo import MongoTarget
+from cohort.recording.mongo_mirror import mirrored_to_mongo
+from cohort.recording.progress import Progress
+from cohort.recording.provenance import write_provenance
+from cohort.recording.recorder import Recorder
+from cohort.recording.sacred_mirror import record_with_sacred
 from tests.mongod import Mongod, wait_for
 
 CONFIG = {
@@ -205,7 +205,7 @@ def test_the_commands_read_the_database(
 def test_a_server_that_is_lost_in_between_is_said(
     record: Callable[..., RunFolder], target: MongoTarget, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from src.recording import mongo
+    from cohort.recording import mongo
 
     record(lambda recorder: log(recorder, 0))
     monkeypatch.setattr(mongo, "SELECTION_MS", 200)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from src.analysis import plot
-from src.analysis.figure import Panel, metric_label
-from src.analysis.folders import FolderRun
-from src.cli import main
+from cohort.analysis import plot
+from cohort.analysis.figure import Panel, metric_label
+from cohort.analysis.folders import FolderRun
+from cohort.cli import main
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from src.analysis import statistics
-from src.analysis.statistics import AGGREGATES, bootstrap_interval, interquartile_mean, mean, median
+from cohort.analysis import statistics
+from cohort.analysis.statistics import AGGREGATES, bootstrap_interval, interquartile_mean, mean, median
 
 FINITE = st.floats(-1e6, 1e6)
 VALUES = st.integers(1, 12).flatmap(lambda n: arrays(float, (n, 3), elements=FINITE))

@@ -10,9 +10,9 @@ from benchmarks.solvability_model import Model, Worth
 from benchmarks.solvability_reactive import Arena, Tuning, tune, win_rate
 from benchmarks.solvability_rules import NAMES, RANGES, Rules, row
 from benchmarks.solvability_search import LIBRARY, Effort, Search, play
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.planes import HEALTH
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.planes import HEALTH
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 from tests.envs.sc2_sim import scripts
 from tests.envs.sc2_sim.support import change
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import torch
 
-from src.chains.matches import Matches
-from src.chains.sampled import SampledStage, Sampling
-from src.chains.surrogate import meta_objective
-from src.chains.unroll import unroll
-from src.components.returns import discounted_returns
-from src.envs.repeated_games import RepeatedGame, prisoners_dilemma
-from src.modules.policies.table import TablePolicy
+from cohort.chains.matches import Matches
+from cohort.chains.sampled import SampledStage, Sampling
+from cohort.chains.surrogate import meta_objective
+from cohort.chains.unroll import unroll
+from cohort.components.returns import discounted_returns
+from cohort.envs.repeated_games import RepeatedGame, prisoners_dilemma
+from cohort.modules.policies.table import TablePolicy
 
 # rows agent 0, columns agent 1
 R0 = torch.tensor([[1, -2], [-1, 2]], dtype=torch.float64)

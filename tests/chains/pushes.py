@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from src.components.returns import vector_baseline_features
+from cohort.components.returns import vector_baseline_features
 
 Reward = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from benchmarks.per_step_lstm import PerStepGaussianPolicy
-from src.chains.sampled import Sampling
-from src.chains.unroll import unroll
-from src.learners.lola_dice_learner import LookAheadStage
-from src.modules.policies.lstm import GaussianLSTMPolicy
+from cohort.chains.sampled import Sampling
+from cohort.chains.unroll import unroll
+from cohort.learners.meta.lola_dice_learner import LookAheadStage
+from cohort.modules.policies.lstm import GaussianLSTMPolicy
 from tests.chains import oracles
 from tests.chains.pushes import Pushes
 

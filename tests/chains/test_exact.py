@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 import torch
 
-from src.chains.exact import action_shares, discounted_value, joint_policy, mean_reward
-from src.chains.matches import play_matches
-from src.envs.repeated_games import prisoners_dilemma, rock_paper_scissors
-from src.modules.policies.table import TablePolicy
+from cohort.chains.exact import action_shares, discounted_value, joint_policy, mean_reward
+from cohort.chains.matches import play_matches
+from cohort.envs.repeated_games import prisoners_dilemma, rock_paper_scissors
+from cohort.modules.policies.table import TablePolicy
 
 GAMMA = 0.96
 # P(cooperate) over (null, DD, DC, CD, CC): the first letter is agent 0's

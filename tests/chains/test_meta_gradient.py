@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from benchmarks.per_step_lstm import PerStepPolicy
-from src.chains.exact import ExactPlay, discounted_value, joint_policy, mean_reward
-from src.chains.sampled import SampledStage, Sampling
-from src.chains.unroll import unroll
-from src.envs.repeated_games import RepeatedGame, prisoners_dilemma
-from src.modules.policies.lstm import LSTMPolicy
-from src.modules.policies.table import TablePolicy
+from cohort.chains.exact import ExactPlay, discounted_value, joint_policy, mean_reward
+from cohort.chains.sampled import SampledStage, Sampling
+from cohort.chains.unroll import unroll
+from cohort.envs.repeated_games import RepeatedGame, prisoners_dilemma
+from cohort.modules.policies.lstm import LSTMPolicy
+from cohort.modules.policies.table import TablePolicy
 from tests.chains import oracles
 
 SAMPLED_METHODS = ["meta_mapg", "meta_pg", "meta_mapg_no_own"]

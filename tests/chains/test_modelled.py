@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from src.chains.modelled import Likelihood, ModelledPlay
-from src.chains.sampled import Sampling
-from src.chains.unroll import unroll
-from src.envs.repeated_games import prisoners_dilemma
-from src.modules.policies.table import TablePolicy
+from cohort.chains.modelled import Likelihood, ModelledPlay
+from cohort.chains.sampled import Sampling
+from cohort.chains.unroll import unroll
+from cohort.envs.repeated_games import prisoners_dilemma
+from cohort.modules.policies.table import TablePolicy
 from tests.chains import oracles
 
 FIT = Likelihood(rate=5.0, steps=200, tolerance=1e-4)

@@ -5,7 +5,7 @@ from math import hypot, sqrt
 import pytest
 import torch
 
-from src.chains.zero_sum import objective_of, path
+from cohort.chains.zero_sum import objective_of, path
 
 STEP = 0.1
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from src.components.episodes import Episodes
+from cohort.components.episodes import Episodes
 from tests.builders import SMALL, random_episodes
 
 

@@ -7,16 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.components.averages import EpisodeStatistics, RunningAverages
-from src.components.functional import (
+from cohort.components.averages import EpisodeStatistics, RunningAverages
+from cohort.components.functional import (
     diagonal_gaussian_log_prob,
     greedy_actions,
     masked_mean,
     one_step_target,
     taken,
 )
-from src.components.schedules import LinearSchedule
-from src.components.seeding import derive_seed, generator
+from cohort.components.schedules import LinearSchedule
+from cohort.components.seeding import derive_seed, generator
 from tests.components.test_replay import random_episodes
 
 # --- episodes

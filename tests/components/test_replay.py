@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.components import rows as module
-from src.components.episodes import Episodes
-from src.components.replay import EpisodeReplay, ReplaySettings
-from src.components.transition_replay import TransitionReplay
+from cohort.components import rows as module
+from cohort.components.episodes import Episodes
+from cohort.components.replay import EpisodeReplay, ReplaySettings
+from cohort.components.transition_replay import TransitionReplay
 from tests import harness
 
 LIMIT = 5

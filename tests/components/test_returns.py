@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from src.chains.matches import play_matches
-from src.components.returns import (
+from cohort.chains.matches import play_matches
+from cohort.components.returns import (
     baseline_features,
     discounted_returns,
     gae,
     linear_baseline,
     vector_baseline_features,
 )
-from src.envs.repeated_games import prisoners_dilemma
-from src.modules.policies.table import TablePolicy
+from cohort.envs.repeated_games import prisoners_dilemma
+from cohort.modules.policies.table import TablePolicy
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.components import rows as rows_module
-from src.components.transition_replay import TransitionReplay, TransitionReplaySettings
+from cohort.components import rows as rows_module
+from cohort.components.transition_replay import TransitionReplay, TransitionReplaySettings
 from tests import harness
 from tests.components.test_replay import LIMIT, SPEC, batches, random_episodes
 

@@ -10,14 +10,14 @@ import torch
 import yaml
 from pydantic import Field
 
-from src import configuration
-from src.cli import main, parse_updates
-from src.configuration import files
-from src.configuration.plan import ENV_ARGS, ROLES, Layer, Sources, make_plan
-from src.configuration.run_settings import RunSettings
-from src.errors import UserError
-from src.experiment import Experiment
-from src.settings import Settings
+from cohort import configuration
+from cohort.cli import main, parse_updates
+from cohort.configuration import files
+from cohort.configuration.plan import ENV_ARGS, ROLES, Layer, Sources, make_plan
+from cohort.configuration.run_settings import RunSettings
+from cohort.errors import UserError
+from cohort.experiment import Experiment
+from cohort.settings import Settings
 from tests import harness
 
 SOURCE = Path(configuration.__file__).resolve().parents[1]
@@ -159,9 +159,9 @@ def read_by(what: str, reader: type[Settings]) -> set[str]:
         files_of_a_run = ("experiment.py", "session.py", "runners/games.py", "trainers/team.py")
         return set().union(*(fields_read((SOURCE / name).read_text()) for name in files_of_a_run))
     packages = {
-        cls.__module__.rpartition(".")[0] for cls in reader.__mro__ if cls.__module__.startswith("src.")
+        cls.__module__.rpartition(".")[0] for cls in reader.__mro__ if cls.__module__.startswith("cohort.")
     }
-    folders = [SOURCE.parent.joinpath(*package.split(".")) for package in packages - {"src"}]
+    folders = [SOURCE.parent.joinpath(*package.split(".")) for package in packages - {"cohort"}]
     return set().union(*(fields_read(path.read_text()) for folder in folders for path in folder.glob("*.py")))
 
 
@@ -219,9 +219,9 @@ def test_settings_refuse_what_they_do_not_declare_and_never_change():
 MINE = """
 from pydantic import Field
 
-from src.components.functional import masked_mean
-from src.learners.base import Loss
-from src.learners.q_learner import QLearner, QLearnerSettings
+from cohort.components.functional import masked_mean
+from cohort.learners.base import Loss
+from cohort.learners.value.q_learner import QLearner, QLearnerSettings
 
 
 class MySettings(QLearnerSettings):

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from src.controllers.categorical import CategoricalController
-from src.controllers.sampling import Sampling
-from src.envs.base import Observation
-from src.modules.agents.own_mlp import OwnMLPAgents, OwnMLPAgentsSettings
-from src.modules.agents.own_normed_mlp import NormedOwnMLPAgents
-from src.settings import NoSettings
+from cohort.controllers.categorical import CategoricalController
+from cohort.controllers.sampling import Sampling
+from cohort.envs.base import Observation
+from cohort.modules.agents.own_mlp import OwnMLPAgents, OwnMLPAgentsSettings
+from cohort.modules.agents.own_normed_mlp import NormedOwnMLPAgents
+from cohort.settings import NoSettings
 from tests import harness
 
 SPEC = harness.spec()  # two agents, three actions, four features

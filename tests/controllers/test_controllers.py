@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from src.components.episodes import Episodes
-from src.controllers.epsilon import EpsilonSettings
-from src.controllers.epsilon_greedy import EpsilonGreedy
-from src.controllers.shared import SharedController, SharedControllerSettings
-from src.envs.base import Observation
-from src.modules.agents.rnn import RNNAgent, RNNAgentSettings
+from cohort.components.episodes import Episodes
+from cohort.controllers.epsilon import EpsilonSettings
+from cohort.controllers.epsilon_greedy import EpsilonGreedy
+from cohort.controllers.shared import SharedController, SharedControllerSettings
+from cohort.envs.base import Observation
+from cohort.modules.agents.rnn import RNNAgent, RNNAgentSettings
 from tests import harness
 from tests.components.test_replay import random_episodes
 

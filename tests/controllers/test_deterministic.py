@@ -2,9 +2,9 @@
 
 import torch
 
-from src.controllers.epsilon import EpsilonSettings
-from src.controllers.uniform_mixture import UniformMixture
-from src.envs.base import Observation
+from cohort.controllers.epsilon import EpsilonSettings
+from cohort.controllers.uniform_mixture import UniformMixture
+from cohort.envs.base import Observation
 from tests.builders import PLANE, make_learner
 
 T = 10  # steps of an episode: 10,000 episodes are 100,000 steps

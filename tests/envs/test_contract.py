@@ -6,11 +6,11 @@ import importlib.util
 import pytest
 import torch
 
-from src.envs import ENVS, MAPS
-from src.envs.base import EnvSpec
-from src.envs.matrix_games import GAMES
-from src.envs.workers.env import WorkerEnv
-from src.errors import UserError
+from cohort.envs import ENVS, MAPS
+from cohort.envs.base import EnvSpec
+from cohort.envs.matrix_games import GAMES
+from cohort.envs.workers.env import WorkerEnv
+from cohort.errors import UserError
 from tests.envs.particles.support import SCENARIOS, arguments
 
 B = 5
@@ -59,7 +59,7 @@ def make(request):
 
     def build(batch_size: int = B, seed: int = 1):
         if batch_size in workers:
-            return workers[batch_size].twin(seed)
+            return workers[batch_size].sharing_workers(seed)
         env = cls(cls.Settings(**arguments), batch_size=batch_size, seed=seed, device=torch.device("cpu"))
         if isinstance(env, WorkerEnv):
             workers[batch_size] = env

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from src.envs.matrix_games import GAMES, MatrixGames, MatrixGamesSettings, describe_maps
+from cohort.envs.matrix_games import GAMES, MatrixGames, MatrixGamesSettings, describe_maps
 
 
 def make(**arguments) -> MatrixGames:

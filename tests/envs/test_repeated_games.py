@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from src.envs.repeated_games import (
+from cohort.envs.repeated_games import (
     RepeatedGames,
     RepeatedGamesSettings,
     prisoners_dilemma,

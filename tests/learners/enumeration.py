@@ -4,9 +4,9 @@ import itertools
 
 import torch
 
-from src.components.episodes import Episodes
-from src.configuration.plan import Sources, make_plan
-from src.experiment import Experiment
+from cohort.components.episodes import Episodes
+from cohort.configuration.plan import Sources, make_plan
+from cohort.experiment import Experiment
 
 
 def experiment(algorithm: str, map_name: str, **typed) -> Experiment:

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from src.components.transitions import Transitions
-from src.envs.base import EnvSpec
-from src.learners.adama_learner import AdaMaLearner
+from cohort.components.transitions import Transitions
+from cohort.envs.base import EnvSpec
+from cohort.learners.actor_critic.adama_learner import AdaMaLearner
 from tests.builders import make_learner
 
 SPEC = EnvSpec(n_agents=2, n_actions=0, obs_dim=1, state_dim=1, episode_limit=1, action_dim=1)

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from src.components.transitions import Transitions
-from src.learners.counterfactual import CounterfactualLearner
+from cohort.components.transitions import Transitions
+from cohort.learners.actor_critic.counterfactual import CounterfactualLearner
 
 
 class PerAgentCritic:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from src.modules.agents.mlp import MLPAgent, MLPAgentSettings
-from src.modules.agents.rnn import RNNAgent, RNNAgentSettings
+from cohort.modules.agents.mlp import MLPAgent, MLPAgentSettings
+from cohort.modules.agents.rnn import RNNAgent, RNNAgentSettings
 
 B, T, N, INPUTS, ACTIONS = 4, 6, 2, 5, 3
 LENGTHS = torch.tensor([6, 2, 5, 1])

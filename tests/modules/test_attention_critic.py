@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from src.modules.critics.attention import AttentionCritic, AttentionCriticSettings, normalised
+from cohort.modules.critics.attention import AttentionCritic, AttentionCriticSettings, normalised
 from tests import harness
 
 GAMES, HIDDEN, HEADS = 7, 12, 3

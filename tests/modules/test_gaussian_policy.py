@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.per_step_lstm import PerStepGaussianPolicy
-from src.modules.policies.distributions import Gaussian
-from src.modules.policies.lstm import GaussianLSTMPolicy, LSTMNetwork
+from cohort.modules.policies.distributions import Gaussian
+from cohort.modules.policies.lstm import GaussianLSTMPolicy, LSTMNetwork
 
 C, K, T, SEEN, U, H = 2, 3, 5, 4, 3, 6
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from src.modules.gru import SequenceGRU
+from cohort.modules.gru import SequenceGRU
 
 LENGTHS = {"equal": [6, 6, 6], "unequal": [6, 4, 4, 1], "one": [1]}
 

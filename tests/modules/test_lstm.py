@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from benchmarks.per_step_lstm import PerStepPolicy, per_step_memories
-from src.modules.lstm import lstm_sequence
-from src.modules.policies import pick, thresholds
-from src.modules.policies.lstm import LSTMNetwork, LSTMPolicy
-from src.modules.policies.table import TablePolicy
+from cohort.modules.lstm import lstm_sequence
+from cohort.modules.policies import pick, thresholds
+from cohort.modules.policies.lstm import LSTMNetwork, LSTMPolicy
+from cohort.modules.policies.table import TablePolicy
 
 
 def sizes(chains: int = 2, steps: int = 5, rows: int = 3, size: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -50,7 +50,7 @@ def test_both_derivatives_are_those_of_autograd_step_by_step():
 def test_steps_in_blocks_as_on_a_gpu_come_to_the_same(monkeypatch):
     found = []
     for block in (1, 20):
-        monkeypatch.setattr("src.modules.lstm._block", lambda sequence, block=block: block)
+        monkeypatch.setattr("cohort.modules.lstm._block", lambda sequence, block=block: block)
         inputs, weight = sizes(steps=20)
         first = torch.autograd.grad(
             (lstm_sequence(inputs, weight) ** 3).sum(), (inputs, weight), create_graph=True

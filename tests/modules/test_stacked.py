@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from src.modules.stacked import ACTIVATIONS, StackedLinear, StackedMLP
+from cohort.modules.stacked import ACTIVATIONS, StackedLinear, StackedMLP
 
 MODULES = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "tanh": nn.Tanh, "softplus": nn.Softplus}
 

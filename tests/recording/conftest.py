@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from src.recording.folder import RunFolder, create_run_folder
-from src.recording.mongo import MongoTarget
+from cohort.recording.folder import RunFolder, create_run_folder
+from cohort.recording.mongo import MongoTarget
 from tests.mongod import Mongod, database, mongod, server
 
 __all__ = ["database", "mongod", "server"]  # fixtures
@@ -40,7 +40,7 @@ def child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         started = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src")} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from src.errors import UserError
-from src.recording.checkpoints import load_checkpoint, save_atomically
-from src.recording.models import find_model, save_model
+from cohort.errors import UserError
+from cohort.recording.checkpoints import load_checkpoint, save_atomically
+from cohort.recording.models import find_model, save_model
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_kill_before_the_new_file_is_in_place_leaves_the_old_one(path: Path, chi
         import os, signal, sys
         from pathlib import Path
         import torch
-        from src.recording.checkpoints import save_atomically
+        from cohort.recording.checkpoints import save_atomically
         setattr(os, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
         save_atomically({"n": 2, "much": torch.zeros(100_000)}, Path(sys.argv[1]))
         """,
@@ -134,7 +134,7 @@ def test_kill_at_any_moment_leaves_a_whole_file(path: Path, child) -> None:
             import itertools, sys
             from pathlib import Path
             import torch
-            from src.recording.checkpoints import save_atomically
+            from cohort.recording.checkpoints import save_atomically
             for n in itertools.count(1):
                 save_atomically({"n": n, "much": torch.full((300_000,), n)}, Path(sys.argv[1]))
             """,

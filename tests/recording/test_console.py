@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from src.recording.console import Console
-from src.recording.metrics import Record
-from src.recording.progress import Progress, duration
+from cohort.recording.console import Console
+from cohort.recording.metrics import Record
+from cohort.recording.progress import Progress, duration
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -163,9 +163,9 @@ def test_duration() -> None:
 RUN = """
 import sys, time
 from pathlib import Path
-from src.recording.console import Console
-from src.recording.metrics import Record
-from src.recording.progress import Progress
+from cohort.recording.console import Console
+from cohort.recording.metrics import Record
+from cohort.recording.progress import Progress
 console = Console()
 console.open_log(Path(sys.argv[1]))
 progress = Progress(console, 1000)

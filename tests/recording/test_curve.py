@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from src.recording.curve import draw_curve, short_steps
-from src.recording.metrics import MetricsFile
+from cohort.recording.curve import draw_curve, short_steps
+from cohort.recording.metrics import MetricsFile
 
 
 def metrics_with(tmp_path: Path, *lines: dict[str, float]) -> Path:

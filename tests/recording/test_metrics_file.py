@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.errors import UserError
-from src.recording.metrics import DISCARDED, MetricsFile, read_metrics, read_series
+from cohort.errors import UserError
+from cohort.recording.metrics import DISCARDED, MetricsFile, read_metrics, read_series
 
 
 def write(file: MetricsFile, *steps: int) -> None:
@@ -165,7 +165,7 @@ def test_kill_in_mid_writing_loses_no_whole_line(path: Path, child) -> None:
     code = """
         import sys
         from pathlib import Path
-        from src.recording.metrics import MetricsFile
+        from cohort.recording.metrics import MetricsFile
         file = MetricsFile(Path(sys.argv[1]))
         step = int(sys.argv[2])
         while True:

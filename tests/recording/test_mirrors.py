@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from src.errors import UserError
-from src.recording.metrics import Record
-from src.recording.mirrors import GuardedMirror
-from src.recording.tensorboard_mirror import TensorBoardMirror
+from cohort.errors import UserError
+from cohort.recording.metrics import Record
+from cohort.recording.mirrors import GuardedMirror
+from cohort.recording.tensorboard_mirror import TensorBoardMirror
 
 
 def record(t_env: int, **metrics: float) -> Record:

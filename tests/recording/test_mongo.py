@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from src.cli import main
-from src.recording import mongo, mongo_mirror
-from src.recording.credentials import EXAMPLE
-from src.recording.folder import RunFolder
-from src.recording.metrics import read_metrics
-from src.recording.mongo import MongoTarget
-from src.recording.recorder import Recorder
-from src.recording.sacred_mirror import RunInterrupted
+from cohort.cli import main
+from cohort.recording import mongo, mongo_mirror
+from cohort.recording.credentials import EXAMPLE
+from cohort.recording.folder import RunFolder
+from cohort.recording.metrics import read_metrics
+from cohort.recording.mongo import MongoTarget
+from cohort.recording.recorder import Recorder
+from cohort.recording.sacred_mirror import RunInterrupted
 from tests import harness
 from tests.mongo_runs import CONFIG, assert_equal, log, record_run
 from tests.mongod import PASSWORD, USER, Mongod, free_port, wait_for

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from src.errors import UserError
-from src.recording import mongo_session, mongo_store
-from src.recording.credentials import EXAMPLE, without_credentials
-from src.recording.folder import RunFolder
-from src.recording.metrics import Record
-from src.recording.mongo import MongoTarget, connect
-from src.recording.mongo_session import Curves, read_session
-from src.recording.mongo_store import make_indexes, send
+from cohort.errors import UserError
+from cohort.recording import mongo_session, mongo_store
+from cohort.recording.credentials import EXAMPLE, without_credentials
+from cohort.recording.folder import RunFolder
+from cohort.recording.metrics import Record
+from cohort.recording.mongo import MongoTarget, connect
+from cohort.recording.mongo_session import Curves, read_session
+from cohort.recording.mongo_store import make_indexes, send
 from tests.mongo_runs import assert_equal, log, record_run
 from tests.mongod import Mongod
 

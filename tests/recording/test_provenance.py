@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from src.recording.folder import RunFolder
-from src.recording.provenance import (
+from cohort.recording.folder import RunFolder
+from cohort.recording.provenance import (
     collect_provenance,
     git_state,
     source_hash,
@@ -27,8 +27,8 @@ def git(repository: Path, *arguments: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
-    (root / "src").mkdir(parents=True)
-    (root / "src" / "a.py").write_text("x = 1\n")
+    (root / "cohort").mkdir(parents=True)
+    (root / "cohort" / "a.py").write_text("x = 1\n")
     git(root, "init", "-q")
     git(root, "add", ".")
     git(root, "commit", "-q", "-m", "first")
@@ -38,12 +38,12 @@ def checkout(tmp_path: Path) -> Path:
 def test_git_state_tells_clean_from_changed(checkout: Path) -> None:
     clean = git_state(checkout)
     assert clean == {"commit": git(checkout, "rev-parse", "HEAD"), "dirty": False, "diff_hash": None}
-    (checkout / "src" / "a.py").write_text("x = 2\n")
+    (checkout / "cohort" / "a.py").write_text("x = 2\n")
     changed = git_state(checkout)
     assert changed is not None
     assert changed["dirty"]
     assert len(changed["diff_hash"]) == 12
-    (checkout / "src" / "a.py").write_text("x = 3\n")
+    (checkout / "cohort" / "a.py").write_text("x = 3\n")
     other = git_state(checkout)
     assert other is not None
     assert other["diff_hash"] != changed["diff_hash"]
@@ -51,7 +51,7 @@ def test_git_state_tells_clean_from_changed(checkout: Path) -> None:
 
 def test_sources_that_merely_lie_in_a_repository_are_not_its_commit(checkout: Path) -> None:
     copy = checkout / "unpacked"
-    (copy / "src").mkdir(parents=True)
+    (copy / "cohort").mkdir(parents=True)
     assert git_state(copy) is None
 
 
@@ -60,13 +60,13 @@ def test_without_git_nothing_fails(checkout: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", str(tmp_path))
     provenance = collect_provenance("python run.py", checkout)
     assert provenance["git"] is None
-    assert provenance["source_hash"] == source_hash(checkout / "src")
+    assert provenance["source_hash"] == source_hash(checkout / "cohort")
     assert provenance["packages"]["torch"].startswith("2.")
     assert provenance["cpu_count"] >= 1
 
 
 def test_source_hash_sees_names_and_contents(checkout: Path) -> None:
-    sources = checkout / "src"
+    sources = checkout / "cohort"
     hashes = {source_hash(sources)}
     (sources / "a.py").rename(sources / "b.py")
     hashes.add(source_hash(sources))

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from src.errors import UserError
-from src.recording.checkpoints import load_checkpoint, save_atomically
-from src.recording.console import Console
-from src.recording.folder import RunFolder
-from src.recording.metrics import DISCARDED, Record, read_metrics
-from src.recording.progress import Progress
-from src.recording.recorder import Recorder
+from cohort.errors import UserError
+from cohort.recording.checkpoints import load_checkpoint, save_atomically
+from cohort.recording.console import Console
+from cohort.recording.folder import RunFolder
+from cohort.recording.metrics import DISCARDED, Record, read_metrics
+from cohort.recording.progress import Progress
+from cohort.recording.recorder import Recorder
 
 
 class Clock:

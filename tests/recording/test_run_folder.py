@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from src.errors import UserError
-from src.recording import folder as folder_module
-from src.recording.folder import create_run_folder, open_run_folder
+from cohort.errors import UserError
+from cohort.recording import folder as folder_module
+from cohort.recording.folder import create_run_folder, open_run_folder
 
 
 def test_two_runs_of_the_same_second_get_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from src.errors import UserError
-from src.recording.console import Console
-from src.recording.folder import RunFolder
-from src.recording.metrics import Record, read_metrics
-from src.recording.mirrors import Mirror
-from src.recording.progress import Progress
-from src.recording.recorder import Recorder
-from src.recording.sacred_mirror import (
+from cohort.errors import UserError
+from cohort.recording.console import Console
+from cohort.recording.folder import RunFolder
+from cohort.recording.metrics import Record, read_metrics
+from cohort.recording.mirrors import Mirror
+from cohort.recording.progress import Progress
+from cohort.recording.recorder import Recorder
+from cohort.recording.sacred_mirror import (
     MAX_POINTS,
     RunInterrupted,
     RunObserver,
@@ -129,12 +129,12 @@ def test_failure_is_raised_and_its_traceback_kept(folder: RunFolder, said: list[
 SIGNALLED = """
 import sys, time
 from pathlib import Path
-from src.recording.console import Console
-from src.recording.folder import RunFolder
-from src.recording.progress import Progress
-from src.recording.recorder import Recorder
-from src.recording.sacred_mirror import RunInterrupted, record_with_sacred
-from src.recording.stop import stop_on_signals
+from cohort.recording.console import Console
+from cohort.recording.folder import RunFolder
+from cohort.recording.progress import Progress
+from cohort.recording.recorder import Recorder
+from cohort.recording.sacred_mirror import RunInterrupted, record_with_sacred
+from cohort.recording.stop import stop_on_signals
 
 folder = RunFolder(Path(sys.argv[1]))
 console = Console()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from src.recording.stop import stop_on_signals
+from cohort.recording.stop import stop_on_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,7 +30,7 @@ def test_a_termination_that_arrives_twice_is_one_and_a_later_one_is_another(monk
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.requested
         later = time.monotonic() + 2
-        monkeypatch.setattr("src.recording.stop.time.monotonic", lambda: later)
+        monkeypatch.setattr("cohort.recording.stop.time.monotonic", lambda: later)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
 

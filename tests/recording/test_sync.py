@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from src.cli import main
-from src.recording import mongo
-from src.recording.folder import RunFolder, create_run_folder
-from src.recording.metrics import read_metrics
-from src.recording.mongo import MongoTarget
-from src.recording.recorder import Recorder
-from src.recording.sacred_mirror import RunInterrupted
+from cohort.cli import main
+from cohort.recording import mongo
+from cohort.recording.folder import RunFolder, create_run_folder
+from cohort.recording.metrics import read_metrics
+from cohort.recording.mongo import MongoTarget
+from cohort.recording.recorder import Recorder
+from cohort.recording.sacred_mirror import RunInterrupted
 from tests.mongo_runs import assert_equal, assert_metrics, log, record_run
 from tests.mongod import PASSWORD, Mongod, wait_for
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.errors import UserError
-from src.recording.video import VideoWriter, write_video
+from cohort.errors import UserError
+from cohort.recording.video import VideoWriter, write_video
 
 imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 
@@ -97,7 +97,7 @@ def test_no_frames_make_no_file(tmp_path):
 def test_what_a_killed_writer_left_is_removed(tmp_path):
     code = (
         "import os, pathlib, sys, numpy as np\n"
-        "from src.recording.video import VideoWriter\n"
+        "from cohort.recording.video import VideoWriter\n"
         "with VideoWriter(pathlib.Path(sys.argv[1]), 8) as writer:\n"
         "    for _ in range(20):\n"
         "        writer.append(np.random.default_rng(0).integers(256, size=(480, 640, 3), dtype=np.uint8))\n"

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from src.envs.base import Observation, Transition
-from src.runners.in_process import InProcessRunner
-from src.settings import NoSettings
+from cohort.envs.base import Observation, Transition
+from cohort.runners.in_process import InProcessRunner
+from cohort.settings import NoSettings
 from tests import harness
 
 LIMIT = 5

@@ -8,10 +8,10 @@ import threading
 import pytest
 import yaml
 
-from src.recording.checkpoints import save_atomically
-from src.sweep import child
-from src.sweep.child import BUSY, Task
-from src.sweep.processes import Ending
+from cohort.recording.checkpoints import save_atomically
+from cohort.sweep import child
+from cohort.sweep.child import BUSY, Task
+from cohort.sweep.processes import Ending
 
 
 @pytest.fixture

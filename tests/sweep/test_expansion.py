@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.cli import main, parse
-from src.errors import UserError
-from src.sweep.expansion import expand, values
+from cohort.cli import main, parse
+from cohort.errors import UserError
+from cohort.sweep.expansion import expand, values
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from src.cli import main
+from cohort.cli import main
 from tests.sweep.support import FINISHED, Place, ends, kill, wait_for
 from tests.sweep.trouble import VARIABLE
 
@@ -90,7 +90,7 @@ def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path, capsys):
 
 
 def test_results_that_a_machine_does_not_see_are_refused(place, cluster, capsys, monkeypatch):
-    monkeypatch.setattr("src.sweep.ray_cluster._looker", lambda: lambda probe, program: (False, True))
+    monkeypatch.setattr("cohort.sweep.ray_cluster._looker", lambda: lambda probe, program: (False, True))
     assert main(place.words(f"--cluster={cluster.address}", typed="seed=0..2")) == 2
     message = capsys.readouterr().err
     assert "does not see" in message

@@ -8,12 +8,12 @@ import signal
 import pytest
 from rich.console import Console as RichConsole
 
-from src.cli import main
-from src.errors import UserError
-from src.recording.console import Console
-from src.sweep import view
-from src.sweep.display import Display
-from src.sweep.folder import (
+from cohort.cli import main
+from cohort.errors import UserError
+from cohort.recording.console import Console
+from cohort.sweep import view
+from cohort.sweep.display import Display
+from cohort.sweep.folder import (
     Description,
     SweepFolder,
     SweepRun,
@@ -21,9 +21,9 @@ from src.sweep.folder import (
     read_description,
     write_description,
 )
-from src.sweep.journal import Entry, Journal
-from src.sweep.loop import Sweep
-from src.sweep.processes import Ending, ProcessPool
+from cohort.sweep.journal import Entry, Journal
+from cohort.sweep.loop import Sweep
+from cohort.sweep.processes import Ending, ProcessPool
 
 
 def run(seed=0, method="qmix", t_max=1000, **varied):
@@ -152,8 +152,8 @@ def test_runs_take_turns_with_the_gpus(tmp_path, monkeypatch):
         seen.append((environment.get("CUDA_VISIBLE_DEVICES"), environment["OMP_NUM_THREADS"]))
         return Child()
 
-    monkeypatch.setattr("src.sweep.processes.start_child", start)
-    monkeypatch.setattr("src.sweep.processes.as_arguments", lambda task: [])
+    monkeypatch.setattr("cohort.sweep.processes.start_child", start)
+    monkeypatch.setattr("cohort.sweep.processes.as_arguments", lambda task: [])
     pool = ProcessPool(3, tmp_path, {}, ["GPU-a", "GPU-b"])
     wanting = SweepRun((), "qmix", "3m", 0, 10, threads=2, cuda=True)
     task = type("Task", (), {"output": ""})

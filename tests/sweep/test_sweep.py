@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from src.cli import main
+from cohort.cli import main
 from tests import harness
 from tests.sweep.support import FINISHED, Place, ends, kill, wait_for
 

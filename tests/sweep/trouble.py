@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from src.learners.q_learner import QLearner
+from cohort.learners.value.q_learner import QLearner
 
 VARIABLE = "COHORT_TEST_TROUBLE"
 

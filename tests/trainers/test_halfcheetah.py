@@ -6,13 +6,13 @@ import math
 import pytest
 import torch
 
-from src.cli import main
-from src.components.teammates import load_teammates
-from src.configuration.plan import Sources, make_plan
-from src.envs.halfcheetah.robots import PACKAGES
-from src.experiment import Experiment
-from src.recording.checkpoints import load_checkpoint
-from src.recording.folder import RunFolder
+from cohort.cli import main
+from cohort.configuration.plan import Sources, make_plan
+from cohort.envs.halfcheetah.robots import PACKAGES
+from cohort.experiment import Experiment
+from cohort.learners.meta.teammates import load_teammates
+from cohort.recording.checkpoints import load_checkpoint
+from cohort.recording.folder import RunFolder
 from tests import harness
 
 pytestmark = pytest.mark.skipif(

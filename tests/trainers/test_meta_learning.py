@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from src.cli import main
-from src.configuration.plan import Sources, make_plan
-from src.errors import UserError
-from src.experiment import Experiment
-from src.policy import load_policy
-from src.recording.checkpoints import load_checkpoint
-from src.recording.folder import RunFolder
+from cohort.cli import main
+from cohort.configuration.plan import Sources, make_plan
+from cohort.errors import UserError
+from cohort.experiment import Experiment
+from cohort.policy import load_policy
+from cohort.recording.checkpoints import load_checkpoint
+from cohort.recording.folder import RunFolder
 from tests import harness
 
 METHODS = (

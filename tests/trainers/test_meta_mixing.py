@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from src.components.replay import EpisodeReplay
-from src.components.seeding import generator
-from src.configuration.plan import Sources, make_plan
+from cohort.components.replay import EpisodeReplay
+from cohort.components.seeding import generator
+from cohort.configuration.plan import Sources, make_plan
 from tests.builders import SMALL, make_learner, random_episodes
 
 LENGTH = 10
@@ -50,7 +50,7 @@ def make_trainer(log=None, **typed):
     games = SimpleNamespace(
         runner=lambda controller, batch, purpose: StubRunner(batch, log),
         test_runner=lambda controller: StubRunner(1, []),
-        tell_of_losses=lambda: None,
+        report_crashes=lambda: None,
     )
     return plan["trainer"].create(games=games, controller=None, learner=learner, replay=replay)
 

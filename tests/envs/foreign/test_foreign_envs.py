@@ -10,15 +10,15 @@ import psutil
 import pytest
 import torch
 
-from src.cli import main
-from src.configuration.plan import Sources, make_plan
-from src.envs import ENVS
-from src.envs.foreign import env as foreign
-from src.envs.workers.env import WorkerEnv
-from src.envs.workers.pool import GameFailure
-from src.errors import UserError
-from src.recording.replay import Replay
-from src.watch import main as watch
+from cohort.cli import main
+from cohort.configuration.plan import Sources, make_plan
+from cohort.envs import ENVS
+from cohort.envs.foreign import env as foreign
+from cohort.envs.workers.env import WorkerEnv
+from cohort.envs.workers.pool import GameFailure
+from cohort.errors import UserError
+from cohort.recording.replay import Replay
+from cohort.watch import main as watch
 from tests import harness
 from tests.envs.foreign.support import needs
 from tests.envs.test_contract import choose, play
@@ -51,7 +51,7 @@ def workers() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):  # also what has ended and nobody has asked how
-            found += [child] if "src.envs.workers.worker" in " ".join(child.cmdline()) else []
+            found += [child] if "cohort.envs.workers.worker" in " ".join(child.cmdline()) else []
     return found
 
 

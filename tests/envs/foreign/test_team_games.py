@@ -12,11 +12,11 @@ needs("pettingzoo")
 
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, Text  # noqa: E402
 
-from src.envs.foreign.gymnasium_game import GymnasiumGame  # noqa: E402
-from src.envs.foreign.pettingzoo_game import PettingZooGame  # noqa: E402
-from src.envs.foreign.seat import Seat  # noqa: E402
-from src.envs.foreign.settings import GymnasiumSettings, PettingZooSettings  # noqa: E402
-from src.envs.foreign.team import how_it_ended  # noqa: E402
+from cohort.envs.foreign.agent_spaces import AgentSpaces  # noqa: E402
+from cohort.envs.foreign.gymnasium_game import GymnasiumGame  # noqa: E402
+from cohort.envs.foreign.pettingzoo_game import PettingZooGame  # noqa: E402
+from cohort.envs.foreign.settings import GymnasiumSettings, PettingZooSettings  # noqa: E402
+from cohort.envs.foreign.team import how_it_ended  # noqa: E402
 
 SHRINKING = "tests.envs.foreign.parallel_teams:shrinking"
 GATHER = "tests.envs.foreign.gymnasium_teams:Gather-v0"
@@ -220,7 +220,7 @@ def test_environments_that_take_turns_are_refused():
 
 
 def test_continuous_actions_are_stretched_to_their_bounds():
-    seat = Seat("a", Discrete(3), Box(np.array([0, -4], np.float32), np.array([1, 2], np.float32)))
+    seat = AgentSpaces("a", Discrete(3), Box(np.array([0, -4], np.float32), np.array([1, 2], np.float32)))
     assert (seat.n_actions, seat.action_dim, seat.obs_dim) == (0, 2, 3)
     assert seat.act(np.array([-1, 1, 9], np.float32)).tolist() == [0, 2]
     assert seat.act(np.array([0, 0, 9], np.float32)).tolist() == [0.5, -1]
@@ -243,4 +243,4 @@ def test_spaces_without_a_common_form_are_refused(observed, acted, words):
     if isinstance(observed, Text):
         observed = Dict({"words": gymnasium.spaces.Sequence(Discrete(2))})
     with pytest.raises(ValueError, match=words):
-        Seat("a", observed, acted)
+        AgentSpaces("a", observed, acted)

@@ -5,11 +5,11 @@ import importlib.util
 import pytest
 import torch
 
-from src.cli import main
-from src.components.seeding import generator
-from src.envs.halfcheetah.env import HalfCheetahDir, HalfCheetahDirSettings
-from src.envs.halfcheetah.game import N_START, HalfCheetahGame
-from src.envs.halfcheetah.robots import PACKAGES
+from cohort.cli import main
+from cohort.components.seeding import generator
+from cohort.envs.halfcheetah.env import HalfCheetahDir, HalfCheetahDirSettings
+from cohort.envs.halfcheetah.game import N_START, HalfCheetahGame
+from cohort.envs.halfcheetah.robots import PACKAGES
 
 installed = all(importlib.util.find_spec(package) for package in (*PACKAGES, "gymnasium_robotics"))
 needs_mujoco = pytest.mark.skipif(not installed, reason="mujoco is not installed")

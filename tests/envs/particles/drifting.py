@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from src.envs.base import EnvSpec
-from src.envs.particles.env import Body, ParticleEnv, ParticleSettings
-from src.envs.particles.world import Dynamics, accelerate, contact_forces
+from cohort.envs.base import EnvSpec
+from cohort.envs.particles.env import Body, ParticleEnv, ParticleSettings
+from cohort.envs.particles.world import Dynamics, accelerate, contact_forces
 
 DYNAMICS = Dynamics()
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
-from src.configuration import files
-from src.envs import ENVS
-from src.envs.particles.env import ParticleEnv
+from cohort.configuration import files
+from cohort.envs import ENVS
+from cohort.envs.particles.env import ParticleEnv
 
 SCENARIOS = ("going_together", "cooperative_navigation", "predator_prey", "clustering")
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.envs.canvas import TEXT
-from src.envs.particles.render import COLOURS, HEADER, LANDMARK, PREY, Renderer, draw
-from src.errors import UserError
-from src.recording.replay import Replay
+from cohort.envs.canvas import TEXT
+from cohort.envs.particles.render import COLOURS, HEADER, LANDMARK, PREY, Renderer, draw
+from cohort.errors import UserError
+from cohort.recording.replay import Replay
 from tests.envs.particles.support import SCENARIOS, make, put, random_actions, still
 
 WIDTH = 640

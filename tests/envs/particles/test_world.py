@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.envs.particles.world import Dynamics, accelerate, contact_forces, glide, relative_map, scatter
+from cohort.envs.particles.world import Dynamics, accelerate, contact_forces, glide, relative_map, scatter
 
 needs_mpe2 = pytest.mark.skipif(importlib.util.find_spec("mpe2") is None, reason="mpe2 is not installed")
 

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.maps import all_maps
-from src.envs.sc2_sim.observe import SHOOT, SIGHT
-from src.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH, STOP
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.observe import SHOOT, SIGHT
+from cohort.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH, STOP
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 from tests.envs.sc2.parity_variants import VARIANTS
 from tests.envs.sc2.stand_in_installation import make_installation, missing_packages
 from tests.envs.sc2.stand_in_world import weaken_enemies

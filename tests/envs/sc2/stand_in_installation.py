@@ -66,7 +66,7 @@ def make_installation(folder: Path, builds: tuple[int, ...] = (BUILD_4_10,), **k
         builds: numbers under Versions/.
         knobs: fields of `Knobs`; a process reads them when it starts.
     """
-    from src.envs.sc2_sim.maps import all_maps
+    from cohort.envs.sc2_sim.maps import all_maps
 
     folder = folder.absolute()
     for build in builds:

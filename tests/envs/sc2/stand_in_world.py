@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import torch
 
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.maps import CENTRE, MAP_SIZE, all_maps
-from src.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP, X, Y
-from src.envs.sc2_sim.settings import SC2SimSettings
-from src.envs.sc2_sim.terrain import walkable_cells
-from src.envs.sc2_sim.units import UNITS, Unit, unit_names
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.maps import CENTRE, MAP_SIZE, all_maps
+from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP, X, Y
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.terrain import walkable_cells
+from cohort.envs.sc2_sim.units import UNITS, Unit, unit_names
 from tests.envs.sc2.stand_in_installation import Knobs
 
 ABILITIES = {4: "stop", 16: "move", 23: "attack", 386: "heal"}

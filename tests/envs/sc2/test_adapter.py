@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.components.seeding import derive_seed
-from src.envs.sc2 import env as sc2_env
-from src.envs.sc2.env import StarCraft2
-from src.envs.sc2.settings import StarCraft2Settings
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.settings import SC2SimSettings
-from src.envs.workers.game import Limits
-from src.envs.workers.pool import GameFailure
+from cohort.components.seeding import derive_seed
+from cohort.envs.sc2 import env as sc2_env
+from cohort.envs.sc2.env import StarCraft2
+from cohort.envs.sc2.settings import StarCraft2Settings
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.workers.game import Limits
+from cohort.envs.workers.pool import GameFailure
 from tests.envs.sc2.stand_in_installation import launches, make_installation, missing_packages
 
 pytestmark = pytest.mark.skipif(bool(missing_packages()), reason=missing_packages())

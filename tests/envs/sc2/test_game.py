@@ -8,10 +8,10 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from src.envs.sc2.settings import StarCraft2Settings
-from src.envs.workers.game import GameLost
+from cohort.envs.sc2.settings import StarCraft2Settings
+from cohort.envs.workers.game import GameLost
 
-NAME = "src.envs.sc2.game"
+NAME = "cohort.envs.sc2.game"
 BUILD = 75689
 
 

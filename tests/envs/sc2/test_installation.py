@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from src.envs.sc2.env import StarCraft2
-from src.envs.sc2.installation import check_installation
-from src.envs.sc2.settings import StarCraft2Settings
-from src.errors import UserError
+from cohort.envs.sc2.env import StarCraft2
+from cohort.envs.sc2.installation import check_installation
+from cohort.envs.sc2.settings import StarCraft2Settings
+from cohort.errors import UserError
 from tests.envs.sc2.stand_in_installation import BUILD_4_6_2, make_installation
 
 PACKAGES = ("smac", "pysc2", "s2clientprotocol", "absl", "portpicker", "websocket")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.maps import all_maps
 from tests.envs.sc2.parity import Report
 from tests.envs.sc2.parity_variants import VARIANTS
 from tests.envs.sc2.stand_in_installation import missing_packages

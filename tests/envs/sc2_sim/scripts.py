@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.planes import COOLDOWN, FIRST_ATTACK, HEALTH, NORTH, WEST
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.planes import COOLDOWN, FIRST_ATTACK, HEALTH, NORTH, WEST
 
 from .support import stop
 

@@ -5,13 +5,13 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim.battle import Aim, Battle, Orders
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.maps import all_maps
-from src.envs.sc2_sim.settings import SC2SimSettings
-from src.envs.sc2_sim.targeting import acquire, edge_distance
-from src.envs.sc2_sim.terrain import Terrain
-from src.envs.sc2_sim.units import TICKS_PER_SECOND, UNITS, unit_constants, unit_names
+from cohort.envs.sc2_sim.battle import Aim, Battle, Orders
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.targeting import acquire, edge_distance
+from cohort.envs.sc2_sim.terrain import Terrain
+from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UNITS, unit_constants, unit_names
 
 
 class SelfPlay(Battle):

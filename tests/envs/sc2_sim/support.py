@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.maps import CENTRE, Group, all_maps
-from src.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.maps import CENTRE, Group, all_maps
+from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 
 SYMMETRIC = ("3m", "8m", "25m", "2s3z", "3s5z", "1c3s5z", "MMM", "bane_vs_bane")
 MAPS = tuple(all_maps())

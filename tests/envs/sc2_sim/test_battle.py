@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import EAST, HEALTH, NORTH, SOUTH, WEST
+from cohort.envs.sc2_sim.planes import EAST, HEALTH, NORTH, SOUTH, WEST
 
 from .support import FOREVER, attack, change, disarm_enemies, duel, facing, positions, skirmish, stop
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import EAST, HEALTH, NORTH, SOUTH, WEST
+from cohort.envs.sc2_sim.planes import EAST, HEALTH, NORTH, SOUTH, WEST
 
 from .scripts import random_script
 from .selfplay import selfplay_env

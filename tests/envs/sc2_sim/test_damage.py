@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import COOLDOWN, HEALTH, SHIELD
+from cohort.envs.sc2_sim.planes import COOLDOWN, HEALTH, SHIELD
 
 from .support import FOREVER, attack, change, disarm_enemies, duel, facing, stop
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH, NORTH, STOP
-from src.envs.sc2_sim.settings import SC2SimSettings
-from src.envs.sc2_sim.single import SingleGame
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH, NORTH, STOP
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.single import SingleGame
 
 from .scripts import nearest, random_script
 from .support import change, make, positions, stop

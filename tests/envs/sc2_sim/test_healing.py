@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import EAST, ENERGY, HEALTH
+from cohort.envs.sc2_sim.planes import EAST, ENERGY, HEALTH
 
 from .support import change, disarm_enemies, positions, skirmish, stop
 

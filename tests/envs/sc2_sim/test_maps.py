@@ -2,9 +2,9 @@
 
 import pytest
 
-from src.envs.sc2_sim.layout import env_spec
-from src.envs.sc2_sim.maps import all_maps, check_map_name, describe_maps
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.layout import env_spec
+from cohort.envs.sc2_sim.maps import all_maps, check_map_name, describe_maps
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 
 from .support import MAPS, make
 

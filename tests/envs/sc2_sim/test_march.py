@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.env import SC2Sim
-from src.envs.sc2_sim.planes import SOUTH, STOP, X, Y
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.planes import SOUTH, STOP, X, Y
 
 from .support import FOREVER, change, make, positions, stop
 

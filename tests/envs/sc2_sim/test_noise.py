@@ -2,7 +2,7 @@
 
 import torch
 
-from src.envs.sc2_sim.noise import episode_keys, game_keys, mix, uniform
+from cohort.envs.sc2_sim.noise import episode_keys, game_keys, mix, uniform
 
 
 def test_mix_is_lowbias32():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.env import SC2Sim
 
 from .support import change, make, positions
 
@@ -34,7 +34,7 @@ PROTOSS = "szc"
 
 
 def ground(map_name: str) -> list[str]:
-    data = json.loads(resources.files("src.envs.sc2_sim").joinpath("maps.json").read_text())
+    data = json.loads(resources.files("cohort.envs.sc2_sim").joinpath("maps.json").read_text())
     return data["terrains"][data["maps"][map_name]["terrain"]]
 
 

@@ -12,9 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.envs.sc2_sim.maps import CENTRE, all_maps
-from src.envs.sc2_sim.paths import Paths
-from src.envs.sc2_sim.terrain import Terrain, walkable_cells
+from cohort.envs.sc2_sim.maps import CENTRE, all_maps
+from cohort.envs.sc2_sim.paths import Paths
+from cohort.envs.sc2_sim.terrain import Terrain, walkable_cells
 
 from .test_terrain import FAR, point, terrain, walkers
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import HEALTH
+from cohort.envs.sc2_sim.planes import HEALTH
 
 from .scripts import focus, kite, nearest, play, random_script
 from .selfplay import selfplay_env

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.envs.sc2_sim.canvas import ALLY, ENEMY, HEALTH_BAR, SHAPES, SHIELD_BAR
-from src.envs.sc2_sim.planes import COOLDOWN, HEALTH
-from src.envs.sc2_sim.render import Renderer, draw
-from src.envs.sc2_sim.units import UNITS
+from cohort.envs.sc2_sim.canvas import ALLY, ENEMY, HEALTH_BAR, SHAPES, SHIELD_BAR
+from cohort.envs.sc2_sim.planes import COOLDOWN, HEALTH
+from cohort.envs.sc2_sim.render import Renderer, draw
+from cohort.envs.sc2_sim.units import UNITS
 
 from .scripts import nearest
 from .support import attack, change, make, positions, stop

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import HEALTH, SHIELD
+from cohort.envs.sc2_sim.planes import HEALTH, SHIELD
 
 from .scripts import focus, nearest, play, random_script
 from .support import change, make, stop

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from src.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from src.envs.sc2_sim.maps import all_maps
-from src.envs.sc2_sim.spawn import start_positions
-from src.envs.sc2_sim.units import UNITS, unit_names
+from cohort.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.spawn import start_positions
+from cohort.envs.sc2_sim.units import UNITS, unit_names
 
 from .support import MAPS, SYMMETRIC, make, positions
 from .test_observe import ground, is_walkable

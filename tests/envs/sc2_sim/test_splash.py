@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import HEALTH
+from cohort.envs.sc2_sim.planes import HEALTH
 
 from .support import attack, change, disarm_enemies, make, skirmish, stop
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from src.envs.sc2_sim.planes import HEALTH
-from src.envs.sc2_sim.targeting import acquire
+from cohort.envs.sc2_sim.planes import HEALTH
+from cohort.envs.sc2_sim.targeting import acquire
 
 from .support import attack, change, duel, make, positions, stop
 

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.envs.sc2_sim.maps import CENTRE, all_maps
-from src.envs.sc2_sim.terrain import Terrain, walkable_cells
+from cohort.envs.sc2_sim.maps import CENTRE, all_maps
+from cohort.envs.sc2_sim.terrain import Terrain, walkable_cells
 
 FAR = 1e20  # where the simulator keeps the dead
 MAPS = {facts.terrain_name: name for name, facts in all_maps().items()}

@@ -2,7 +2,7 @@ import tempfile
 
 import pytest
 
-from src.envs.workers.game import Limits
+from cohort.envs.workers.game import Limits
 from tests.envs.workers.support import build
 
 

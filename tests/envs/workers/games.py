@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.envs.workers.game import Game, GameLost, GameSpec, Played, Sight
+from cohort.envs.workers.game import Game, GameLost, GameObservation, GameSpec, GameStep
 
 NOTHING, LEFT, RIGHT, LOSE, KILL, RAISE, HANG, EXIT, SLOW, STUBBORN = range(10)
 AVAILABLE = [True] * 3 + [False] * 7  # nobody goes wrong by chance
@@ -49,7 +49,7 @@ class Walk(Game):
         self.spec = GameSpec(2, 10, 3, 4, script.limit, ("won", "steps"))
         self.children = [subprocess.Popen(["sleep", "600"], close_fds=False) for _ in range(script.children)]
 
-    def reset(self, seed: int) -> Sight:
+    def reset(self, seed: int) -> GameObservation:
         self._refuse()
         self.seed, self.t = seed, 0
         self.random = np.random.default_rng(seed)
@@ -65,7 +65,7 @@ class Walk(Game):
         if left > 0:
             raise GameLost("not today") if left % 2 else OSError("no game to be had")
 
-    def step(self, actions: np.ndarray) -> Played:
+    def step(self, actions: np.ndarray) -> GameStep:
         self._go_wrong(int(actions[0]))
         self.t += 1
         before, self.place = (
@@ -74,7 +74,7 @@ class Walk(Game):
         )
         over = self.t >= self.script.limit
         info = {"won": self.place > 0, "steps": self.t}
-        return Played(
+        return GameStep(
             self._sight(), self.place - before, over and not self.script.truncates, over, info
         )  # fmt: skip
 
@@ -96,12 +96,12 @@ class Walk(Game):
             while True:
                 time.sleep(1)
 
-    def _sight(self) -> Sight:
+    def _sight(self) -> GameObservation:
         obs = np.array([[agent, self.t, self.place] for agent in range(2)], dtype=np.float32)
         state = np.array([(self.seed >> shift) & 0xFFFF for shift in (0, 16, 32, 48)], dtype=np.float32)
         if self.script.broken == "shape":
             obs = obs[:, :2]
-        return Sight(obs, state, np.array([AVAILABLE, AVAILABLE]))
+        return GameObservation(obs, state, np.array([AVAILABLE, AVAILABLE]))
 
     def facts(self) -> dict[str, str | int]:
         return {
@@ -130,13 +130,13 @@ class Push(Game):
     def __init__(self, settings: None) -> None:
         self.spec = GameSpec(3, 0, 2, 1, 4, action_dim=2, common_reward=False)
 
-    def reset(self, seed: int) -> Sight:
+    def reset(self, seed: int) -> GameObservation:
         self.t, self.at = 0, np.zeros((3, 2), dtype=np.float32)
         return self._sight()
 
-    def step(self, actions: np.ndarray) -> Played:
+    def step(self, actions: np.ndarray) -> GameStep:
         self.t, self.at = self.t + 1, self.at + actions
-        return Played(self._sight(), self.at.sum(1), False, self.t == 4)
+        return GameStep(self._sight(), self.at.sum(1), False, self.t == 4)
 
-    def _sight(self) -> Sight:
-        return Sight(self.at, np.array([self.t]), np.zeros((3, 0), dtype=bool))
+    def _sight(self) -> GameObservation:
+        return GameObservation(self.at, np.array([self.t]), np.zeros((3, 0), dtype=bool))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from src.envs.workers.env import WorkerEnv
-from src.envs.workers.game import Limits, Recipe
+from cohort.envs.workers.env import WorkerEnv
+from cohort.envs.workers.game import Limits, Recipe
 from tests.envs.workers.games import Script
 
 QUICK = Limits(start=30.0, reset=30.0, step=1.5, close=5.0, pause=0.0)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.envs.workers.env import WorkerEnv
-from src.envs.workers.game import Limits
-from src.envs.workers.pool import GameFailure
+from cohort.envs.workers.env import WorkerEnv
+from cohort.envs.workers.game import Limits
+from cohort.envs.workers.pool import GameFailure
 from tests.envs.test_contract import play, snapshot
 from tests.envs.workers.games import FAULTS, HANG, KILL, LOSE, NOTHING, SLOW, STUBBORN
 from tests.envs.workers.support import actions_of, alive, build, leaves_nothing, pids
@@ -33,8 +33,8 @@ def test_games_that_break_off_spoil_their_own_episodes_only(folders):
     rows = {f"row{row}": fault for row, fault in enumerate(FAULTS.values(), start=1)}
     size, broken, sound = len(rows) + 2, slice(1, -1), [0, len(rows) + 1]
     with build(size) as env:
-        expected, starts, after = two_episodes(env.twin(3), actions_of(size))
-        seen, starts_again, after_again = two_episodes(env.twin(3), actions_of(size, **rows))
+        expected, starts, after = two_episodes(env.sharing_workers(3), actions_of(size))
+        seen, starts_again, after_again = two_episodes(env.sharing_workers(3), actions_of(size, **rows))
         metrics = env.metrics()
     for step, (ours, theirs) in enumerate(zip(seen, expected, strict=True), start=1):
         for mine, other in zip(snapshot(ours), snapshot(theirs), strict=True):
@@ -181,7 +181,7 @@ def test_an_interrupt_does_not_confuse_what_follows(folders):
 def test_closing_ends_everything_and_can_be_repeated(folders):
     with leaves_nothing(folders) as seen:
         env = build(2, children=1)
-        twin = env.twin(2)
+        sharing_workers = env.sharing_workers(2)
         env.reset()
         seen |= pids(env)
         children = [pid for pid in seen if "sleep" in Path(f"/proc/{pid}/cmdline").read_text()]
@@ -191,8 +191,8 @@ def test_closing_ends_everything_and_can_be_repeated(folders):
             assert not any("socket" in name or "memfd" in name for name in held)
         env.close()
         env.close()
-        twin.close()
-        for call in (env.reset, twin.reset, env.facts, lambda: env.step(actions_of(2))):
+        sharing_workers.close()
+        for call in (env.reset, sharing_workers.reset, env.facts, lambda: env.step(actions_of(2))):
             with pytest.raises(RuntimeError, match="closed"):
                 call()
 
@@ -212,8 +212,8 @@ import signal, sys, tempfile
 import numpy as np
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
 tempfile.tempdir = sys.argv[1]
-from src.envs.workers.game import Limits, Recipe
-from src.envs.workers.pool import Pool
+from cohort.envs.workers.game import Limits, Recipe
+from cohort.envs.workers.pool import Pool
 from tests.envs.workers.games import Script
 pool = Pool(Recipe("tests.envs.workers.games:Walk", Script(children=1, limit=10**9)), 2, Limits())
 player = type("Player", (), {})()

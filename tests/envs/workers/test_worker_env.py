@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from src.envs.workers.env import WorkerEnv
+from cohort.envs.workers.env import WorkerEnv
 from tests.envs.test_contract import (  # noqa: F401  the contract, asked of the games below
     play,
     snapshot,
@@ -33,7 +33,7 @@ def make(walkers):
 
     def make(batch_size: int = B, seed: int = 1) -> WorkerEnv:
         if batch_size == B:
-            return walkers.twin(seed)
+            return walkers.sharing_workers(seed)
         built.append(build(batch_size, seed))
         return built[-1]
 
@@ -49,8 +49,8 @@ def seeds(observation) -> list[int]:
 
 
 def test_every_episode_of_every_game_has_a_seed_of_its_own(walkers):
-    seen = [seeds(walkers.twin(seed).reset()) for seed in (4, 5)]
-    env = walkers.twin(4)
+    seen = [seeds(walkers.sharing_workers(seed).reset()) for seed in (4, 5)]
+    env = walkers.sharing_workers(4)
     episodes = [seeds(env.reset()) for _ in range(3)]
     assert episodes[0] == seen[0]
     everything = [seed for row in [*episodes, seen[1]] for seed in row]
@@ -59,7 +59,7 @@ def test_every_episode_of_every_game_has_a_seed_of_its_own(walkers):
 
 
 def test_games_step_at_the_same_time(walkers):
-    env = walkers.twin(0)
+    env = walkers.sharing_workers(0)
     env.reset()
     start = time.monotonic()
     env.step(torch.full((B, N), SLOW))
@@ -79,8 +79,8 @@ def test_workers_are_light_and_alone(walkers):
 
 
 def test_twins_play_on_the_same_processes_with_games_of_their_own(walkers):
-    first = walkers.twin(8)
-    second = first.twin(9)
+    first = walkers.sharing_workers(8)
+    second = first.sharing_workers(9)
     assert second.spec == first.spec
     assert pids(first) == pids(second)
     first.reset()
@@ -89,14 +89,14 @@ def test_twins_play_on_the_same_processes_with_games_of_their_own(walkers):
     with pytest.raises(RuntimeError, match="reset"):
         first.step(actions_of())
     play(second, 3)
-    again = walkers.twin(8)
+    again = walkers.sharing_workers(8)
     again.reset()
     for ours, theirs in zip(expected, play(again, 5), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, snapshot(theirs), strict=True))
 
 
 def test_the_state_is_where_the_seeds_stand(walkers):
-    env, other = walkers.twin(3), walkers.twin(77)
+    env, other = walkers.sharing_workers(3), walkers.sharing_workers(77)
     for _ in range(3):
         env.reset()
     state = env.state_dict()
@@ -106,7 +106,7 @@ def test_the_state_is_where_the_seeds_stand(walkers):
     with pytest.raises(RuntimeError, match="reset"):
         other.step(actions_of())
     assert seeds(other.reset()) == expected
-    assert state == env.twin(3).state_dict() | {"episode": 3}
+    assert state == env.sharing_workers(3).state_dict() | {"episode": 3}
 
 
 def test_actions_of_another_shape_are_refused(walkers):
@@ -124,7 +124,7 @@ def test_the_limit_can_truncate():
 
 
 def test_info_is_final_once_a_game_has_ended(walkers):
-    env = walkers.twin(1)
+    env = walkers.sharing_workers(1)
     for step, transition in enumerate(play(env, 7), start=1):
         assert transition.info["steps"].tolist() == [min(step, 5)] * B
 

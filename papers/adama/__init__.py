@@ -1,0 +1,1 @@
+"""What the paper shows and says, from recorded runs."""

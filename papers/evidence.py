@@ -1,0 +1,199 @@
+"""What a paper says in words, held against recorded runs: one number per seed, their difference, and a verdict."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cohort.analysis.runs import Run
+
+TRUE, FALSE, UNCLEAR, TOO_FEW = "true", "not true", "not clear", "not enough runs"
+ERRORS = 2  # standard errors that a difference must have to count
+RULE = (
+    f"Verdict: true or not true where the difference is more than {ERRORS} standard errors above or below 0, "
+    "else not clear. Seeds that both sides have are paired, two at least; without them the sides are independent. "
+    "By chance alone this calls a difference true in 1 of 11 cases with 3 seeds, in 1 of 17 with 5."
+)
+LATE_SHARE = 0.1
+Values = Mapping[object, float]  # seed -> a number
+Measure = Callable[[Run, float], float | None]  # of a run and the episodes to look at
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds.
+
+    Attributes:
+        mean: it.
+        error: its standard error; None where there are too few seeds to know.
+        seeds: how many, in words.
+    """
+
+    mean: float
+    error: float | None
+    seeds: str
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is above 0."""
+        if self.error is None:
+            return TOO_FEW
+        if abs(self.mean) <= ERRORS * self.error:
+            return UNCLEAR
+        return TRUE if self.mean > 0 else FALSE
+
+    def text(self) -> str:
+        return f"{self.mean:+.3f}" + ("" if self.error is None else f" ± {self.error:.3f}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row: a statement in one scenario.
+
+    Attributes:
+        where: the scenario, and what else is needed to tell rows apart.
+        measured: the numbers, with their spread over seeds.
+        difference: what the verdict rests on; empty where nothing is judged.
+        seeds: those that it rests on.
+        length: how far the runs were looked at, with what they should have had.
+        verdict: TRUE, FALSE, UNCLEAR, TOO_FEW or, for a number that is there for comparison, nothing.
+    """
+
+    where: str
+    measured: str
+    difference: str
+    seeds: str
+    length: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of a paper.
+
+    Attributes:
+        number: to speak of it.
+        says: the statement, with its place in the paper.
+        how: how it is measured, in one sentence.
+        findings: what came out.
+    """
+
+    number: str
+    says: str
+    how: str
+    findings: Sequence[Finding]
+
+
+def estimate(values: Values, above: float = 0.0) -> Estimate | None:
+    """How far numbers of one group lie above a level; None without any."""
+    if not values:
+        return None
+    numbers = np.array(list(values.values())) - above
+    return Estimate(float(numbers.mean()), _error(numbers), _named(values))
+
+
+def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate | None:
+    """`ours` minus `theirs`; None where one has no runs.
+
+    Paired by seed where both have two seeds or more in common and `paired` allows it; else the difference of means with
+    the error of independent groups.
+    """
+    if not ours or not theirs:
+        return None
+    common = [seed for seed in ours if seed in theirs] if paired else []
+    if len(common) > 1:
+        numbers = np.array([ours[seed] - theirs[seed] for seed in common])
+        return Estimate(float(numbers.mean()), _error(numbers), f"{_named(common)}, paired")
+    errors = [_error(np.array(list(values.values()))) for values in (ours, theirs)]
+    both = None if None in errors else float(np.hypot(*errors))
+    means = [np.mean(list(values.values())) for values in (ours, theirs)]
+    named = _named(ours) if set(ours) == set(theirs) else f"{_named(ours)} against {_named(theirs)}"
+    return Estimate(float(means[0] - means[1]), both, named)
+
+
+def finding(
+    where: str, text: str, found: Estimate | None, runs: Sequence[Run], metric: str, length: str
+) -> Finding:
+    """A row, whether or not there is enough for a verdict; it names the runs whose `metric` has diverged."""
+    gone = [f"{run.method} seed {run.seed}" for run in runs if run.has_diverged(metric)]
+    text += f"; diverged: {', '.join(gone)}" if gone else ""
+    if found is None:
+        return Finding(where, text, "", _named({str(run.seed) for run in runs}), length, TOO_FEW)
+    return Finding(where, text, found.text(), found.seeds, length, found.verdict)
+
+
+def similarity(groups: Sequence[Values]) -> tuple[float, float]:
+    """How far the means of groups lie apart, and the standard deviation within them (root of the mean variance)."""
+    numbers = [np.array(list(group.values())) for group in groups]
+    means = [group.mean() for group in numbers]
+    return float(max(means) - min(means)), float(np.mean([group.var(ddof=1) for group in numbers]) ** 0.5)
+
+
+def similar(row: Finding, groups: Sequence[Values]) -> Finding:
+    """`row` with a verdict: whether the means of groups lie no further apart than seeds do, two of each at least."""
+    if any(len(group) < 2 for group in groups):
+        return row
+    apart, deviation = similarity(groups)
+    verdict = TRUE if apart <= deviation else FALSE
+    return replace(row, difference=f"{apart:.3f} against {deviation:.3f}", verdict=verdict)
+
+
+def sides(values: Mapping[str, Values]) -> str:
+    """What was measured of each side that has runs, by its name."""
+    return "; ".join(f"{name} {spread(side)}" for name, side in values.items() if side)
+
+
+def best_of(values: Mapping[str, Values]) -> str | None:
+    """The name with the greatest mean; None unless all have runs."""
+    if not values or not all(values.values()):
+        return None
+    return max(values, key=lambda name: np.mean(list(values[name].values())))
+
+
+def spread(values: Values) -> str:
+    """Mean and, of two or more, standard deviation (n - 1)."""
+    numbers = np.array(list(values.values()))
+    text = f"{numbers.mean():.3f}"
+    return text if len(numbers) < 2 else f"{text} ± {numbers.std(ddof=1):.3f}"
+
+
+def late(metric: str) -> Measure:
+    """The mean over the last tenth of the episodes."""
+    return lambda run, until: _mean(run, metric, (1 - LATE_SHARE) * until, until)
+
+
+def first_half(metric: str) -> Measure:
+    """The area under the curve over the first half of the episodes, divided by their number."""
+    return lambda run, until: _mean(run, metric, 0, until / 2)
+
+
+def whole(metric: str) -> Measure:
+    """The mean over all episodes."""
+    return lambda run, until: _mean(run, metric, 0, until)
+
+
+def measured(runs: Sequence[Run], measure: Measure, until: float) -> dict[object, float]:
+    """Seed to number, for those runs that have one."""
+    values = {run.seed: measure(run, until) for run in runs}
+    return {seed: value for seed, value in values.items() if value is not None}
+
+
+def common_length(runs: Sequence[Run], metric: str) -> float:
+    """The episodes over which all runs that have a metric have it; 0 where none has."""
+    ends = [episodes[-1] for run in runs if len(episodes := run.series(metric, "episodes")[0])]
+    return float(min(ends, default=0.0))
+
+
+def _mean(run: Run, metric: str, start: float, end: float) -> float | None:
+    """The mean of what was logged in (start, end]; each value stands for the episodes before it."""
+    episodes, values = run.series(metric, "episodes")
+    inside = values[(episodes > start) & (episodes <= end)]
+    return float(inside.mean()) if len(inside) else None
+
+
+def _error(numbers: np.ndarray) -> float | None:
+    return float(numbers.std(ddof=1) / len(numbers) ** 0.5) if len(numbers) > 1 else None
+
+
+def _named(seeds: Iterable[object]) -> str:
+    return ", ".join(str(seed) for seed in sorted(seeds, key=str))

@@ -1,0 +1,192 @@
+"""`run.py heatmap`: one number over two fields, as of a grid search."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cohort.analysis import comparability, options
+from cohort.analysis.fields import Value
+from cohort.analysis.figure import SUFFIXES
+from cohort.analysis.heatmap_figure import draw
+from cohort.analysis.language import Column, parse_columns
+from cohort.analysis.ls import in_order, seeds_text
+from cohort.analysis.runs import Run
+from cohort.analysis.tables import shown
+from cohort.arguments import Parser
+from cohort.errors import UserError
+
+EXAMPLES = """examples:
+  run.py heatmap --x config.critic_lr --y config.actor_lr_norm --metric "late(metrics.test_return_mean)" \\
+      --where "method=maddpg_fixed_lr and map=going_together" --out grid.png
+  run.py heatmap --x config.lr --y config.batch_size --metric "metrics.loss as last loss" --lowest
+
+"""
+CHOOSE = "Choose with --where."
+LISTED = 6  # missing cells that are named
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One number for each pair of values.
+
+    Attributes:
+        x, y: the fields, with their headings.
+        metric: the number.
+        columns, rows: the values of x and y that runs have, in order.
+        runs: [Y, X] the runs of each cell, by row and column.
+        means: [Y, X] the mean over these; NaN without a run that has the number, or where one has diverged.
+        diverged: [Y, X] whether the metric of a run had ceased to be finite when it ended.
+    """
+
+    x: Column
+    y: Column
+    metric: Column
+    columns: Sequence[Value]
+    rows: Sequence[Value]
+    runs: Sequence[Sequence[Sequence[Run]]]
+    means: np.ndarray
+    diverged: np.ndarray
+
+    def best(self, *, lowest: bool) -> tuple[int, int] | None:
+        """Row and column of the greatest, or least, mean; None where there is none."""
+        if np.isnan(self.means).all():
+            return None
+        place = np.nanargmin(self.means) if lowest else np.nanargmax(self.means)
+        row, column = np.unravel_index(place, self.means.shape)
+        return int(row), int(column)
+
+    def name(self, row: int, column: int) -> str:
+        """A cell, as one would type it."""
+        pairs = ((self.x, self.columns[column]), (self.y, self.rows[row]))
+        return ", ".join(f"{short(each)}={shown(value, each.field.unit)}" for each, value in pairs)
+
+
+def main(words: Sequence[str]) -> int:
+    """Draw what `words` say; the exit status."""
+    chosen = _parse(words)
+    x, y, metric = (
+        _one_field(text, name)
+        for text, name in ((chosen.x, "--x"), (chosen.y, "--y"), (chosen.metric, "--metric"))
+    )
+    fields = [column.field for column in (x, y, metric)]
+    runs = [run for run in options.chosen_runs(chosen, fields) if not run.config.get("evaluate")]
+    if not runs:
+        raise UserError("There are no such runs: nothing to draw.")
+    grid = make_grid(runs, x, y, metric)
+    best = grid.best(lowest=chosen.lowest)
+    if best is None:
+        raise UserError(f"None of the {len(runs)} runs has {metric.field.text} yet: nothing to draw.")
+    notes = notes_on(grid, runs)
+    draw(grid, best, chosen.out, notes=notes, title=chosen.title)
+    for note in notes:
+        print(note)
+    print(
+        f"best: {grid.name(*best)}: {grid.means[best]:.4g} (seeds {seeds_text(grid.runs[best[0]][best[1]])})"
+    )
+    print(f"{len(runs)} runs: {chosen.out}")
+    return 0
+
+
+def make_grid(runs: Sequence[Run], x: Column, y: Column, metric: Column) -> Grid:
+    """The cells of `runs`.
+
+    Raises:
+        UserError: the runs of a cell are no seeds of one configuration, or the number is none.
+    """
+    columns, rows = (in_order({column.field.ask(run) for run in runs}) for column in (x, y))
+    cells: list[list[list[Run]]] = [[[] for _ in columns] for _ in rows]
+    for run in runs:
+        cells[rows.index(y.field.ask(run))][columns.index(x.field.ask(run))].append(run)
+    means, diverged = np.full((len(rows), len(columns)), math.nan), np.zeros((len(rows), len(columns)), bool)
+    empty = Grid(x, y, metric, columns, rows, cells, means, diverged)
+    for row, column in np.ndindex(means.shape):
+        cell = cells[row][column]
+        _refuse_mixed(cell, f"{empty.name(row, column)}: the runs of this cell")
+        diverged[row, column] = any(_has_diverged(run, metric) for run in cell)
+        values = [_number(value, metric) for run in cell if (value := metric.field.ask(run)) is not None]
+        if values and not diverged[row, column]:
+            means[row, column] = np.mean(values)
+    return empty
+
+
+def notes_on(grid: Grid, runs: Sequence[Run]) -> list[str]:
+    """What a reader should know: cells without a number, diverged ones, uneven seeds, what else differs."""
+    places = list(np.ndindex(grid.means.shape))
+    gone = [grid.name(*place) for place in places if grid.diverged[place]]
+    missing = [
+        grid.name(*place) for place in places if np.isnan(grid.means[place]) and not grid.diverged[place]
+    ]
+    counts = sorted({len(grid.runs[row][column]) for row, column in places} - {0})
+    seeds = (
+        f"{counts[0]} to {counts[-1]} runs" if len(counts) > 1 else f"{counts[0]} run{'s' * (counts[0] > 1)}"
+    )
+    notes = [f"mean over {seeds} in each cell"]
+    for what, names in (("no value", missing), ("diverged", gone)):
+        if names:
+            more = f"; and {len(names) - LISTED} more" if len(names) > LISTED else ""
+            notes.append(f"{what} in {len(names)} of {len(places)} cells: {'; '.join(names[:LISTED])}{more}")
+    asked = {grid.x.field.text.removeprefix("config."), grid.y.field.text.removeprefix("config.")}
+    found = [*comparability.within_curve(runs), *comparability.between_curves(runs, asked)]
+    return notes + [one.short() for one in found if one.what not in asked and "seed" not in one.what]
+
+
+def short(column: Column) -> str:
+    """A field's heading, or the last part of its name."""
+    return column.title.rpartition(".")[2] if column.title == column.field.text else column.title
+
+
+def _refuse_mixed(runs: Sequence[Run], where: str) -> None:
+    worlds = sorted({f"{run.env} {run.map_name}" for run in runs})
+    if len(worlds) > 1:
+        raise UserError(f"{where} play different games: {', '.join(worlds)}. {CHOOSE}")
+    comparability.refuse(
+        [*comparability.within_curve(runs), *comparability.between_curves(runs)], where, CHOOSE
+    )
+
+
+def _has_diverged(run: Run, metric: Column) -> bool:
+    """Whether the metric has: summaries leave out what is not finite, and a grid search must not."""
+    kind, name = metric.field.key or ("", "")
+    return kind == "metrics" and run.has_diverged(name)
+
+
+def _number(value: Value, metric: Column) -> float:
+    if isinstance(value, bool | str | list):
+        raise UserError(
+            f"--metric {metric.field.text} is {value!r}, no number. As: --metric metrics.test_return_mean."
+        )
+    return float(value or 0.0)
+
+
+def _one_field(text: str, option: str) -> Column:
+    columns = parse_columns(text)
+    if len(columns) > 1:
+        raise UserError(f"{option} takes one field, not {len(columns)}: {text}")
+    return columns[0]
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        "heatmap",
+        "Draws one number over two fields: a cell for each pair of values.",
+        EXAMPLES + options.FIELDS,
+    )
+    options.add_source(parser)
+    parser.add_argument("--x", metavar="FIELD", required=True, help="as config.critic_lr")
+    parser.add_argument("--y", metavar="FIELD", required=True, help="as config.actor_lr_norm")
+    parser.add_argument(
+        "--metric", metavar="FIELD", required=True, help='as "late(metrics.test_return_mean)"'
+    )
+    parser.add_argument("--lowest", action="store_true", help="the least value is the best")
+    parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
+    parser.add_argument(
+        "--out", type=Path, default=Path("heatmap.png"), metavar="FILE", help="default: %(default)s"
+    )
+    chosen = parser.parse(words)
+    if chosen.out.suffix.lower() not in SUFFIXES:
+        parser.error(f"--out {chosen.out}: must end in {', '.join(SUFFIXES)}")
+    return chosen

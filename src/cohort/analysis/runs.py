@@ -1,0 +1,201 @@
+"""`Run`: what the commands know about one run, wherever its record lies."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cohort.configuration.task import task_name
+from cohort.errors import UserError
+from cohort.recording.metrics import Record
+
+DEAD = "DEAD"  # says RUNNING, but its process is gone
+SILENT = "SILENT"  # says RUNNING on a machine that we cannot look at, and has not been heard of for long
+SILENT_AFTER = timedelta(minutes=10)
+QUOTIENT = "/"  # between the names of two metrics
+AXES = {
+    "steps": "environment steps",
+    "episodes": "episodes",
+    "updates": "updates",
+    "wall": "hours of running",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a run is doing, or how it ended.
+
+    Attributes:
+        state: one of `cohort.recording.status.State`, or DEAD or SILENT.
+        t_env: environment steps so far.
+        wall_seconds: seconds of running so far, over all sessions.
+        seen: when it was last heard of; None if never.
+    """
+
+    state: str
+    t_env: int
+    wall_seconds: float
+    seen: datetime | None
+
+
+class Run(ABC):
+    """One run. Everything is read when it is first asked for, and only once."""
+
+    def __init__(self, name: str, place: str) -> None:
+        """`name` links the run's records; `place` says where this one lies."""
+        self.name = name
+        self.place = place
+
+    @property
+    @abstractmethod
+    def config(self) -> Mapping[str, Any]:
+        """Every key as it was run; nested under `env_args`."""
+
+    @property
+    @abstractmethod
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """Provenance of every session, oldest first; what a record does not say is not there."""
+
+    @property
+    @abstractmethod
+    def status(self) -> Status:
+        """Where the run is."""
+
+    @property
+    @abstractmethod
+    def updates(self) -> int | None:
+        """Learner updates so far; None where the record does not say, and then no record says it."""
+
+    @property
+    @abstractmethod
+    def episode(self) -> int | None:
+        """Training episodes so far; None where the record does not say."""
+
+    @property
+    @abstractmethod
+    def records(self) -> Sequence[Record]:
+        """Every logged value, in order."""
+
+    @abstractmethod
+    def last_logged(self, metric: str) -> float | None:
+        """The last logged value under a metric's own name; None if there is none."""
+
+    def last(self, metric: str) -> float | None:
+        """The last value of a metric or of a quotient of two, as `series` has it; None if there is none."""
+        value = self.last_logged(metric)
+        if value is not None or QUOTIENT not in metric:
+            return value
+        _, values = self.series(metric)
+        return float(values[-1]) if len(values) else None
+
+    def has_diverged(self, metric: str) -> bool:
+        """Whether the last value on record of a metric, or of a part of a quotient, is not finite."""
+        parts = [self.last_logged(part) for part in {metric, *metric.split(QUOTIENT)}]
+        return any(value is not None and not math.isfinite(value) for value in parts)
+
+    @property
+    @abstractmethod
+    def recent_metrics(self) -> Mapping[str, float]:
+        """The last values of the metrics that were logged lately: what is cheap to know."""
+
+    def series(self, metric: str, x: str = "steps") -> tuple[np.ndarray, np.ndarray]:
+        """One metric's values [K] over one of `AXES` [K], where it has finite ones.
+
+        `a/b` is the quotient of two metrics that were logged at the same moment.
+
+        Raises:
+            UserError: the record does not say how many updates or episodes there were.
+        """
+        if x in ("updates", "episodes") and self.updates is None:
+            raise UserError(
+                f"{self.name} ({self.place}) has no {x} on record: MongoDB learns them when a session ends. "
+                "Choose --x steps, or name the run's folder."
+            )
+        found = [(_position(one, x), value_of(one, metric)) for one in self.records]
+        pairs = [(position, value) for position, value in found if value is not None]
+        points = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+        points = points[np.isfinite(points[:, 1])]
+        return points[:, 0], points[:, 1]
+
+    @cached_property
+    def flat_config(self) -> dict[str, Any]:
+        """The configuration without nesting: `env_args.map_name` is one key."""
+        return dict(_flattened(self.config))
+
+    @property
+    def method(self) -> str:
+        return str(self.config.get("name", "?"))
+
+    @property
+    def env(self) -> str:
+        return str(self.config.get("env", "?"))
+
+    @property
+    def map_name(self) -> str:
+        """The map, or what stands for it where the environment has no maps."""
+        return task_name(self.config)
+
+    @property
+    def seed(self) -> int | None:
+        return self.config.get("seed")
+
+    @property
+    def git(self) -> Mapping[str, Any]:
+        """Commit, dirty and diff_hash of the last session; empty outside a checkout."""
+        return (self.sessions[-1].get("git") or {}) if self.sessions else {}
+
+    @property
+    def started(self) -> str | None:
+        """When the first session began, in ISO 8601."""
+        return self.sessions[0].get("started") if self.sessions else None
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """What the game said of itself, as its version; all answers in a row where sessions differ."""
+        answers: dict[str, list[str]] = {}
+        for session in self.sessions:
+            for name, value in (session.get("environment") or {}).items():
+                seen = answers.setdefault(name, [])
+                if str(value) not in seen:
+                    seen.append(str(value))
+        return {name: " then ".join(values) for name, values in answers.items()}
+
+    @cached_property
+    def updates_per_episode(self) -> float | None:
+        """Updates for each training episode as logged, without the wait for the first batch; None if unknown."""
+        if self.updates is None:
+            return None
+        learning = [record for record in self.records if record.updates > 0]
+        if not learning or learning[-1].episode == learning[0].episode:
+            return None
+        first, last = learning[0], learning[-1]
+        return (last.updates - first.updates) / (last.episode - first.episode)
+
+
+def value_of(record: Record, metric: str) -> float | None:
+    """A metric's value or, with `a/b`, that of a quotient: NaN by zero, None where a part was not logged then."""
+    if metric in record.metrics:
+        return record.metrics[metric]
+    above, _, below = metric.partition(QUOTIENT)
+    if above not in record.metrics or below not in record.metrics:
+        return None
+    return record.metrics[above] / record.metrics[below] if record.metrics[below] else math.nan
+
+
+def _position(record: Record, x: str) -> float:
+    if x == "wall":
+        return record.wall_time / 3600
+    return {"steps": record.t_env, "updates": record.updates, "episodes": record.episode}[x]
+
+
+def _flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,106 @@
+"""Rows on a terminal, as Markdown or as CSV."""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from cohort.analysis.fields import Value
+from cohort.recording.curve import short_steps
+
+FORMS = ("table", "markdown", "csv")
+_STATES = {
+    "RUNNING": "cyan",
+    "COMPLETED": "green",
+    "INTERRUPTED": "yellow",
+    "TERMINATED": "yellow",
+    "FAILED": "bold red",
+    "DEAD": "bold red",
+    "SILENT": "red",
+}
+
+
+def write_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], form: str = "table", stream: TextIO | None = None
+) -> None:
+    """Write rows of text in one of `FORMS`; a terminal's width bounds the first, nothing bounds a pipe's."""
+    stream = sys.stdout if stream is None else stream
+    if form == "csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([headings, *rows])
+        write(text.getvalue(), stream)
+    elif form == "markdown":
+        lines = [headings, ["---"] * len(headings), *rows]
+        write("".join("| " + " | ".join(_escaped(cell) for cell in line) + " |\n" for line in lines), stream)
+    else:
+        write(_for_terminal(headings, rows, stream), stream)
+
+
+def write(text: str, stream: TextIO | None = None) -> None:
+    """Print text whatever the stream's encoding; a reader who has seen enough, as `head`, is no error."""
+    stream = sys.stdout if stream is None else stream
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        # Python flushes standard output at its exit, and would fail there once more.
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
+
+
+def _for_terminal(headings: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, heading in enumerate(headings):
+        numeric = bool(rows) and all(_is_number(row[number]) for row in rows)
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STATES.get(cell, "")) for cell in row))
+    with console.capture() as captured:
+        console.print(table)
+    return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+
+
+def shown(value: Value, unit: str = "plain") -> str:
+    """A value as a table has it: "" for none, 500k steps, 1h 03m, four significant digits."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if unit == "steps":
+        return short_steps(value)
+    if unit == "seconds":
+        return duration(value)
+    if unit == "count":
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def exact(value: Value) -> str:
+    """A value as a program wants it: all digits, and nothing for none."""
+    return "" if value is None else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42s, 8m 18s, 1h 03m, 3d 04h."""
+    whole = round(seconds)
+    for size, letter, lesser, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            return f"{whole // size}{letter} {whole % size // lesser:02d}{small}"
+    return f"{whole}s"
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell[0].isdigit() or cell[0] == "-"

@@ -1,0 +1,49 @@
+"""What chains can be played in."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Rollout(Protocol):
+    """K matches in each of C chains while they are played. No gradient."""
+
+    steps: int
+    draws: Tensor
+    """What decides the agents' actions, step by step: [T, N, C, K, ...]."""
+
+    seen: Tensor
+    """What all agents see now: [C, K] int64, or [C, K, O] where observations are vectors."""
+
+    def step(self, actions: Sequence[Tensor]) -> None:
+        """Everybody's actions: [C, K] int64 of each agent, or [C, K, U] where they are continuous."""
+
+    def record(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Once they are over: states [C, K, T, ...], actions [C, K, T, N, ...] and reward [C, K, T, N]."""
+
+
+class ChainGame(Protocol):
+    """A game of N agents that is played in matches of fixed length, all that is random in it drawn beforehand."""
+
+    n_agents: int
+    n_inputs: int
+    """S states, which networks see one-hot, or O numbers of an observation."""
+
+    n_actions: int  # A of discrete actions; 0 where they are continuous
+    action_dim: int
+    """U of continuous actions, which are clipped to [-1, 1]; 0 where actions are discrete."""
+
+    reward_scale: float  # what rewards are multiplied by for learning
+    temperaments: tuple[str, ...]
+    """Of the peers' first policies; () where there are no kinds of them."""
+
+    def chance(self, lead: tuple[int, ...], steps: int, generator: torch.Generator) -> Tensor:
+        """All that is random in matches of T = `steps`, the agents' choices included: [*lead, ...] on the CPU."""
+
+    def begin(self, chance: Tensor) -> Rollout:
+        """New matches from such numbers, [C, K, ...]."""
+
+    def features(self, states: Tensor) -> Tensor:
+        """The linear baseline's inputs: [C, K, T, ...] -> [C, K, T, F] float64."""

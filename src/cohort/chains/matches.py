@@ -1,0 +1,48 @@
+"""Matches of a game, C x K at once."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cohort.chains.games import ChainGame
+from cohort.modules.policies import Params, Policy
+
+Policies = list[Params]  # one dictionary for each agent, in the game's order
+
+
+class Matches(NamedTuple):
+    """K matches of T steps in each of C chains."""
+
+    states: Tensor  # what all agents saw: [C, K, T] int64, or [C, K, T, O] where observations are vectors
+    actions: Tensor  # [C, K, T, N] int64, or [C, K, T, N, U] where they are continuous, before any clipping
+    reward: Tensor  # [C, K, T, N]
+    traces: tuple[Any, ...] | None = None  # of each agent's player, where these matches were played
+
+    @property
+    def score(self) -> Tensor:
+        """Every agent's mean reward per step, [C, N]."""
+        return self.reward.mean(dim=(1, 2))
+
+    def action_shares(self, n_actions: int) -> Tensor:
+        """How often every agent took each of its actions, if they are discrete: [C, N, A], 1 in all over the last."""
+        shares = self.reward.new_zeros(len(self.reward), self.reward.shape[-1], n_actions)
+        for action in range(n_actions):
+            shares[..., action] = (self.actions == action).to(shares.dtype).mean(dim=(1, 2))
+        return shares
+
+
+def play_matches(game: ChainGame, policies: Sequence[Policy], params: Policies, chance: Tensor) -> Matches:
+    """Play to the horizon. `chance` [C, K, ...], drawn beforehand by the game, decides all that is random."""
+    with torch.no_grad():
+        course = game.begin(chance)
+        players = [
+            policy.player(each, chance.shape[1], course.steps)
+            for policy, each in zip(policies, params, strict=True)
+        ]
+        for draws in course.draws:
+            seen = course.seen
+            course.step([player(seen, each) for player, each in zip(players, draws, strict=True)])
+        states, actions, reward = course.record()
+        return Matches(states, actions, reward, traces=tuple(player.trace for player in players))

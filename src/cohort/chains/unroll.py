@@ -1,0 +1,78 @@
+"""The inner loop: everybody plays, everybody takes a step up its own objective, and so on (Meta-MAPG, eq. 4)."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from cohort.chains.matches import Policies
+from cohort.modules.policies import Params
+
+Nodes = Literal["all", "own"]  # whose parameters an agent's objective is a function of
+
+
+class Stage(Protocol):
+    """What a joint policy of the chain came to."""
+
+    params: Policies
+    """The joint policy whose updates lead on: the one that was given, or what the stage has made of it."""
+
+    def objective(self, agent: int) -> Tensor:
+        """What this agent's update ascends, [C], as a function of its own parameters at least."""
+
+
+AnyStage = TypeVar("AnyStage", bound=Stage)
+
+
+def unroll(
+    play: Callable[[Policies, int], AnyStage],
+    start: Policies,
+    rates: Sequence[Tensor],
+    *,
+    differentiate: bool,
+    own: bool = True,
+) -> list[AnyStage]:
+    """The chain's L + 1 stages; all agents update at the same time after each but the last.
+
+    The stages of a differentiated chain are functions of `start` and `rates`, along every way that the objectives
+    leave open: if those of the peers know the parameters of agent 0, the peers' later policies depend on them too.
+
+    Args:
+        play: from a joint policy and its place in the chain to its stage.
+        start: every agent's parameters, each tensor [C, ...].
+        rates: the step sizes of every agent, [C, L] each.
+        differentiate: keep the graph. Otherwise each stage begins with parameters of its own, and nothing is kept.
+        own: whether agent 0's updates are differentiated; if not, its later parameters depend on the first as if its
+            steps were constants.
+    """
+    params, stages = start, []
+    for place in range(rates[0].shape[1] + 1):
+        if not differentiate:
+            params = [{name: each.detach().requires_grad_() for name, each in one.items()} for one in params]
+        stages.append(play(params, place))
+        if place < rates[0].shape[1]:
+            params = [
+                ascend(
+                    one,
+                    stages[-1].objective(agent),
+                    rates[agent][:, place],
+                    differentiate=differentiate and (own or agent > 0),
+                )
+                for agent, one in enumerate(stages[-1].params)
+            ]
+    return stages
+
+
+def ascend(params: Params, objective: Tensor, rate: Tensor, *, differentiate: bool) -> Params:
+    """One step of gradient ascent in every chain: objective [C], rate [C].
+
+    The result is a function of `params` and `rate`, and of the gradient if that is to be differentiated.
+    """
+    gradients = torch.autograd.grad(
+        objective.sum(), list(params.values()), create_graph=differentiate, retain_graph=True
+    )
+    return {
+        name: value + rate.view(-1, *[1] * (value.dim() - 1)) * gradient
+        for (name, value), gradient in zip(params.items(), gradients, strict=True)
+    }

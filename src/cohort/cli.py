@@ -1,0 +1,212 @@
+"""The command line: what was typed, and which of the program's few jobs it asks for."""
+
+import argparse
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cohort.commands import COMMANDS, run_command
+from cohort.configuration import files
+from cohort.configuration.plan import ENV_ARGS, Sources, make_plan
+from cohort.errors import UserError
+from cohort.listing import print_listing
+from cohort.recording.credentials import EXAMPLE, without_credentials
+from cohort.recording.mongo import VARIABLE
+from cohort.recording.sacred_mirror import parse_config_updates
+from cohort.registry import nearest
+from cohort.sweep.expansion import RunWords, expand, names_several
+from cohort.sweep.folder import is_sweep
+from cohort.sweep.options import OPTIONS, SweepOptions, add_options, read_options
+
+USAGE = """python run.py --config=ALGORITHM --env-config=ENVIRONMENT [--mongo=URL] [print_config] [with KEY=VALUE ...]
+       python run.py --resume=RUN_OR_SWEEP_FOLDER [--mongo=URL] [with t_max=STEPS ...]
+       python run.py --list"""
+EPILOG = """examples:
+  python run.py --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m
+  python run.py --config=qmix --env-config=matrix_games with env_args.map_name=two_step seed=3 t_max=20000
+  python run.py --config=qmix --env-config=sc2_sim print_config with env_args.map_name=8m
+  python run.py --config=qmix,vdn --env-config=sc2_sim with seed=0..4 env_args.map_name=3m,8m
+  python run.py --config=qmix --env-config=sc2_sim with evaluate=True checkpoint_path=results/RUN_FOLDER
+
+Every key of a run, with its value: print_config. What each means: cohort/config/default.yaml and docs/."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was typed, taken apart. `runs` are those of a sweep, and then there are no `updates`."""
+
+    config: str | None
+    env_config: str | None
+    resume: Path | None
+    list: bool
+    print_config: bool
+    updates: dict[str, Any]
+    mongo_url: str | None = field(default=None, repr=False)  # it may hold a password
+    runs: tuple[RunWords, ...] = ()
+    sweep: SweepOptions = field(default_factory=SweepOptions)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports through `UserError`, as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        end = "" if message.endswith("?") else "."
+        raise UserError(f"{message}{end}\nusage: {self.usage}\nMore: python run.py --help")
+
+
+def parse(words: Sequence[str]) -> Command:
+    """Take the command line apart. Raises `UserError` on words that mean nothing."""
+    parser = _Parser(
+        prog="run.py", usage=USAGE, epilog=EPILOG + _jobs(), formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Trains a team of agents and leaves a complete record in results/.", allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument(
+        "--config", metavar="ALGORITHM", help="a name from cohort/config/algs, or a YAML file"
+    )
+    parser.add_argument(
+        "--env-config", metavar="ENVIRONMENT", help="a name from cohort/config/envs, or a YAML file"
+    )
+    parser.add_argument(
+        "--resume", metavar="FOLDER", type=Path, help="go on with a run or sweep that was stopped or killed"
+    )
+    parser.add_argument(
+        "--mongo", metavar="URL", default=os.environ.get(VARIABLE),
+        help=f"record in MongoDB as well: {EXAMPLE}; the variable {VARIABLE} does the same, unseen by ps",
+    )  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="print every algorithm, environment and map")
+    add_options(parser)
+    parser.add_argument(
+        "words", nargs="*", metavar="print_config | with KEY=VALUE ...", help="as Sacred has it"
+    )
+    before, typed = _split_at_with(words)
+    options, strange = parser.parse_known_args(before)
+    if strange:
+        known = ["--config", "--env-config", "--resume", "--mongo", "--list", "--help", *OPTIONS]
+        parser.error(
+            f"unknown option {strange[0]!r}.{nearest(strange[0].partition('=')[0], known)}".rstrip(".")
+        )
+    if unknown := [word for word in options.words if word != "print_config"]:
+        hint = f" Keys come after the word with: with {unknown[0]}" if "=" in unknown[0] else ""
+        raise UserError(f"unknown command {unknown[0]!r}. Known: print_config.{hint}")
+    runs = _runs_of_sweep(options, typed)
+    return Command(
+        config=options.config,
+        env_config=options.env_config,
+        resume=options.resume,
+        list=options.list,
+        print_config="print_config" in options.words,
+        updates={} if runs else parse_updates(typed),
+        mongo_url=options.mongo,
+        runs=tuple(runs),
+        sweep=read_options(options),
+    )
+
+
+def _runs_of_sweep(options: argparse.Namespace, typed: list[str]) -> list[RunWords]:
+    """The runs that are meant, if a sweep is."""
+    if options.config is None or options.env_config is None or options.resume is not None or options.list:
+        return []
+    several = names_several(options.config, options.env_config, typed)
+    if not several and not read_options(options).typed:
+        return []
+    if "print_config" in options.words:
+        raise UserError("print_config shows one run, and this is a sweep: --dry-run prints its runs.")
+    return expand(options.config, options.env_config, typed)
+
+
+def _jobs() -> str:
+    """The jobs beside training, for --help."""
+    lines = [f"  python run.py {word:<12} {sentence}" for word, (_, sentence) in COMMANDS.items()]
+    return "\n\nother jobs, each with --help:\n" + "\n".join(lines)
+
+
+def _split_at_with(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Options may stand on both sides of `with`, as PyMARL's scripts have them."""
+    if "with" not in words:
+        return list(words), []
+    place = list(words).index("with")
+    options = [word for word in words[place + 1 :] if word.startswith("--")]
+    return [*words[:place], *options], [word for word in words[place + 1 :] if not word.startswith("--")]
+
+
+def parse_updates(words: Sequence[str]) -> dict[str, Any]:
+    """`key=value` words in Sacred's syntax, nested keys with dots."""
+    for word in words:
+        key, equals, _ = word.partition("=")
+        if not equals or not key:
+            hint = f" To give {word} a value: {word}=<value>." if word.isidentifier() else ""
+            raise UserError(f"after the word with, {word!r} is not of the form key=value.{hint}")
+        if "." in key and key.split(".")[0] != ENV_ARGS:
+            raise UserError(f"{word!r}: nested keys exist only under {ENV_ARGS}, as {ENV_ARGS}.map_name=3m.")
+    return parse_config_updates(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Do what was typed; the process's exit status. A user's mistake is one message, never a traceback."""
+    try:
+        if words and words[0] in COMMANDS:
+            return run_command(words[0], words[1:])
+        return _dispatch(parse(words))
+    except UserError as error:
+        print(_one_screen(without_credentials(f"error: {error}")), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # before there is a run that could be stopped properly
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _one_screen(text: str) -> str:
+    """`text` in lines that a terminal shows whole, and not more of them than it shows at once."""
+    text = re.sub(r"\S{400,}", lambda word: f"{word[0][:200]}...{word[0][-50:]}", text)
+    lines = [
+        part
+        for line in text.splitlines()
+        for part in textwrap.wrap(line, 160, break_on_hyphens=False) or [""]
+    ]
+    return "\n".join(lines if len(lines) <= 20 else [*lines[:19], "..."])
+
+
+def _dispatch(command: Command) -> int:
+    from cohort import session  # torch, which the other jobs can do without
+
+    if command.list:
+        print_listing()
+        return 0
+    if command.resume is not None:
+        if command.config or command.env_config:
+            raise UserError(
+                "--resume takes the configuration of its run: leave out --config and --env-config."
+            )
+        if is_sweep(command.resume):
+            return _resume_sweep(command)
+        if command.sweep.typed:
+            raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {command.resume} is none.")
+        return session.resume(command.resume, command.updates, command.mongo_url)
+    if command.config is None or command.env_config is None:
+        missing = "--config" if command.config is None else "--env-config"
+        raise UserError(
+            f"{missing} is missing. Known: {', '.join(files.names(missing))}.\n"
+            f"usage: {USAGE}\nMore: python run.py --help"
+        )
+    if command.runs:
+        from cohort.sweep import session as sweeps
+
+        return sweeps.start(command.runs, command.sweep, command.mongo_url)
+    plan = make_plan(Sources.read(command.config, command.env_config, command.updates))
+    if command.print_config:
+        print(plan.text(), end="")
+        return 0
+    return session.start(plan, command.mongo_url)
+
+
+def _resume_sweep(command: Command) -> int:
+    from cohort.sweep import session as sweeps
+
+    if command.updates:
+        raise UserError("a resumed sweep keeps its runs as they are: leave out what follows the word with.")
+    return sweeps.resume(command.resume, command.sweep, command.mongo_url)

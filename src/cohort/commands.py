@@ -1,0 +1,29 @@
+"""The jobs beside training: the first word after `run.py` names one."""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+# word -> ("module:function of the words that follow, returning the exit status", sentence for --help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "ls": (
+        "cohort.analysis.ls:main",
+        "list runs: columns, sorting, conditions, groups; as a table, Markdown or CSV",
+    ),
+    "show": ("cohort.analysis.show:main", "one run on one page"),
+    "diff": ("cohort.analysis.diff:main", "in what runs differ"),
+    "plot": ("cohort.analysis.plot:main", "learning curves over seeds, with intervals"),
+    "figure": ("papers.figure:main", "a published figure, from recorded runs"),
+    "claims": ("papers.claims:main", "what a paper says, held against recorded runs"),
+    "table": ("papers.table:main", "a published table, from recorded runs"),
+    "heatmap": ("cohort.analysis.heatmap:main", "one number over two fields, as of a grid search"),
+    "calibrate_m": ("cohort.analysis.calibrate_m:main", "AdaMa's m, from a trial run that has recorded D"),
+    "export": ("cohort.analysis.export:main", "values as CSV or as marl-eval's JSON"),
+    "watch": ("cohort.watch:main", "a video of what a run has learned"),
+    "sync": ("cohort.recording.sync:main", "send to MongoDB what it lacks of runs that are over"),
+}
+
+
+def run_command(word: str, words: Sequence[str]) -> int:
+    """Do the job that `word` names; raises `UserError` on words it does not understand."""
+    module, _, function = COMMANDS[word][0].partition(":")
+    return getattr(import_module(module), function)(words)

@@ -1,0 +1,63 @@
+"""Metrics between two log lines, kept on the device until somebody wants to read them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cohort.components.episodes import Episodes
+
+Metrics = dict[str, Tensor]
+
+
+class RunningAverages:
+    """The mean of each metric since the last `flush`. Adding never waits for the device."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        for name, value in metrics.items():
+            value = torch.as_tensor(value, dtype=torch.float64).detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def flush(self) -> dict[str, float]:
+        """The means as numbers; starts afresh."""
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+    def state_dict(self) -> dict[str, dict]:
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: Mapping[str, dict]) -> None:
+        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+
+
+class EpisodeStatistics:
+    """PyMARL's episode metrics: `return_mean`, `return_std`, `ep_length_mean` and `<outcome>_mean`."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[Tensor]] = {}
+
+    def add(self, episodes: Episodes) -> None:
+        per_episode = {"return": episodes.returns, "ep_length": episodes.length, **episodes.info}
+        for name, values in per_episode.items():
+            self._values.setdefault(name, []).append(values.to(torch.float64))
+
+    def flush(self, prefix: str = "") -> dict[str, float]:
+        """The metrics as numbers, each name behind `prefix`; starts afresh."""
+        merged = {name: torch.cat([each.cpu() for each in values]) for name, values in self._values.items()}
+        self._values = {}
+        metrics = {f"{prefix}{name}_mean": float(values.mean()) for name, values in merged.items()}
+        if "return" in merged:
+            metrics[f"{prefix}return_std"] = float(merged["return"].std(correction=0))
+        return metrics
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {name: list(values) for name, values in self._values.items()}
+
+    def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
+        self._values = {name: list(values) for name, values in state.items()}

@@ -1,0 +1,147 @@
+"""A growing ring of rows: where replay memories keep steps, one behind the other, without padding."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import psutil
+import torch
+from torch import Tensor
+
+from cohort.components.episodes import Episodes
+from cohort.envs.base import EnvSpec
+
+FIRST_ROWS = 4096
+
+
+class RowField(NamedTuple):
+    """One field of a row: its shape, how it is stored, and the type learners read."""
+
+    shape: tuple[int, ...]
+    stored: torch.dtype
+    read_as: torch.dtype
+
+
+def step_fields(spec: EnvSpec, stored: torch.dtype) -> dict[str, RowField]:
+    """The fields of one step of an episode; `stored` is the type of observations and states."""
+    agents = (spec.n_agents,)
+    if spec.action_dim:
+        actions = RowField((*agents, spec.action_dim), torch.float32, torch.float32)
+    else:
+        small = torch.uint8 if spec.n_actions <= 256 else torch.int16
+        actions = RowField(agents, small, torch.int64)
+    return {
+        "obs": RowField((*agents, spec.obs_dim), stored, torch.float32),
+        "state": RowField((spec.state_dim,), stored, torch.float32),
+        "available_actions": RowField((*agents, spec.n_actions), torch.bool, torch.bool),
+        "actions": actions,
+        "reward": RowField(() if spec.common_reward else agents, torch.float32, torch.float32),
+        "terminated": RowField((), torch.bool, torch.bool),
+        "truncated": RowField((), torch.bool, torch.bool),
+    }
+
+
+def step_rows(episodes: Episodes, names: list[str]) -> dict[str, Tensor]:
+    """Episodes as rows, L + 1 for each: its steps, then its last observation with zeros for all that is done or paid.
+
+    [B, T(+1), ...] -> [R, ...] for every field in `names`. Nothing beyond an episode's end is read.
+    """
+    device = episodes.obs.device
+    length = episodes.length.to(device)
+    steps = torch.arange(episodes.obs.shape[1], device=device)
+    exists = steps <= length[:, None]  # [B, T+1]
+    last = (length + 1).cumsum(0) - 1  # where, among the rows, each episode's last observation stands
+    rows = {}
+    for name in names:
+        values = getattr(episodes, name)
+        if values.shape[1] < len(steps):
+            values = torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
+            rows[name] = values[exists].index_fill_(0, last, 0)
+        else:
+            rows[name] = values[exists]
+    return rows
+
+
+class RowRing:
+    """Rows of several fields behind one another in a ring that doubles when it is full.
+
+    A row's address only ever grows; its place in the ring is the address modulo the capacity. One row more, always
+    zero, stands behind the ring: it is what padding reads.
+    """
+
+    def __init__(self, fields: Mapping[str, RowField], *, most_rows: int, device: torch.device) -> None:
+        """`most_rows` is as far as the ring doubles; it grows beyond only when it must."""
+        self.fields = dict(fields)
+        self.most_rows, self.device = most_rows, device
+        self._rows = {name: self._allocate(name, 0) for name in self.fields}
+        self.head = 0  # the address that the next row gets
+
+    @property
+    def bytes_at_most(self) -> int:
+        """What `most_rows` rows take."""
+        per_row = sum(torch.Size(each.shape).numel() * each.stored.itemsize for each in self.fields.values())
+        return self.most_rows * per_row
+
+    def describe(self, contents: str, stored: str) -> str:
+        """One line on the size to come, with a warning where the memory at hand is smaller."""
+        text = f"replay memory: {contents}, at most {self.bytes_at_most / 1e9:.2f} GB ({stored}), grows as it fills"
+        free = (
+            torch.cuda.mem_get_info(self.device)[0]
+            if self.device.type == "cuda"
+            else psutil.virtual_memory().available
+        )
+        if self.bytes_at_most > free:
+            text += (
+                f"; only {free / 1e9:.2f} GB are free now: lower buffer_size if episodes run to their limit"
+            )
+        return text
+
+    def append(self, rows: Mapping[str, Tensor], *, tail: int) -> None:
+        """Add rows, [R, ...] for each field; rows from address `tail` on are kept."""
+        count = len(next(iter(rows.values())))
+        self._reserve(count, tail)
+        places = ((self.head + torch.arange(count)) % self.capacity).to(self.device)
+        for name, into in self._rows.items():
+            into.index_copy_(0, places, rows[name].to(into.device, into.dtype))
+        self.head += count
+
+    def read(self, name: str, places: Tensor, device: torch.device) -> Tensor:
+        """Rows of one field at `places` [R] of the ring, as learners on `device` read them."""
+        rows = self._rows[name].index_select(0, places)
+        return rows.to(device, self.fields[name].read_as, non_blocking=True)
+
+    @property
+    def capacity(self) -> int:
+        return next(iter(self._rows.values())).shape[0] - 1
+
+    def _allocate(self, name: str, capacity: int) -> Tensor:
+        field = self.fields[name]
+        return torch.zeros((capacity + 1, *field.shape), dtype=field.stored, device=self.device)
+
+    def _reserve(self, rows: int, tail: int) -> None:
+        """Make room for `rows` more behind the head, moving what there is into a larger ring if need be."""
+        needed = self.head + rows - tail
+        if needed <= self.capacity:
+            return
+        capacity = max(needed, min(max(2 * self.capacity, FIRST_ROWS), self.most_rows))
+        kept = torch.arange(tail, self.head)
+        source = (kept % max(1, self.capacity)).to(self.device)
+        places = (kept % capacity).to(self.device)
+        for name, old in self._rows.items():
+            new = self._allocate(name, capacity)
+            self._rows[name] = new.index_copy_(0, places, old.index_select(0, source))
+
+    def state_dict(self, *, tail: int) -> dict[str, Any]:
+        """The rows from address `tail` on."""
+        addresses = torch.arange(tail, self.head)
+        places = (addresses % max(1, self.capacity)).to(self.device)
+        return {
+            "rows": {name: rows.index_select(0, places).cpu() for name, rows in self._rows.items()},
+            "capacity": self.capacity,
+            "head": self.head,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], *, tail: int) -> None:
+        self.head, capacity = state["head"], state["capacity"]
+        places = (torch.arange(tail, self.head) % max(1, capacity)).to(self.device)
+        for name, rows in state["rows"].items():
+            self._rows[name] = self._allocate(name, capacity).index_copy_(0, places, rows.to(self.device))

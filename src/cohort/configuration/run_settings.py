@@ -1,0 +1,60 @@
+"""Settings of the run itself: how long, how often, where to, what from."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from cohort.settings import Settings
+
+
+class RunSettings(Settings):
+    name: str = Field(
+        min_length=1, pattern=r"^[^/\\]+$", description="the method's name in records and folder names"
+    )
+    label: str = Field(
+        pattern=r"^[^/\\]*$", description="your own word for this run, added to its folder's name"
+    )
+    seed: int = Field(ge=0, lt=2**63, description="the same seed repeats the run bit for bit (CPU)")
+    t_max: int = Field(ge=1, description="environment steps to train for")
+    test_interval: int = Field(ge=1, description="environment steps between two evaluations")
+    test_nepisode: int = Field(ge=1, description="greedy episodes of each evaluation")
+    log_interval: int = Field(ge=1, description="environment steps between two lines of training metrics")
+    use_cuda: bool = Field(description="train and simulate on the GPU when there is one")
+    torch_threads: int = Field(ge=1, le=1024, description="CPU threads of each process")
+    local_results_path: str = Field(min_length=1, description="the folder that run folders are made in")
+    use_tensorboard: bool = Field(description="write TensorBoard events into the run's folder as well")
+    mongo_database: str = Field(
+        max_length=63, pattern=r"^[\w-]+$", description="the database that --mongo=<url> adds this run to"
+    )
+    checkpoint_interval: int = Field(
+        ge=1, description="environment steps between two checkpoints to resume from"
+    )
+    save_model: bool = Field(description="keep the networks of several moments in the run's models folder")
+    save_model_interval: int = Field(ge=1, description="environment steps between two of them")
+    checkpoint_path: str = Field(description="a run, its models folder or one model in it, to start from")
+    load_step: int = Field(ge=0, description="the step of the model to load: the nearest one; 0 is the last")
+    evaluate: bool = Field(description="evaluate the loaded model over test_nepisode episodes and stop")
+
+    save_replay: bool = Field(
+        description="with evaluate=True: keep the evaluation's first game to be watched, in the run's replays folder"
+    )
+    replay_format: Literal["mp4", "gif"] = Field(
+        description="kind of video; the real game writes its own replays"
+    )
+    replay_agent: int | None = Field(
+        ge=0, description="number of the agent whose sight the video shows; null for none"
+    )
+
+    @model_validator(mode="after")
+    def a_replay_is_of_an_evaluation(self) -> Self:
+        if self.save_replay and not self.evaluate:
+            raise ValueError(
+                "save_replay=True needs evaluate=True checkpoint_path=<run folder or models folder>"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def evaluation_has_a_model(self) -> Self:
+        if self.evaluate and not self.checkpoint_path:
+            raise ValueError("evaluate=True needs checkpoint_path=<run folder or models folder>")
+        return self

@@ -1,0 +1,29 @@
+"""Environments: each advances B games at once."""
+
+from cohort.registry import Registry
+
+# where the maps of an environment that has maps are described: name -> "module:function" for run.py --list
+MAPS = {
+    "matrix_games": "cohort.envs.matrix_games:describe_maps",
+    "repeated_games": "cohort.envs.repeated_games:describe_maps",
+    "sc2": "cohort.envs.sc2_sim.maps:describe_maps",
+    "sc2_sim": "cohort.envs.sc2_sim.maps:describe_maps",
+}
+
+ENVS = Registry(
+    "env",
+    {
+        "clustering": "cohort.envs.particles.clustering:Clustering",
+        "cooperative_navigation": "cohort.envs.particles.cooperative_navigation:CooperativeNavigation",
+        "going_together": "cohort.envs.particles.going_together:GoingTogether",
+        "gymnasium": "cohort.envs.foreign.env:GymnasiumTeams",
+        "halfcheetah_dir": "cohort.envs.halfcheetah.env:HalfCheetahDir",
+        "mamujoco": "cohort.envs.foreign.env:MAMuJoCo",
+        "matrix_games": "cohort.envs.matrix_games:MatrixGames",
+        "pettingzoo": "cohort.envs.foreign.env:PettingZoo",
+        "predator_prey": "cohort.envs.particles.predator_prey:PredatorPrey",
+        "repeated_games": "cohort.envs.repeated_games:RepeatedGames",
+        "sc2": "cohort.envs.sc2.env:StarCraft2",
+        "sc2_sim": "cohort.envs.sc2_sim.env:SC2Sim",
+    },
+)

@@ -1,0 +1,77 @@
+"""One agent's place in a team: its spaces in the form that all agents share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+MASK = "action_mask"
+
+
+class AgentSpaces:
+    """Turns what one agent observes into flat float32, and what the team's policy chose into its action.
+
+    Discrete actions are numbered from 0. Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
+
+    Attributes:
+        obs_dim: numbers that it observes.
+        n_actions: its discrete actions; 0 where they are continuous.
+        action_dim: numbers of its continuous action; 0 where they are discrete.
+    """
+
+    def __init__(self, agent: str, observation_space: spaces.Space, action_space: spaces.Space) -> None:
+        """Raises `ValueError` for spaces that have no such form."""
+        if isinstance(observation_space, spaces.Dict) and "observation" in observation_space.spaces:
+            observation_space = observation_space["observation"]
+        self._space = observation_space
+        try:
+            self.obs_dim = spaces.flatdim(observation_space)
+        except (NotImplementedError, ValueError) as error:
+            raise ValueError(
+                f"{agent} observes {observation_space}, which has no fixed number of values"
+            ) from error
+        box = isinstance(observation_space, spaces.Box)
+        # pictures come as bytes; networks want them between 0 and 1
+        self._scale = 1 / 255 if box and observation_space.dtype == np.uint8 else 1.0
+        self._flatten = (
+            (lambda seen: np.asarray(seen).reshape(-1))
+            if box
+            else (lambda seen: spaces.flatten(observation_space, seen))
+        )
+        self.n_actions = self.action_dim = 0
+        if isinstance(action_space, spaces.Discrete):
+            self.n_actions, self._first = int(action_space.n), int(action_space.start)
+        elif isinstance(action_space, spaces.Box):
+            self._stretch(agent, action_space)
+        else:
+            raise ValueError(f"{agent} acts in {action_space}; only Discrete and Box can be chosen from")
+
+    def _stretch(self, agent: str, space: spaces.Box) -> None:
+        if not space.is_bounded():
+            raise ValueError(f"{agent} acts in {space}, which has no bounds to stretch [-1, 1] to")
+        self.action_dim, self._shape, self._dtype = int(np.prod(space.shape)), space.shape, space.dtype
+        low, high = (bound.reshape(-1).astype(np.float64) for bound in (space.low, space.high))
+        self._low, self._high, self._centre, self._half = low, high, (low + high) / 2, (high - low) / 2
+
+    def observe(self, seen: Any) -> np.ndarray:
+        """What the agent observes, flat: [obs_dim]."""
+        if type(seen) is dict and "observation" in seen:
+            seen = seen["observation"]
+        flat = self._flatten(seen)
+        return flat if self._scale == 1.0 else flat * self._scale
+
+    def act(self, chosen: np.ndarray) -> Any:
+        """The agent's action in its own space, from a number or from [U] floats in [-1, 1]."""
+        if self.n_actions:
+            return self._first + int(chosen)
+        action = self._centre + self._half * chosen[: self.action_dim]
+        return np.clip(action, self._low, self._high).astype(self._dtype).reshape(self._shape)
+
+
+def mask_of(seen: Any, info: Any) -> np.ndarray | None:
+    """The agent's mask of available actions, wherever its environment puts it; None where it has none."""
+    for place in (seen, info):
+        if isinstance(place, Mapping) and MASK in place:
+            return np.asarray(place[MASK], dtype=bool)
+    return None

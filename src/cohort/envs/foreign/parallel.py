@@ -1,0 +1,71 @@
+"""PettingZoo's parallel interface, as `TeamGame` wants it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cohort.envs.foreign.agent_spaces import AgentSpaces
+from cohort.envs.foreign.team import Facts, Moment, TeamGame, how_it_ended
+
+_GONE: dict[str, Any] = {}
+
+
+class ParallelGame(TeamGame):
+    """A game whose observations, actions and rewards are dictionaries with the agents' names."""
+
+    def open_env(self, render_mode: str | None) -> Any:
+        """Make the environment."""
+        raise NotImplementedError
+
+    def own_limit(self) -> int | None:
+        """The environment's own limit of steps, if it says so."""
+        raise NotImplementedError
+
+    def open_game(self, render_mode: str | None) -> Facts:
+        self.env = self.open_env(render_mode)
+        self.agents = list(self.env.possible_agents)
+        seats = [
+            AgentSpaces(agent, self.env.observation_space(agent), self.env.action_space(agent))
+            for agent in self.agents
+        ]
+        return Facts(seats, self.own_limit(), self._state_dim())
+
+    def _state_dim(self) -> int | None:
+        self.env.reset(seed=0)
+        try:
+            return self.state().size
+        except (NotImplementedError, AttributeError):
+            return None
+
+    def begin(self, seed: int) -> Moment:
+        seen, infos = self.env.reset(seed=seed)
+        return self._moment(seen, infos, {})
+
+    def play(self, actions: list[Any]) -> Moment:
+        playing = set(self.env.agents)
+        chosen = {
+            agent: action for agent, action in zip(self.agents, actions, strict=True) if agent in playing
+        }
+        seen, rewards, terminated, truncated, infos = self.env.step(chosen)
+        moment = self._moment(seen, infos, rewards)
+        if self.env.agents and not all(terminated.get(a) or truncated.get(a) for a in self.env.agents):
+            return moment
+        last = [agent for agent in self.agents if agent in terminated]
+        ended, cut = how_it_ended(
+            [terminated[agent] for agent in last], [truncated.get(agent, False) for agent in last]
+        )
+        return moment._replace(terminated=ended, truncated=cut)
+
+    def _moment(self, seen: Mapping, infos: Mapping, rewards: Mapping) -> Moment:
+        # at an episode's end nobody plays any more, and the last observations are the ones to bootstrap from
+        playing = set(self.env.agents or self.agents)
+        return Moment(
+            seen=[seen.get(agent) if agent in playing else None for agent in self.agents],
+            infos=[infos.get(agent, _GONE) for agent in self.agents],
+            rewards=[rewards.get(agent, 0.0) for agent in self.agents],
+        )
+
+    def state(self) -> np.ndarray:
+        state = np.asarray(self.env.state())
+        return (state / 255 if state.dtype == np.uint8 else state).reshape(-1)

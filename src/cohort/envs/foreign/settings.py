@@ -1,0 +1,99 @@
+"""What environments of other libraries may be told."""
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from cohort.settings import Settings
+
+
+class ForeignSettings(Settings):
+    """Settings of every environment of another library."""
+
+    kwargs: dict[str, Any] = Field({}, description="Further arguments of the environment, by its own names.")
+    time_limit: int | None = Field(
+        None,
+        ge=1,
+        description="Steps after which an episode is truncated; null: the environment's own limit.",
+    )
+    info_keys: tuple[str, ...] = Field(
+        (),
+        description="Numbers in the environment's info to log as <key>_mean: their last values, agents' mean.",
+    )
+    obs_instead_of_state: bool = Field(
+        False, description="The state is all agents' observations in a row, also where there is a state()."
+    )
+
+
+class TeamSettings(ForeignSettings):
+    """Settings where every agent is paid a reward of its own."""
+
+    common_reward: bool = Field(True, description="One reward for the team; False: every agent has its own.")
+    reward_scalarisation: Literal["sum", "mean"] = Field(
+        "sum", description="With common_reward: how the agents' rewards become the team's."
+    )
+
+
+class PettingZooSettings(TeamSettings):
+    """Settings of `PettingZoo`."""
+
+    key: str = Field(
+        description="A module with a function parallel_env, or package.module:function of another name."
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _can_be_imported(cls, key: str) -> str:
+        if not re.fullmatch(r"\w+(\.\w+)*(:\w+)?", key):
+            raise ValueError("must be package.module or package.module:function, as mpe2.simple_spread_v3")
+        return key
+
+    @property
+    def module(self) -> str:
+        """What is imported."""
+        return self.key.partition(":")[0]
+
+
+class GymnasiumSettings(TeamSettings):
+    """Settings of `GymnasiumTeams`."""
+
+    key: str = Field(
+        description="An id that Gymnasium knows; package:Id-v0 imports the package that registers it first."
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _is_an_id(cls, key: str) -> str:
+        if not re.fullmatch(r"([\w.]+:)?([\w-]+/)?[\w.:-]+", key):
+            raise ValueError("must be Id-v0 or package:Id-v0, as lbforaging:Foraging-8x8-2p-3f-v3")
+        return key
+
+    @property
+    def module(self) -> str:
+        """What is imported so that it registers the id; empty where Gymnasium knows it already."""
+        return self.key.rpartition(":")[0]
+
+
+class MAMuJoCoSettings(ForeignSettings):
+    """Settings of `MAMuJoCo`, with Gymnasium-Robotics' names and defaults."""
+
+    scenario: str = Field(description="The robot, as HalfCheetah, Ant or ManySegmentSwimmer.")
+    agent_conf: str | None = Field(
+        description="Who moves which joints, as 2x3: two agents with three each; null: one agent moves all."
+    )
+    agent_obsk: int | None = Field(
+        1, ge=0, description="How many joints away an agent observes; null: one agent observes and moves all."
+    )
+    local_categories: tuple[tuple[str, ...], ...] | None = Field(
+        None, description="What is observed of joints 0, 1, ... away, as [[qpos, qvel], [qpos]]."
+    )
+    global_categories: tuple[str, ...] | None = Field(
+        None, description="What every agent observes of the whole, as [qpos, qvel]; null: both of these."
+    )
+
+    @field_validator("local_categories", "global_categories", mode="before")
+    @classmethod
+    def _as_tuples(cls, value: Any) -> Any:
+        """YAML has lists only."""
+        return tuple(map(cls._as_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,167 @@
+"""A team's game of another library inside its worker process: padding, masks, rewards and time limits."""
+
+import random
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cohort.envs.foreign.agent_spaces import AgentSpaces, mask_of
+from cohort.envs.workers.game import Game, GameObservation, GameSpec, GameStep
+
+_SEEDS = 2**31  # what every library's generators take
+_FPS = 10  # where an environment does not say
+
+
+class Moment(NamedTuple):
+    """What one step of a game brought, one entry per agent."""
+
+    seen: Sequence[Any]  # observations; None for an agent that has left the game
+    infos: Sequence[Any]
+    rewards: Sequence[float]
+    terminated: bool = False
+    truncated: bool = False
+
+
+class Facts(NamedTuple):
+    """What has to be known of a game before it is played."""
+
+    seats: list[AgentSpaces]
+    limit: int | None  # its own limit of steps
+    state_dim: int | None  # None: it has no state of its own
+
+
+class TeamGame(Game):
+    """A game of N agents with spaces of their own, seen as N equal agents.
+
+    Observations and actions are as large as the largest agent's: shorter observations end in zeros, and the actions
+    that an agent lacks are never available. An agent that has left sees zeros and can only choose action 0, which
+    reaches nobody. Reaching `time_limit` truncates the episode, whatever the game says itself.
+
+    Subclasses open a game (`open_game`) and play it (`begin`, `play`, `state`).
+
+    Attributes:
+        env: the other library's environment, which `open_game` sets.
+        seats: its agents' places.
+    """
+
+    env: Any
+
+    def __init__(self, settings: Any, *, common_reward: bool, scalarisation: str) -> None:
+        """Open the game, to see what it is."""
+        self.settings, self._common = settings, common_reward
+        self._pay = {"sum": np.sum, "mean": np.mean}[scalarisation]
+        facts = self.open_game(render_mode=None)
+        self.seats, n_agents = facts.seats, len(facts.seats)
+        if len({bool(seat.n_actions) for seat in self.seats}) > 1:
+            raise ValueError(
+                "some agents' actions are discrete and others' continuous; a team must have one kind"
+            )
+        sizes = [seat.obs_dim for seat in self.seats]
+        self._own_state = facts.state_dim is not None and not settings.obs_instead_of_state
+        self.spec = GameSpec(
+            n_agents=n_agents,
+            n_actions=max(seat.n_actions for seat in self.seats),
+            obs_dim=max(sizes),
+            state_dim=facts.state_dim if self._own_state else sum(sizes),
+            episode_limit=self._limit(facts.limit),
+            info_keys=settings.info_keys,
+            action_dim=max(seat.action_dim for seat in self.seats),
+            common_reward=common_reward,
+        )
+        self._filled = np.arange(self.spec.obs_dim) < np.array(sizes)[:, None]  # [N, O]
+        actions = np.array([seat.n_actions for seat in self.seats])
+        self._possible = np.arange(self.spec.n_actions) < actions[:, None]  # [N, A]
+        self._nothing = np.arange(self.spec.n_actions) == 0  # [A]
+
+    def _limit(self, own: int | None) -> int:
+        limit = self.settings.time_limit or own
+        if limit is None:
+            raise ValueError(
+                "this environment does not say how long its episodes can be: type env_args.time_limit=<steps>"
+            )
+        return limit
+
+    def open_game(self, render_mode: str | None) -> Facts:
+        """Make the game, in place of the one before if there was one."""
+        raise NotImplementedError
+
+    def begin(self, seed: int) -> Moment:
+        """Begin an episode."""
+        raise NotImplementedError
+
+    def play(self, actions: list[Any]) -> Moment:
+        """Advance by one step; one action per agent, in the agent's own space."""
+        raise NotImplementedError
+
+    def state(self) -> np.ndarray:
+        """The game's own state, flat; asked for only where there is one."""
+        raise NotImplementedError
+
+    def reset(self, seed: int) -> GameObservation:
+        seed %= _SEEDS
+        random.seed(seed)  # games that draw from the process's generators repeat themselves, too
+        np.random.seed(seed)  # noqa: NPY002
+        self._steps = 0
+        return self._sight(self.begin(seed))
+
+    def step(self, actions: np.ndarray) -> GameStep:
+        moment = self.play([seat.act(chosen) for seat, chosen in zip(self.seats, actions, strict=True)])
+        self._steps += 1
+        truncated = moment.truncated or self._steps >= self.spec.episode_limit
+        reward = float(self._pay(moment.rewards)) if self._common else np.asarray(moment.rewards)
+        return GameStep(self._sight(moment), reward, moment.terminated, truncated, self._info(moment.infos))
+
+    def _sight(self, moment: Moment) -> GameObservation:
+        obs = np.zeros((self.spec.n_agents, self.spec.obs_dim), dtype=np.float32)
+        available = self._possible.copy()
+        for agent, (seat, seen, info) in enumerate(zip(self.seats, moment.seen, moment.infos, strict=True)):
+            if seen is None:
+                available[agent] = self._nothing
+                continue
+            obs[agent, : seat.obs_dim] = seat.observe(seen)
+            mask = mask_of(seen, info) if seat.n_actions else None
+            if mask is not None:
+                available[agent, : seat.n_actions] = mask
+                if not mask.any():
+                    available[agent] = self._nothing
+        state = self.state() if self._own_state else obs[self._filled]
+        return GameObservation(obs, state, available)
+
+    def film(self) -> float:
+        """Play from now on in a game that can be drawn; one picture is drawn to see whether it can."""
+        self.close()
+        self.open_game(render_mode="rgb_array")
+        self.begin(seed=0)
+        self.picture()
+        return float(self.frames_per_second())
+
+    def picture(self) -> np.ndarray:
+        picture = np.asarray(self.env.render())
+        if picture.ndim != 3 or picture.shape[2] != 3:
+            raise ValueError(f"its picture is an array {picture.shape}, not [height, width, 3]")
+        return picture.astype(np.uint8, copy=False)
+
+    def frames_per_second(self) -> float:
+        """As the environment's metadata has it."""
+        return self.env.metadata.get("render_fps", _FPS)
+
+    def close(self) -> None:
+        self.env.close()
+
+    def _info(self, infos: Sequence[Any]) -> dict[str, float]:
+        """The agents' mean of what was asked for; 0 while nobody says anything."""
+        found = {}
+        for key in self.spec.info_keys:
+            values = [float(info[key]) for info in infos if key in info]
+            found[key] = sum(values) / len(values) if values else 0.0
+        return found
+
+
+def how_it_ended(terminated: Sequence[bool], truncated: Sequence[bool]) -> tuple[bool, bool]:
+    """Whether an episode was terminated or truncated, from all agents' flags at its last step.
+
+    It is truncated as soon as one agent was cut off that had not come to its end: the game would have gone on.
+    """
+    cut = any(stopped and not ended for ended, stopped in zip(terminated, truncated, strict=True))
+    return not cut, cut

@@ -1,0 +1,145 @@
+"""Matrix games: payoffs one can look up, optima one can compute."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.registry import nearest
+from cohort.settings import Settings
+
+Payoff = list | float | int
+
+
+@dataclass(frozen=True)
+class Game:
+    """Stage games of one shape. All agents move in stage 0; agent 0's action there leads to stage 1 + action.
+
+    `payoffs[0]` is paid in stage 0. With one payoff the game ends there, with more it ends one step later.
+    """
+
+    summary: str
+    payoffs: tuple[Payoff, ...]
+
+
+GAMES = {
+    "two_step": Game(
+        "two agents, agent 1 first chooses between a sure 7 and a game that pays 8 to those who meet (QMIX paper)",
+        ([[0, 0], [0, 0]], [[7, 7], [7, 7]], [[0, 1], [1, 8]]),
+    ),
+    "climbing": Game(
+        "two agents, the best joint action 11 is surrounded by -30 (Claus and Boutilier 1998)",
+        ([[11, -30, 0], [-30, 7, 6], [0, 0, 5]],),
+    ),
+    "penalty": Game(
+        "two agents, two optima of 10 with penalties of -100 for missing each other (Claus and Boutilier 1998)",
+        ([[-100, 0, 10], [0, 2, 0], [10, 0, -100]],),
+    ),
+    "nonmonotonic": Game(
+        "two agents, 8 for both first actions, -12 for one alone: no monotonic mix can hold it (QTRAN paper)",
+        ([[8, -12, -12], [-12, 0, 0], [-12, 0, 0]],),
+    ),
+}
+
+
+def describe_maps() -> dict[str, str]:
+    """Each game's name and a sentence on it."""
+    return {name: game.summary for name, game in GAMES.items()} | {
+        "custom": "the payoff tensor in env_args.payoff"
+    }
+
+
+class MatrixGamesSettings(Settings):
+    map_name: str = Field(description=f"the game: {', '.join(GAMES)}, or custom with a payoff of your own")
+    payoff: list | None = Field(
+        default=None,
+        description="with map_name=custom: nested lists, one level per agent, as many entries as actions",
+    )
+
+    @model_validator(mode="after")
+    def game_is_known(self) -> Self:
+        if (self.map_name == "custom") != (self.payoff is not None):
+            raise ValueError("map_name=custom and payoff=[[...], ...] go together")
+        if self.map_name not in {*GAMES, "custom"}:
+            allowed = [*GAMES, "custom"]
+            raise ValueError(
+                f"map_name = {self.map_name!r}: unknown game.{nearest(self.map_name, allowed)} "
+                f"Allowed: {', '.join(allowed)}"
+            )
+        if self.payoff is not None:
+            _payoff_tensor(self.payoff)
+        return self
+
+    @property
+    def payoffs(self) -> tuple[Payoff, ...]:
+        return (self.payoff,) if self.payoff is not None else GAMES[self.map_name].payoffs
+
+
+def _payoff_tensor(payoff: Payoff) -> Tensor:
+    """[A] * N float32. Raises `ValueError` when it is ragged, not finite or not the same size on every side."""
+    try:
+        tensor = torch.tensor(payoff, dtype=torch.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"payoff must be nested lists of numbers of equal lengths ({error})") from error
+    if tensor.dim() < 1 or tensor.numel() == 0 or len(set(tensor.shape)) != 1:
+        raise ValueError(f"payoff must have as many entries on every side, not {tuple(tensor.shape)}")
+    if not math.isfinite(float(tensor.abs().max())):
+        raise ValueError("payoff must be finite")
+    return tensor
+
+
+class MatrixGames:
+    """B matrix games side by side. Every agent sees which stage it is in, one-hot, and so does the state."""
+
+    Settings = MatrixGamesSettings
+
+    def __init__(
+        self, settings: MatrixGamesSettings, *, batch_size: int, seed: int, device: torch.device | str = "cpu"
+    ) -> None:
+        """`seed` is not needed: nothing here is random."""
+        payoffs = torch.stack([_payoff_tensor(each) for each in settings.payoffs])
+        self.batch_size = batch_size
+        self.two_steps = len(payoffs) > 1
+        stages, n_agents, n_actions = len(payoffs), payoffs.dim() - 1, payoffs.shape[1]
+        self.spec = EnvSpec(
+            n_agents=n_agents,
+            n_actions=n_actions,
+            obs_dim=stages,
+            state_dim=stages,
+            episode_limit=2 if self.two_steps else 1,
+        )
+        self.payoffs = payoffs.flatten(1).to(device)  # [stages, A^N]
+        self._places = n_actions ** torch.arange(n_agents - 1, -1, -1, device=device)
+        self._codes = torch.eye(stages, device=device)
+        self._all = torch.ones((batch_size, n_agents, n_actions), dtype=torch.bool, device=device)
+        self.stage = torch.zeros(batch_size, dtype=torch.int64, device=device)
+        self.over = torch.zeros(batch_size, dtype=torch.bool, device=device)
+
+    def reset(self) -> Observation:
+        self.stage, self.over = torch.zeros_like(self.stage), torch.zeros_like(self.over)
+        return self._observe()
+
+    def step(self, actions: Tensor) -> Transition:
+        joint = (actions * self._places).sum(dim=1)
+        reward = self.payoffs[self.stage, joint].masked_fill(self.over, 0.0)
+        ends = (self.stage > 0) | (not self.two_steps)
+        if self.two_steps:
+            self.stage = torch.where(self.stage > 0, self.stage, 1 + actions[:, 0])
+        self.over = self.over | ends
+        return Transition(self._observe(), reward, self.over, torch.zeros_like(self.over), {})
+
+    def _observe(self) -> Observation:
+        state = self._codes[self.stage]
+        return Observation(state.unsqueeze(1).expand(-1, self.spec.n_agents, -1), state, self._all)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"stage": self.stage.clone(), "over": self.over.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["stage"].shape != self.stage.shape:
+            raise ValueError(f"the saved state is of {len(state['stage'])} games, here are {self.batch_size}")
+        self.stage, self.over = (state[name].to(self.stage.device, copy=True) for name in ("stage", "over"))

@@ -1,0 +1,240 @@
+"""The battle: what happens to all units of all games during one step.
+
+Units are a float tensor [P, B, U] of planes; U counts allies first, then enemies. Everything inside a tick is
+simultaneous: all units aim by the positions at its start, all shots and cures take effect at once, and all units
+walk and push each other apart. Rules that only some maps need are parts that other maps do not have.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cohort.envs.sc2_sim.collision import Collision
+from cohort.envs.sc2_sim.damage import Bodies, Damage
+from cohort.envs.sc2_sim.healing import Healing
+from cohort.envs.sc2_sim.maps import MapFacts
+from cohort.envs.sc2_sim.march import March
+from cohort.envs.sc2_sim.noise import uniform
+from cohort.envs.sc2_sim.paths import Paths
+from cohort.envs.sc2_sim.planes import (
+    COOLDOWN,
+    ENERGY,
+    FIRST_ATTACK,
+    HEALTH,
+    NORTH,
+    NOWHERE,
+    SHIELD,
+    UNHURT,
+    WEST,
+    X,
+)
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.splash import Bursts, Lines
+from cohort.envs.sc2_sim.targeting import Senses, acquire, edge_distance
+from cohort.envs.sc2_sim.terrain import Terrain, walkable_cells
+from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
+from cohort.envs.sc2_sim.vectors import length2
+
+_JITTER = (-1.0, 2.0)  # ticks
+
+
+class Orders(NamedTuple):
+    """What everybody was told to do in one step."""
+
+    goal: Tensor  # [2, B, U] where those go who act on nobody; NOWHERE for those who stay
+    target: Tensor  # [B, N] int64 unit to attack or heal, oneself if none
+    acting: Tensor  # [B, N] bool whether there is one
+    alarm: Tensor  # [B, E, N] metres to an ally's edge within which enemy e notices ally n
+
+
+class Aim(NamedTuple):
+    """On whom every unit acts, and with what effect."""
+
+    target: Tensor  # [B, U] int64
+    engaged: Tensor  # [B, U] bool
+    reach: Tensor  # [B, U] squared, -1 for units that act on nobody
+    weapon: Tensor  # [K, B, U] raw damage, and on maps with shields or armour hits, of one attack
+
+
+class Battle:
+    """The rules of one map, as tensors that every step uses."""
+
+    def __init__(
+        self, facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants, terrain: Terrain
+    ) -> None:
+        device, units = constants.health.device, constants.units
+        self.n_allies, self.n_units = facts.n_agents, facts.n_agents + facts.n_enemies
+        self.ticks, self.constants, self.jitter = settings.step_mul, constants, settings.weapon_jitter
+        if self.ticks > min(unit.cooldown for unit in units if unit.damage) * TICKS_PER_SECOND + _JITTER[0]:
+            raise ValueError("a unit could fire twice in one step, which the simulator does not model")
+
+        self.senses, self.march = Senses(facts, settings, constants), March(facts, device)
+        self.collision, self.damage = Collision(constants, terrain), Damage(constants)
+        self.lines = Lines(constants) if any(unit.line[0] for unit in units) else None
+        self.bursts = Bursts(constants) if any(unit.burst for unit in units) else None
+        self.last_bursts = settings.banelings_burst_when_killed
+        self.healing = Healing(constants, self.n_allies) if any(unit.heal_rate for unit in units) else None
+        self.paths = None if terrain.rectangular else Paths(walkable_cells(facts), device)
+        regeneration = torch.tensor([unit.health_regeneration for unit in units], device=device)
+        self.regeneration = regeneration * self.ticks / TICKS_PER_SECOND if regeneration.any() else None
+        self.planes = ENERGY + 1 if self.healing else UNHURT + 1 if constants.layered else COOLDOWN + 1
+
+        self.units = torch.arange(self.n_units, device=device)
+        self.grave = torch.zeros(2, 1, self.n_units, device=device)
+        self.grave[X] = NOWHERE * (1 + self.units)  # apart from each other, so that no two coincide
+        self.own_row = self.units * self.n_units
+        self.duel = self._tabulate_duels()
+        self.allies, self.enemies = self.units[: self.n_allies], self.units[self.n_allies :].unsqueeze(1)
+        self.tick_numbers = torch.arange(self.ticks, device=device).view(-1, 1, 1)
+        self.moves, self.victims = self._tabulate_actions(facts, settings.move_amount)
+
+    def _tabulate_duels(self) -> Tensor:
+        """[1 + K, U * U] squared reach and weapon of unit i on unit j at i * U + j; splash is a part of its own."""
+        splash = torch.tensor([[unit.splashes] for unit in self.constants.units], device=self.units.device)
+        duel = self.constants.duel.view(3, self.n_units, -1).clone()
+        duel[1:].masked_fill_(splash, 0)
+        return duel[: 3 if self.constants.layered else 2].flatten(1)
+
+    def _tabulate_actions(self, facts: MapFacts, distance: float) -> tuple[Tensor, Tensor]:
+        """[2, A] displacement of each action's goal; [N, A] unit it acts on, oneself if none or in vain."""
+        n_actions, device = FIRST_ATTACK + facts.n_enemies, self.units.device
+        moves = torch.zeros(2, n_actions, device=device)
+        moves[X] = NOWHERE
+        directions = torch.tensor([[0.0, 0.0, 1.0, -1.0], [1.0, -1.0, 0.0, 0.0]], device=device)
+        moves[:, NORTH : WEST + 1] = directions * distance
+        # SMAC numbers enemies, but for a medivac allies; on its maps the enemies are at least as many.
+        heals = torch.tensor([unit.heal_rate > 0 for unit in self.constants.units], device=device)
+        first = torch.where(heals[: self.n_allies], 0, self.n_allies).unsqueeze(1)
+        victim = (first + torch.arange(facts.n_enemies, device=device)).clamp_max(self.n_units - 1)
+        able = self.constants.affects[: self.n_allies].gather(1, victim)
+        victims = self.allies.unsqueeze(1).repeat(1, n_actions)
+        victims[:, FIRST_ATTACK:] = torch.where(able, victim, self.allies.unsqueeze(1))
+        return moves, victims
+
+    def orders(self, units: Tensor, actions: Tensor, keys: Tensor) -> Orders:
+        """Translate available actions [B, N] in episodes with random streams `keys` [B]."""
+        target = self.victims[self.allies, actions]
+        goal = units[:2, :, : self.n_allies] + self.moves[:, actions]
+        march = self.march.goal(keys).expand(-1, len(keys), self.n_units - self.n_allies)
+        attacked = target.unsqueeze(1) == self.enemies
+        return Orders(
+            goal=torch.cat((goal, march), 2),
+            target=target,
+            acting=target != self.allies,
+            alarm=torch.where(attacked, self.senses.answer, self.senses.acquire),
+        )
+
+    def reload_times(self, keys: Tensor, t: Tensor) -> Tensor:
+        """Ticks [B, U] from a shot in step `t` [B] to the next; one draw is enough, for no unit fires twice."""
+        if not self.jitter:
+            return self.constants.cooldown.expand(len(t), -1)
+        low, high = _JITTER
+        return torch.add(self.constants.cooldown + low, uniform(keys, t, self.units), alpha=high - low)
+
+    def advance(
+        self, units: Tensor, enemy_target: Tensor, orders: Orders, reload: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Fight for one step.
+
+        Args:
+            units: [P, B, U].
+            enemy_target: [B, E] int64 whom each enemy attacked last, -1 for nobody.
+            orders: for this step.
+            reload: [B, U] ticks from a shot to the next.
+
+        Returns:
+            The units and enemy targets afterwards.
+        """
+        position, cooldown = units[:2], units[COOLDOWN]
+        bodies = Bodies(units[HEALTH], *(units[SHIELD:ENERGY] if self.constants.layered else ()))
+        energy = units[ENERGY].index_select(1, self.healing.medics) if self.healing else None
+        reloads = (reload + self.tick_numbers).unbind(0)
+        target, engaged = enemy_target.clamp_min(0), enemy_target >= 0
+        for tick in range(self.ticks):
+            if tick % 2 == 0:
+                target, engaged = self.retarget(position, target, engaged, orders)
+                aim = self.aim(position, bodies.health, target, engaged, orders)
+            walked, reached = self.walk(position, orders.goal, aim)
+            fires = reached & (cooldown <= tick + 0.5)  # the tick nearest to the cooldown's end
+            cooldown = torch.where(fires, reloads[tick], cooldown)
+            if self.healing:
+                health, energy = self.healing.treat(bodies.health, energy, aim.target, reached)
+                bodies = bodies._replace(health=health)
+            bodies = self.damage.recover(self.harm(position, aim, fires, bodies, tick), tick)
+            position = self.collision.settle(position, walked)
+            position = torch.where(bodies.health > 0, position, self.grave)
+        return self._gather(units, position, cooldown, bodies, energy), torch.where(engaged, target, -1)
+
+    def _gather(
+        self, before: Tensor, position: Tensor, cooldown: Tensor, bodies: Bodies, energy: Tensor | None
+    ) -> Tensor:
+        """Unit planes [P, B, U] after the last tick."""
+        health = bodies.health.clamp_min(0)
+        if self.regeneration is not None:
+            health = torch.minimum(health + self.regeneration * (health > 0), self.constants.health)
+        planes = [health, cooldown - self.ticks]
+        if self.constants.layered:
+            planes += [bodies.shield, bodies.unhurt - self.ticks]
+        if self.healing:
+            planes.append(self.healing.put(energy, before[ENERGY]))
+        return torch.cat((position, torch.stack(planes)))
+
+    def retarget(
+        self, position: Tensor, target: Tensor, engaged: Tensor, orders: Orders
+    ) -> tuple[Tensor, Tensor]:
+        """The enemies' targets [B, E] among the allies and whether they have one, given the last ones."""
+        n = self.n_allies
+        distance = edge_distance(position[:, :, n:], position[:, :, :n], self.constants.radius[:n])
+        return acquire(distance, target, engaged, self.senses.reach, orders.alarm)
+
+    def aim(
+        self,
+        position: Tensor,
+        health: Tensor,
+        target: Tensor,
+        engaged: Tensor,
+        orders: Orders,
+    ) -> Aim:
+        """On whom everybody acts, given the enemies' targets, and what that means."""
+        target, engaged = torch.cat((orders.target, target), 1), torch.cat((orders.acting, engaged), 1)
+        if self.healing:
+            target, engaged = self.healing.choose(position, health, target, engaged)
+        duel = self.duel.index_select(1, (self.own_row + target).flatten())
+        duel = duel.view(-1, *target.shape)
+        return Aim(target, engaged, torch.where(engaged, duel[0], -1.0), duel[1:])
+
+    def walk(self, position: Tensor, goal: Tensor, aim: Aim) -> tuple[Tensor, Tensor]:
+        """One step towards the target or goal: positions [2, B, U], and whether the target was in reach [B, U]."""
+        prey = position.gather(2, aim.target.expand(2, -1, -1))
+        goal = torch.where(aim.engaged, prey, goal)
+        way = goal - position
+        distance2 = length2(way)
+        reached = distance2 <= aim.reach
+        if self.paths:
+            way = self.heading(position, goal) - position
+            distance2 = length2(way)
+        stride = self.constants.stride
+        if self.healing:
+            stride = torch.where(aim.engaged, stride, self.healing.following)
+        fraction = distance2.rsqrt_().mul_(stride).clamp_max_(1).masked_fill_(reached, 0)
+        return torch.addcmul(position, way, fraction), reached
+
+    def heading(self, position: Tensor, goal: Tensor) -> Tensor:
+        """Where to walk now [2, B, U] to come to `goal`; who need not walk on the ground goes straight."""
+        turn, free = self.paths.towards(position, goal), self.collision.free
+        return turn if free is None else torch.where(free, goal, turn)
+
+    def harm(self, position: Tensor, aim: Aim, fires: Tensor, bodies: Bodies, tick: int) -> Bodies:
+        """Bodies after all that fire [B, U] have hit, and after banelings have burst."""
+        volley = self.damage.volley(aim.target, aim.weapon, fires)
+        if self.lines:
+            volley = volley + self.lines.volley(position, aim.target, fires)
+        if not self.bursts:
+            return self.damage.suffer(bodies, volley, tick)
+        near, attacking = self.bursts.near(position), fires.index_select(1, self.bursts.who)
+        bodies = self.damage.suffer(bodies, volley + self.bursts.volley(near, attacking), tick)
+        if self.last_bursts:
+            killed = (bodies.health.index_select(1, self.bursts.who) <= 0) & ~attacking
+            bodies = self.damage.suffer(bodies, self.bursts.volley(near, killed), tick)
+        return bodies._replace(health=bodies.health.masked_fill(fires & self.bursts.spent, 0))

@@ -1,0 +1,75 @@
+"""Medivacs: whom they heal, and what it costs them."""
+
+import torch
+from torch import Tensor
+
+from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
+from cohort.envs.sc2_sim.vectors import length2
+
+_HEALTH_PER_ENERGY = 3.0
+_NOTICE = 6.0  # metres between centres at which an enemy medivac sees that somebody is hurt
+
+
+class Healing:
+    """The rule of one map with M medivacs on both sides, whose energy is a tensor [B, M].
+
+    Attributes:
+        medics: [M] int64 units.
+    """
+
+    def __init__(self, constants: UnitConstants, n_allies: int) -> None:
+        device, units = constants.health.device, constants.units
+        medics = [i for i, unit in enumerate(units) if unit.heal_rate]
+
+        def each(value) -> Tensor:
+            return torch.tensor([value(units[i]) for i in medics], device=device)
+
+        self.medics = torch.tensor(medics, device=device)
+        self._is_medic = torch.tensor([unit.heal_rate > 0 for unit in units], device=device)
+        self._slot = (self._is_medic.cumsum(0) - 1).clamp_min(0)  # [U] which of the medivacs a unit is
+        self.full_health, self.heals = constants.health, constants.affects[self.medics]
+        self.dose = each(lambda unit: unit.heal_rate / TICKS_PER_SECOND)
+        self.full_energy = each(lambda unit: unit.max_energy)
+        self.recovery = each(lambda unit: unit.energy_regeneration / TICKS_PER_SECOND)
+        self.unordered = self.medics >= n_allies  # these choose their patients themselves
+        self.following = constants.stride.clone()
+        for i in medics:
+            self.following[i] = (
+                units[i].follow_speed / TICKS_PER_SECOND if i >= n_allies else constants.stride[i]
+            )
+
+    def choose(
+        self, position: Tensor, health: Tensor, target: Tensor, engaged: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Give medivacs without orders their patients: the weakest of the hurt nearby.
+
+        Args:
+            position: [2, B, U].
+            health: [B, U].
+            target, engaged: [B, U] whom everybody acts on so far, and whether on anybody.
+
+        Returns:
+            `target` and `engaged` with the entries of these medivacs replaced.
+        """
+        gap = position.unsqueeze(2) - position.index_select(2, self.medics).unsqueeze(3)  # [2, B, M, U]
+        hurt = (health < self.full_health).unsqueeze(1)
+        seen = (length2(gap) <= _NOTICE**2) & hurt & self.heals
+        weakest, patient = torch.where(seen, health.unsqueeze(1), torch.inf).min(2)
+        patient = torch.where(self.unordered, patient, target.index_select(1, self.medics))
+        found = torch.where(self.unordered, weakest < torch.inf, engaged.index_select(1, self.medics))
+        return self.put(patient, target), self.put(found, engaged)
+
+    def put(self, values: Tensor, units: Tensor) -> Tensor:
+        """`units` [B, U] with the medivacs' entries replaced by `values` [B, M]."""
+        # Not `index_copy`: the compiler does that in place, on memory that the next tick still needs.
+        return torch.where(self._is_medic, values.index_select(1, self._slot), units)
+
+    def treat(self, health: Tensor, energy: Tensor, target: Tensor, reached: Tensor) -> tuple[Tensor, Tensor]:
+        """Health [B, U] and energy [B, M] after one tick of all whose patient is reached [B, U]."""
+        patient = target.index_select(1, self.medics)
+        missing = (self.full_health - health).gather(1, patient)
+        dose = torch.minimum(energy * _HEALTH_PER_ENERGY, self.dose).minimum(missing)
+        dose = dose * reached.index_select(1, self.medics)
+        health = health.scatter_add(1, patient, dose).minimum(self.full_health)
+        energy = torch.add(energy, dose, alpha=-1 / _HEALTH_PER_ENERGY) + self.recovery
+        return health, energy.minimum(self.full_energy)

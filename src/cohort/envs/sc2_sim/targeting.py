@@ -1,0 +1,71 @@
+"""Whom the enemy attacks: StarCraft II's automatic targeting."""
+
+import torch
+from torch import Tensor
+
+from cohort.envs.sc2_sim.maps import MapFacts
+from cohort.envs.sc2_sim.planes import NOWHERE
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.units import UnitConstants
+from cohort.envs.sc2_sim.vectors import length2, root
+
+_ACQUIRE = 5.0  # metres, edge to edge; longer weapons look half a metre beyond their range
+_NEVER = -1.0  # a distance within which nobody is
+
+
+class Senses:
+    """Distances from an enemy's centre to an ally's edge at which the enemy acts.
+
+    Attributes:
+        reach: [E] its weapon hits the ally.
+        acquire: [E, N] it notices the ally.
+        answer: [E, N] it notices an ally who attacks it.
+    """
+
+    def __init__(self, facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants) -> None:
+        n = facts.n_agents
+        self.reach, radius = constants.reach[n:], constants.radius[n:]
+        if settings.enemy_acquire_range is None:
+            acquire = (self.reach + 0.5).maximum(radius + _ACQUIRE)
+        else:
+            acquire = (radius + settings.enemy_acquire_range).maximum(self.reach)
+        answer = torch.full_like(radius, NOWHERE)
+        if settings.enemy_retaliation_range is not None:
+            answer = (radius + settings.enemy_retaliation_range).maximum(acquire)
+        rooted = torch.tensor([unit.rooted for unit in constants.units[n:]], device=radius.device)
+        acquire, answer = torch.where(rooted, self.reach, acquire), torch.where(rooted, self.reach, answer)
+        if facts.enemy_order == "attack_units":
+            acquire = answer = torch.full_like(radius, NOWHERE)  # the order itself points at the allies
+        harmless = ~constants.affects[n:, :n]
+        self.acquire = acquire.unsqueeze(1).masked_fill(harmless, _NEVER)
+        self.answer = answer.unsqueeze(1).masked_fill(harmless, _NEVER)
+
+
+def edge_distance(shooters: Tensor, targets: Tensor, radius: Tensor) -> Tensor:
+    """[B, S, T] from the centres of shooters [2, B, S] to the edges of targets [2, B, T] with `radius` [T]."""
+    gap = shooters.unsqueeze(3) - targets.unsqueeze(2)
+    return root(length2(gap)).sub_(radius)
+
+
+def acquire(
+    distance: Tensor, target: Tensor, engaged: Tensor, reach: Tensor, alarm: Tensor
+) -> tuple[Tensor, Tensor]:
+    """StarCraft II's automatic targeting with equal priorities.
+
+    A target is kept while the weapon reaches it; otherwise the nearest one within the alarm distance is taken.
+    The dead are infinitely far.
+
+    Args:
+        distance: [B, S, T] from each shooter's centre to each target's edge.
+        target: [B, S] int64 index of the last target, if there was one.
+        engaged: [B, S] whether there was.
+        reach: [S] distance the weapon reaches.
+        alarm: [B, S, T] distance within which a target is noticed, at least the weapon's reach.
+
+    Returns:
+        [B, S] targets and [B, S] whether there is one.
+    """
+    kept = (distance.gather(2, target.unsqueeze(2)).squeeze(2) <= reach).logical_and_(engaged)
+    noticed = torch.where(distance <= alarm, distance, torch.inf)
+    nearest, index = noticed.min(2)
+    return torch.where(kept, target, index), nearest < torch.inf

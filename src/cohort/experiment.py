@@ -1,0 +1,110 @@
+"""One run: its pieces are put together here, and here is the one training loop."""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cohort.components.process import prepare_process
+from cohort.components.seeding import derive_seed
+from cohort.configuration.plan import Plan
+from cohort.recording.checkpoints import save_atomically
+from cohort.recording.folder import RunFolder
+from cohort.recording.models import save_model
+from cohort.recording.recorder import Recorder
+from cohort.recording.stop import Stop
+from cohort.trainers.base import StepCallback, Trainer
+
+
+class Experiment:
+    """Evaluate, collect, learn, record, checkpoint, until `t_max`. What is taught, and how, is the trainer's."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+        """Build everything and write nothing. `say` prints one line for the user."""
+        self.plan, self.settings = plan, plan.run
+        prepare_process(plan.run.torch_threads)
+        self.device = choose_device(plan.run.use_cuda)
+        torch.manual_seed(derive_seed(plan.run.seed, "networks"))
+        say(f"device: {torch.cuda.get_device_name() if self.device.type == 'cuda' else 'CPU'}")
+        self.trainer: Trainer = plan["trainer"].cls.build(plan, self.device, say)
+        self.learner = self.trainer.learner
+        self._done: dict[str, int | None] = {"test": None, "log": 0, "checkpoint": 0, "model": None}
+
+    def train(self, recorder: Recorder, folder: RunFolder, stop: Stop) -> None:
+        """The run from where it stands to `t_max`, or to the end of the round in which a stop is requested."""
+        self._report(recorder, folder)
+        while not self.finished:
+            self.trainer.iterate()
+            recorder.tick(self.trainer.t_env, self.learner.updates, self.trainer.episode)
+            self._report(recorder, folder)
+            ends = self.finished or stop.requested
+            if self._due("checkpoint", self.settings.checkpoint_interval, now=ends):
+                self.save(recorder, folder.checkpoint)
+            if stop.requested:
+                return
+
+    def _report(self, recorder: Recorder, folder: RunFolder) -> None:
+        """Log, evaluate and keep the model, each when it is due; all of them at the end."""
+        settings, metrics = self.settings, {}
+        if self._due("log", settings.log_interval, now=self.finished):
+            metrics |= self.trainer.metrics() | self.trainer.worker_metrics()
+        if self._due("test", settings.test_interval, now=self.finished):
+            metrics |= self.evaluate()
+        if metrics:
+            self._log(recorder, metrics)
+        if settings.save_model and self._due("model", settings.save_model_interval, now=self.finished):
+            save_model(self.learner.state_dict(), folder.models, self.trainer.t_env)
+
+    @property
+    def finished(self) -> bool:
+        return self.settings.evaluate or self.trainer.t_env >= self.settings.t_max
+
+    def evaluate_only(self, recorder: Recorder, folder: RunFolder) -> None:
+        """One evaluation of what was loaded, kept to be watched if asked."""
+        with self.trainer.filmed(folder) if self.settings.save_replay else nullcontext() as watch:
+            self._log(recorder, self.evaluate(watch) | self.trainer.worker_metrics())
+
+    def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
+        """Test metrics of exactly what is taught at this moment."""
+        return self.trainer.evaluate(watch)
+
+    @property
+    def environment_facts(self) -> Mapping[str, str | int]:
+        """What the record should say about a game that is not ours, as its version."""
+        return self.trainer.environment_facts
+
+    def close(self) -> None:
+        """Stop what was started beside this process."""
+        self.trainer.close()
+
+    def _log(self, recorder: Recorder, metrics: dict[str, float]) -> None:
+        recorder.log(self.trainer.t_env, self.learner.updates, self.trainer.episode, metrics)
+
+    def _due(self, what: str, interval: int, *, now: bool = False) -> bool:
+        """Whether `interval` environment steps have passed since this was last done; if so it counts as done."""
+        t_env, before = self.trainer.t_env, self._done[what]
+        due = before is None or t_env - before >= interval or (now and before < t_env)
+        if due:
+            self._done[what] = t_env
+        return due
+
+    def save(self, recorder: Recorder, path: Path) -> None:
+        """A checkpoint from which the run goes on as if it had never stopped."""
+        save_atomically({**self.state_dict(), "recorder": recorder.state_dict()}, path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"trainer": self.trainer.state_dict(), "done": dict(self._done)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.trainer.load_state_dict(state["trainer"])
+        self._done = dict(state["done"])
+
+    def load_model(self, state: dict[str, Any], step: int) -> None:
+        """Start from a saved model: networks, targets and optimiser as they were at `step`."""
+        self.trainer.load_model(state, step)
+
+
+def choose_device(use_cuda: bool) -> torch.device:
+    return torch.device("cuda" if use_cuda and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,25 @@
+"""Learners: each turns a batch of episodes into one update. One file per method."""
+
+from cohort.registry import Registry
+
+LEARNERS = Registry(
+    "learner",
+    {
+        "adama_learner": "cohort.learners.actor_critic.adama_learner:AdaMaLearner",
+        "adama_maac_learner": "cohort.learners.actor_critic.adama_maac_learner:AdaMaMAACLearner",
+        "maac_learner": "cohort.learners.actor_critic.maac_learner:MAACLearner",
+        "maddpg_adagrad_learner": "cohort.learners.actor_critic.maddpg_adagrad_learner:MADDPGAdagradLearner",
+        "maddpg_learner": "cohort.learners.actor_critic.maddpg_learner:MADDPGLearner",
+        "joint_policy_gradient_learner": (
+            "cohort.learners.meta.joint_policy_gradient_learner:JointPolicyGradientLearner"
+        ),
+        "lola_dice_learner": "cohort.learners.meta.lola_dice_learner:LOLADiCELearner",
+        "meta_mapg_exact_learner": "cohort.learners.meta.meta_mapg_exact_learner:MetaMAPGExactLearner",
+        "meta_mapg_learner": "cohort.learners.meta.meta_mapg_learner:MetaMAPGLearner",
+        "meta_mapg_om_learner": "cohort.learners.meta.meta_mapg_om_learner:MetaMAPGOMLearner",
+        "q_learner": "cohort.learners.value.q_learner:QLearner",
+        "hierarchical_q_learner": "cohort.learners.value.hierarchical_q_learner:HierarchicalQLearner",
+        "mnmpg_learner": "cohort.learners.value.mnmpg_learner:MNMPGLearner",
+        "reinforce_learner": "cohort.learners.meta.reinforce_learner:ReinforceLearner",
+    },
+)

@@ -1,0 +1,1 @@
+"""Actors that climb a critic learned from replayed steps."""

@@ -1,0 +1,122 @@
+"""MAAC: soft actor-critic for teams, with a critic that attends and a counterfactual baseline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cohort.components.averages import Metrics
+from cohort.components.functional import clip_per_agent, entropy, one_step_target, taken
+from cohort.components.transitions import Transitions
+from cohort.learners.actor_critic.counterfactual import CounterfactualLearner, Decisions
+from cohort.learners.base import Loss, SoftLearnerSettings
+
+
+class MAACLearnerSettings(SoftLearnerSettings):
+    critic_lr: float = Field(ge=0, description="learning rate of the critic's Adam")
+    actor_lr: float = Field(ge=0, description="learning rate of the actors' Adam")
+    optim_eps: float = Field(gt=0, description="Adam's term for numerical stability")
+    critic_weight_decay: float = Field(ge=0, description="weight decay in the critic's gradient")
+    critic_grad_norm_clip: float = Field(
+        gt=0, description="largest norm of the critic's gradient, for each agent: N times this in all"
+    )
+    actor_grad_norm_clip: float = Field(gt=0, description="largest norm of each actor's gradient")
+    reward_scale: float = Field(
+        gt=0, description="entropy is worth 1 / reward_scale of the rewards learned from"
+    )
+    entropy_inside_gamma: bool = Field(
+        description="the next action's entropy belongs to the next value (discounted, cut where a game ends)"
+    )
+    attention_penalty: float = Field(ge=0, description="weight of the squared attention logits")
+    policy_penalty: float = Field(ge=0, description="weight of the squared logits of the policies")
+
+
+class MAACLearner(CounterfactualLearner):
+    """MAAC (Actor-Attention-Critic for Multi-Agent Reinforcement Learning, arXiv:1810.02912), tau = 1 / reward_scale.
+
+    y_i = r_i + gamma Q-_i(o', a') - tau log pi-_i(a'_i | o'_i), a' from the target policies; the critic descends
+    sum_i mean (Q_i(o, a) - y_i)^2, actor i the mean of log pi_i(a_i | o_i) [tau log pi_i(a_i | o_i) - A_i]', a from the
+    live policies of all agents at replayed observations, [.]' constant, A_i counterfactual as COMA's.
+    As its authors' code does it: squared logits of attention and policies are punished, gradients on what all agents
+    share are divided by N, and the entropy in y_i is not discounted. Departs from it in: actions may be unavailable.
+    """
+
+    Settings = MAACLearnerSettings
+
+    def __init__(self, settings: MAACLearnerSettings, **parts: Any) -> None:
+        super().__init__(settings, **parts)
+        self.critic_optimiser = torch.optim.Adam(
+            self.critic_parameters,
+            lr=settings.critic_lr,
+            eps=settings.optim_eps,
+            weight_decay=settings.critic_weight_decay,
+        )
+        self.actor_optimiser = torch.optim.Adam(
+            self.actor_parameters, lr=settings.actor_lr, eps=settings.optim_eps
+        )
+
+    def step(self, batch: Transitions) -> Metrics:
+        metrics = self.descend(self.critic_loss(batch))
+        decisions = self.decide(self.controller, batch.obs, batch.available_actions)
+        return metrics | self.climb(self.actor_loss(decisions, self.advantages(batch.obs, decisions)))
+
+    def target(self, batch: Transitions) -> Tensor:
+        """y: [B, N]."""
+        value, log_prob = self.next_values(batch)
+        bonus = -log_prob / self.settings.reward_scale
+        if self.settings.entropy_inside_gamma:
+            return one_step_target(batch.reward, batch.terminated, value + bonus, self.settings.gamma)
+        return one_step_target(batch.reward, batch.terminated, value, self.settings.gamma) + bonus
+
+    def critic_loss(self, batch: Transitions) -> Loss:
+        target = self.target(batch)
+        values, logits = self.critic(batch.obs, self.one_hot(batch.actions))
+        chosen = taken(values, batch.actions)
+        error = (chosen - target).square().mean(dim=0).sum()
+        loss = error + self.settings.attention_penalty * self.critic.logit_penalty(logits)
+        metrics: Metrics = {
+            "critic_loss": error.detach(),
+            "q_taken_mean": chosen.detach().mean(),
+            "target_mean": target.mean(),
+        }
+        return Loss(loss, metrics)
+
+    def descend(self, loss: Loss) -> Metrics:
+        """One step of the critic. What all agents share receives the gradients of N losses, and their mean is used."""
+        self.critic_optimiser.zero_grad(set_to_none=True)
+        loss.value.backward()
+        for parameter in self.critic.shared_parameters():
+            parameter.grad.div_(self.n_agents)
+        limit = self.settings.critic_grad_norm_clip * self.n_agents
+        norm = nn.utils.clip_grad_norm_(self.critic_parameters, limit)
+        self.critic_optimiser.step()
+        return {"critic_grad_norm": norm, **loss.metrics}
+
+    def actor_loss(self, decisions: Decisions, advantages: Tensor) -> Loss:
+        """The sum of all actors' losses, each of which reaches one actor alone; `advantages` [B, N] is constant."""
+        chosen = decisions.chosen
+        reinforce = (chosen * self.score_weight(decisions, advantages)).mean(dim=0)
+        penalty = self.settings.policy_penalty * decisions.logits.square().mean(dim=(0, 2))
+        loss = (reinforce + penalty).sum()
+        return Loss(
+            loss, {"actor_loss": loss.detach(), "entropy": entropy(decisions.log_probs.detach()).mean()}
+        )
+
+    def score_weight(self, decisions: Decisions, advantages: Tensor) -> Tensor:
+        """What speaks against each decision, constant: tau log pi_i(a_i | o_i) - A_i, [B, N]."""
+        return decisions.chosen.detach() / self.settings.reward_scale - advantages
+
+    def climb(self, loss: Loss) -> Metrics:
+        """One step of all actors."""
+        gradient = torch.autograd.grad(loss.value, self.actor_parameters)
+        gradient, norms = clip_per_agent(gradient, self.settings.actor_grad_norm_clip)
+        for parameter, each in zip(self.actor_parameters, gradient, strict=True):
+            parameter.grad = each
+        self.actor_optimiser.step()
+        return {"actor_grad_norm": norms.mean(), **loss.metrics}
+
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {"critic_optimiser": self.critic_optimiser, "actor_optimiser": self.actor_optimiser}

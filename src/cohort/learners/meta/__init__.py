@@ -1,0 +1,1 @@
+"""Learning to learn among learning peers."""

@@ -1,0 +1,1 @@
+"""Q-learning on utilities, mixed or not."""

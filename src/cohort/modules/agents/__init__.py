@@ -1,0 +1,13 @@
+"""Per-agent networks: what one agent computes from what it has seen."""
+
+from cohort.registry import Registry
+
+AGENTS = Registry(
+    "agent",
+    {
+        "mlp": "cohort.modules.agents.mlp:MLPAgent",
+        "own_mlp": "cohort.modules.agents.own_mlp:OwnMLPAgents",
+        "own_normed_mlp": "cohort.modules.agents.own_normed_mlp:NormedOwnMLPAgents",
+        "rnn": "cohort.modules.agents.rnn:RNNAgent",
+    },
+)

@@ -1,0 +1,45 @@
+"""The recurrent utility network of PyMARL's value-based methods."""
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from cohort.modules.gru import SequenceGRU
+from cohort.settings import Settings
+
+
+class RNNAgentSettings(Settings):
+    rnn_hidden_dim: int = Field(ge=1, description="units of each agent's hidden layer and recurrent memory")
+
+
+class RNNAgent(nn.Module):
+    """Linear, ReLU, GRU, Linear: one utility per action (QMIX, arXiv:1803.11485, appendix C).
+
+    All agents share the weights. Whole sequences pass through one call, and what is padding is not computed.
+    """
+
+    Settings = RNNAgentSettings
+
+    weights = "shared"
+
+    def __init__(self, settings: RNNAgentSettings, *, input_dim: int, output_dim: int) -> None:
+        super().__init__()
+        self.hidden_dim = settings.rnn_hidden_dim
+        self.encoder = nn.Linear(input_dim, self.hidden_dim)
+        self.rnn = SequenceGRU(self.hidden_dim, self.hidden_dim)
+        self.head = nn.Linear(self.hidden_dim, output_dim)
+
+    def step(self, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One step: [B, N, I] and the memory before it, [B N, H] (None: zeros) -> [B, N, A] and after it."""
+        memories = self.rnn.step(F.relu(self.encoder(inputs)).flatten(0, 1), hidden)
+        return self.head(memories).view(*inputs.shape[:2], -1), memories
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, A], zeros behind the end."""
+        steps, agents = inputs.shape[1:3]
+        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        rows = F.relu(self.encoder(packed.data)).flatten(0, 1)  # [R N, H]
+        memories = self.rnn(PackedSequence(rows, packed.batch_sizes * agents))
+        utilities = self.head(memories).unflatten(0, (-1, agents))
+        return pad_packed_sequence(packed._replace(data=utilities), batch_first=True, total_length=steps)[0]

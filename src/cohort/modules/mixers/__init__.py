@@ -1,0 +1,13 @@
+"""Mixers: one joint action value from the agents' utilities."""
+
+from cohort.registry import Registry
+
+MIXERS = Registry(
+    "mixer",
+    {
+        "independent": "cohort.modules.mixers.simple:IndependentMixer",
+        "vdn": "cohort.modules.mixers.simple:VDNMixer",
+        "qmix": "cohort.modules.mixers.qmix:QMIXMixer",
+        "mnmpg": "cohort.modules.mixers.decoded:DecodedMixer",
+    },
+)

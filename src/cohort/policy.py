@@ -1,0 +1,89 @@
+"""A trained team, loaded from a run's folder, for code of one's own.
+
+policy = load_policy("results/my_run")
+env = policy.make_env(games=8)
+observation, memory = env.reset(), policy.begin(games=8)
+actions, memory = policy.act(observation, memory)
+transition = env.step(actions)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cohort.components.episodes import Episodes
+from cohort.components.seeding import derive_seed
+from cohort.configuration.plan import Plan, Sources, make_plan
+from cohort.controllers.shared import Memory, SharedController
+from cohort.envs.base import MultiAgentEnv, Observation
+from cohort.errors import UserError
+from cohort.recording.folder import open_run_folder
+from cohort.recording.models import load_learner
+from cohort.runners.in_process import InProcessRunner
+from cohort.settings import NoSettings
+from cohort.trainers.team import build_learner
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The greedy policy of one moment of a run.
+
+    Attributes:
+        plan: the run's configuration.
+        controller: the team's networks.
+        step: environment steps it was trained for.
+    """
+
+    plan: Plan
+    controller: SharedController
+    step: int
+
+    def make_env(self, games: int = 1, seed: int = 0) -> MultiAgentEnv:
+        """The environment of the run, with games of its own."""
+        return make_env(self.plan, games, seed)
+
+    def begin(self, games: int) -> Memory:
+        """What the team remembers before the first step of an episode."""
+        return self.controller.initial_memory(games)
+
+    def act(self, observation: Observation, memory: Memory) -> tuple[Tensor, Memory]:
+        """Greedy actions [B, N], and what the team remembers of this step."""
+        return self.controller.act(observation, memory, self.step, None)
+
+    def play(self, env: MultiAgentEnv, episodes: int, watch=None) -> Episodes:
+        """Whole episodes. `watch` is called at the start and after every step."""
+        runner = InProcessRunner(
+            NoSettings(), env=env, controller=self.controller, generator=torch.Generator(), episodes=episodes
+        )
+        return runner.run(t_env=self.step, explore=False, watch=watch)
+
+
+def make_env(plan: Plan, games: int, seed: int) -> MultiAgentEnv:
+    """The environment of a run's configuration on the CPU."""
+    return plan["env"].create(
+        batch_size=games, seed=derive_seed(seed, "games/policy"), device=torch.device("cpu")
+    )
+
+
+def load_policy(run: str | Path, load_step: int = 0) -> Policy:
+    """The policy that a run has come to, on the CPU.
+
+    Args:
+        run: the run's folder.
+        load_step: environment steps: the saved model nearest to it; 0 is the last one, or else the checkpoint.
+
+    Raises:
+        UserError: there is no such run, nothing saved in it, or it taught no team.
+    """
+    folder = open_run_folder(Path(run))
+    plan = make_plan(Sources.of_run(folder.config, {}))
+    if "mac" not in plan.components:
+        raise UserError(f"{folder.root} taught a {plan['trainer'].cls.subject}, and this plays teams.")
+    state, step, _ = load_learner(folder.root, load_step)
+    env = make_env(plan, games=1, seed=0)
+    controller, learner = build_learner(plan, env.spec, torch.device("cpu"))
+    getattr(env, "close", lambda: None)()
+    learner.load_state_dict(state)
+    return Policy(plan, controller, step)

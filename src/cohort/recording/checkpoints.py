@@ -1,0 +1,94 @@
+"""Saving and loading states: a kill leaves the old file or the new one, and loading runs no code."""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cohort.errors import UserError
+from cohort.recording.files import replace_atomically
+
+FORMAT = "cohort"
+VERSION = 1
+_LEAVES = (bool, int, float, str, type(None), torch.dtype, torch.device, torch.Size)
+
+
+def save_atomically(state: dict[str, Any], path: Path, *, kind: str = "checkpoint") -> None:
+    """Replace the file at `path` by `state`.
+
+    A state is nested dicts, lists and tuples of tensors, numbers, strings and None; generators go in as
+    `generator.get_state()`. Raises TypeError naming the entry when something else is in `state`: better now
+    than when the checkpoint is needed.
+    """
+    _refuse_strangers(state, "state")
+    content = {"format": FORMAT, "kind": kind, "version": VERSION, "state": state}
+    replace_atomically(path, lambda file: torch.save(content, file))
+
+
+def load_checkpoint(
+    path: Path, *, kind: str = "checkpoint", map_location: str | torch.device = "cpu"
+) -> dict[str, Any]:
+    """The state that was saved at `path`.
+
+    Tensors arrive on the CPU unless told otherwise: generators' states must stay there, and `load_state_dict`
+    moves the others to where they belong.
+
+    Raises:
+        UserError: there is no such file, it is torn, or it is something else.
+    """
+    if not path.is_file():
+        there = sorted(child.name for child in path.parent.iterdir()) if path.parent.is_dir() else []
+        listing = f" In {path.parent}: {', '.join(there[:20]) or 'nothing'}." if path.parent.is_dir() else ""
+        raise UserError(f"There is no {kind} at {path}.{listing}")
+    return _state_of(_read(path, kind, map_location), path, kind)
+
+
+def _read(path: Path, kind: str, map_location: str | torch.device) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about foreign formats before it refuses them
+            return torch.load(path, weights_only=True, map_location=map_location)
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except pickle.UnpicklingError as error:
+        reason = "it holds more than plain data, so this program did not write it"
+        raise UserError(f"The {kind} at {path} cannot be loaded: {reason}.") from error
+    except Exception as error:
+        size = path.stat().st_size
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(
+            f"The {kind} at {path} ({size:,} bytes) cannot be read: it is damaged or no {kind} at all.\n"
+            f"torch says: {reason}"
+        ) from error
+
+
+def _state_of(content: Any, path: Path, kind: str) -> dict[str, Any]:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is a file of torch, but not one that this program saved.")
+    if content.get("kind") != kind:
+        raise UserError(f"{path} holds a {content.get('kind')}, and a {kind} is needed here.")
+    if content.get("version") != VERSION:
+        raise UserError(
+            f"{path} was saved in version {content.get('version')} of the {kind} format; this program reads "
+            f"version {VERSION}. Load it with the program that saved it: provenance.json names its commit."
+        )
+    return content["state"]
+
+
+def _refuse_strangers(value: Any, where: str) -> None:
+    """`type` and not `isinstance`: numpy's float64 is a float, but loading it would need numpy's code."""
+    if isinstance(value, Tensor) or type(value) in _LEAVES:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if type(key) not in (str, int, float, bool, type(None)):
+                raise TypeError(f"{where} has the key {key!r} of type {type(key).__name__}")
+            _refuse_strangers(inner, f"{where}[{key!r}]")
+    elif type(value) in (list, tuple):
+        for index, inner in enumerate(value):
+            _refuse_strangers(inner, f"{where}[{index}]")
+    else:
+        raise TypeError(f"{where} is a {type(value).__module__}.{type(value).__name__}: it cannot be saved")

@@ -1,0 +1,162 @@
+"""Where everything of one run lies."""
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cohort.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run's record. Only `root` is sure to exist."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name, which links its Sacred records and its lines in a table of runs."""
+        return self.root.name
+
+    @property
+    def config(self) -> Path:
+        """The full configuration, as it was run."""
+        return self.root / "config.yaml"
+
+    @property
+    def command(self) -> Path:
+        """What was typed, one line per session."""
+        return self.root / "command.txt"
+
+    @property
+    def provenance(self) -> Path:
+        """Commit, versions and machine of every session."""
+        return self.root / "provenance.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Every logged value: the truth."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def console(self) -> Path:
+        """Everything that was printed."""
+        return self.root / "console.log"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The whole state of the run, for resuming."""
+        return self.root / "checkpoint.pt"
+
+    @property
+    def models(self) -> Path:
+        """Networks alone, one folder per saved step, as in PyMARL."""
+        return self.root / "models"
+
+    @property
+    def replays(self) -> Path:
+        """Videos and replay files of evaluations."""
+        return self.root / "replays"
+
+    @property
+    def sacred(self) -> Path:
+        """Sacred's file observer, one numbered folder per session."""
+        return self.root / "sacred"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.root / "tb"
+
+    @property
+    def curve(self) -> Path:
+        """The learning curve."""
+        return self.root / "curve.png"
+
+    @property
+    def status(self) -> Path:
+        """What the run is doing, for people and programs that look from outside."""
+        return self.root / "status.json"
+
+
+def create_run_folder(results: Path, name: str) -> RunFolder:
+    """Make `<results>/<name>__<date>_<time>`, with `_2`, `_3`, ... when that second is taken.
+
+    Raises:
+        UserError: `results` is a file, lies below one, or cannot be written. Nothing is left behind then.
+    """
+    stem = f"{_safe_name(name)}__{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    made: list[Path] = []
+    try:
+        _refuse_unwritable(results)
+        for parent in reversed([results, *results.parents]):
+            if not parent.exists():
+                parent.mkdir(exist_ok=True)
+                made.append(parent)
+        return RunFolder(_make_unique(results, stem))
+    except OSError as error:
+        for parent in reversed(made):
+            with suppress(OSError):  # another run may be in it by now
+                parent.rmdir()
+        raise _unwritable(results, error.strerror or str(error)) from error
+
+
+def open_run_folder(path: Path) -> RunFolder:
+    """The folder of an earlier run, to resume it.
+
+    Raises:
+        UserError: `path` is not a run's folder; the message says what is missing.
+    """
+    if not path.exists():
+        raise UserError(f"There is no run to resume at {path}: the folder does not exist.{_runs_near(path)}")
+    if not path.is_dir():
+        raise UserError(f"{path} is a file. Name the run's folder: {path.parent}")
+    folder = RunFolder(path)
+    missing = [part.name for part in (folder.config, folder.metrics) if not part.is_file()]
+    if missing:
+        raise UserError(
+            f"{path} is not a run's folder: it has no {' and no '.join(missing)}.{_runs_near(path / '-')}"
+        )
+    return folder
+
+
+def _refuse_unwritable(results: Path) -> None:
+    """Look before anything is made, so that a refusal leaves nothing behind."""
+    nearest = next(parent for parent in [results, *results.absolute().parents] if parent.exists())
+    if not nearest.is_dir():
+        raise _unwritable(results, f"{nearest} is a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unwritable(results, f"no permission to write in {nearest}")
+
+
+def _unwritable(results: Path, reason: str) -> UserError:
+    return UserError(
+        f"Runs cannot be recorded in {results}: {reason}. Choose another folder: local_results_path=<folder>."
+    )
+
+
+def _make_unique(results: Path, stem: str) -> Path:
+    """`mkdir` decides who owns a name: two runs that start in the same second get two folders."""
+    number = 1
+    while True:
+        root = results / (stem if number == 1 else f"{stem}_{number}")
+        try:
+            root.mkdir()
+            return root
+        except FileExistsError:
+            number += 1
+
+
+def _safe_name(name: str) -> str:
+    """`name` as one folder's name on every file system."""
+    return re.sub(r"[^\w.+=-]+", "_", name).strip("._")[:100] or "run"
+
+
+def _runs_near(path: Path) -> str:
+    """The run folders beside a path that is none, newest first: what to type instead."""
+    runs = [child.parent for child in path.parent.glob("*/config.yaml")] if path.parent.is_dir() else []
+    newest = sorted(runs, key=lambda run: run.stat().st_mtime, reverse=True)[:5]
+    return " Runs there: " + ", ".join(str(run) for run in newest) if newest else ""

@@ -1,0 +1,153 @@
+"""Where a run comes from: code, versions, machine, and what was typed."""
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cohort.recording.credentials import without_credentials
+from cohort.recording.files import write_text_atomically
+from cohort.recording.folder import RunFolder
+
+_PACKAGES = (
+    *("torch", "numpy", "sacred", "setuptools", "pydantic", "PyYAML", "rich", "matplotlib", "tensorboard"),
+    *(
+        "pymongo",
+        "gymnasium",
+        "pettingzoo",
+        "mpe2",
+        "gymnasium-robotics",
+        "mujoco",
+        "ray",
+        "s2clientprotocol",
+        "pysc2",
+        "smac",
+    ),
+)
+_SOURCES = ("*.py", "*.yaml", "*.yml")
+
+
+def typed_command(argv: Sequence[str] | None = None) -> str:
+    """What was typed to start this process, ready to be typed again, without passwords."""
+    words = [without_credentials(word) for word in (sys.argv if argv is None else argv)]
+    return "python " + shlex.join(words)
+
+
+def collect_provenance(command: str, repository: Path) -> dict[str, Any]:
+    """Everything that tells this session from another. Never fails: what cannot be found out is None.
+
+    Args:
+        command: what was typed.
+        repository: the folder that holds `cohort`.
+    """
+    return {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": without_credentials(command),
+        "git": git_state(repository),
+        "source_hash": source_hash(repository / "cohort"),
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "platform": platform.platform(),
+        "hostname": platform.node(),
+        "cpu": _cpu_model(),
+        "cpu_count": os.cpu_count(),
+        "cpu_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpus": _gpus(),
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def write_provenance(folder: RunFolder, provenance: dict[str, Any]) -> None:
+    """Add this session to `provenance.json` (`{"sessions": [first, ..., this]}`) and `command.txt`."""
+    try:
+        sessions = json.loads(folder.provenance.read_text())["sessions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        sessions = []  # the first session, or a file that someone damaged: not worth failing a run
+    content = {"sessions": [*sessions, provenance]}
+    write_text_atomically(folder.provenance, json.dumps(content, indent=2) + "\n")
+    with open(folder.command, "a", encoding="utf-8") as file:
+        file.write(provenance["command"] + "\n")
+
+
+def git_state(repository: Path) -> dict[str, Any] | None:
+    """Commit, whether files differ from it, and a short hash of the difference; None outside a checkout.
+
+    A copy of the sources that merely lies somewhere below another repository is outside: `cohort` must be
+    part of the commit.
+    """
+    commit = _git(repository, "rev-parse", "HEAD")
+    if commit is None or _git(repository, "rev-parse", "HEAD:./src/cohort") is None:
+        return None
+    changed = _git(repository, "status", "--porcelain", "--", ".")
+    diff = _git(repository, "diff", "HEAD", "--", ".")
+    return {
+        "commit": commit.decode().strip(),
+        "dirty": bool(changed),
+        "diff_hash": hashlib.sha256(diff).hexdigest()[:12] if diff else None,
+    }
+
+
+def source_hash(sources: Path) -> str:
+    """A hash of the names and contents of all source and YAML files below `sources`."""
+    digest = hashlib.sha256()
+    for path in sorted(_source_files(sources)):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(sources).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _source_files(sources: Path) -> Iterator[Path]:
+    for pattern in _SOURCES:
+        yield from sources.rglob(pattern)
+
+
+def _git(repository: Path, *arguments: str) -> bytes | None:
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}  # looking must not disturb a commit under way
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(repository), *arguments],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            timeout=20,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_model() -> str | None:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or None
+
+
+def _gpus() -> list[str]:
+    try:
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    except (RuntimeError, AssertionError):  # a driver that does not fit: the run may still want the CPU
+        return []

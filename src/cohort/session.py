@@ -1,0 +1,191 @@
+"""One session of a run: a new one, one that goes on where an earlier one stopped, or an evaluation."""
+
+import traceback
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from cohort.configuration.plan import Plan, Sources, make_plan
+from cohort.configuration.task import task_name
+from cohort.errors import UserError
+from cohort.experiment import Experiment
+from cohort.recording.checkpoints import load_checkpoint
+from cohort.recording.console import Console
+from cohort.recording.curve import draw_curve
+from cohort.recording.files import write_text_atomically
+from cohort.recording.folder import RunFolder, create_run_folder, open_run_folder
+from cohort.recording.metrics import MetricsFile
+from cohort.recording.mirrors import Mirror
+from cohort.recording.models import load_learner
+from cohort.recording.mongo import MongoTarget
+from cohort.recording.mongo_mirror import mirrored_to_mongo
+from cohort.recording.progress import Progress
+from cohort.recording.provenance import collect_provenance, typed_command, write_provenance
+from cohort.recording.recorder import Recorder
+from cohort.recording.sacred_mirror import RunInterrupted, record_with_sacred
+from cohort.recording.stop import Stop, stop_on_signals
+from cohort.recording.tensorboard_mirror import TensorBoardMirror
+from cohort.registry import nearest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# what a resumed run may be told anew: nothing that would change what it has already done
+RESUMABLE = (
+    *("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard"),
+    "mongo_database",
+)
+# how torch says that a tensor cannot be had, in lower case
+OUT_OF_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "out of memory",
+    "overflow",
+    "too large",
+    "int too big",
+)
+EXIT_STATUS = {"COMPLETED": 0, "INTERRUPTED": 130, "TERMINATED": 143}
+
+
+def start(plan: Plan, mongo_url: str | None = None) -> int:
+    """Train from the beginning, or from a saved model, in a new run folder; the exit status."""
+    mongo = _mongo_target(plan, mongo_url)
+    console = Console()
+    with closing(_build(plan, console)) as experiment:
+        if plan.run.checkpoint_path:
+            state, step, path = load_learner(Path(plan.run.checkpoint_path), plan.run.load_step)
+            _load(experiment.load_model, state, path, step)
+            console.print(f"model: {path}")
+        with stop_on_signals() as stop:  # from here on there is something to close properly
+            folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
+            return _record(experiment, folder, console, stop, mongo, checkpoint=None)
+
+
+def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -> int:
+    """Go on with a run as if it had never stopped; the exit status."""
+    folder = open_run_folder(path)
+    for key, value in typed.items():
+        if key not in RESUMABLE:
+            raise UserError(
+                f"{key} = {value!r} (on the command line): a resumed run keeps its configuration."
+                f"{nearest(key, list(RESUMABLE))}\nWhat may be given anew: {', '.join(RESUMABLE)}."
+            )
+    MetricsFile(folder.metrics).close()  # refuses a run that is still going before anything of it is touched
+    plan = make_plan(Sources.of_run(folder.config, typed))
+    mongo = _mongo_target(plan, mongo_url)
+    checkpoint = load_checkpoint(folder.checkpoint)
+    console = Console()
+    with closing(_build(plan, console)) as experiment:
+        _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
+        if experiment.trainer.t_env >= plan.run.t_max:
+            raise UserError(
+                f"{path} is finished: {experiment.trainer.t_env:,} of {plan.run.t_max:,} steps. "
+                "To train it further: with t_max=<more>."
+            )
+        with stop_on_signals() as stop:
+            return _record(experiment, folder, console, stop, mongo, checkpoint)
+
+
+def run_name(plan: Plan) -> str:
+    """`<method>__<map or environment>__seed<seed>[__<label>]`."""
+    parts = [plan.run.name, task_name(plan.config), f"seed{plan.run.seed}"]
+    return "__".join([*parts, plan.run.label] if plan.run.label else parts)
+
+
+def _mongo_target(plan: Plan, url: str | None) -> MongoTarget | None:
+    return MongoTarget(url, plan.run.mongo_database) if url else None
+
+
+def _build(plan: Plan, console: Console) -> Experiment:
+    """Build the pieces; what they refuse for a reason the user can mend is the user's to read."""
+    if plan.run.use_tensorboard:
+        TensorBoardMirror.refuse_missing()
+    try:
+        return Experiment(plan, console.print)
+    except (ValueError, RuntimeError, MemoryError, TypeError, OverflowError) as error:
+        text = str(error)
+        if not any(sign in text.lower() for sign in OUT_OF_MEMORY):
+            if isinstance(error, ValueError):
+                raise UserError(text) from error
+            raise
+        raise UserError(
+            "this run is too large for this machine's memory. Lower what makes it large: batch_size_run, "
+            f"test_nepisode, buffer_size or the network's sizes.\ntorch says: {text.splitlines()[0][:300]}"
+        ) from error
+
+
+def _load(load: Any, state: dict[str, Any], path: Path, *more: Any) -> None:
+    try:
+        load(state, *more)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} does not fit this run: it was saved with another algorithm, map or network size.\n"
+            f"torch says: {str(error).strip().splitlines()[-1].strip()[:300]}"
+        ) from error
+
+
+def _record(
+    experiment: Experiment,
+    folder: RunFolder,
+    console: Console,
+    stop: Stop,
+    mongo: MongoTarget | None,
+    checkpoint: Mapping[str, Any] | None,
+) -> int:
+    plan = experiment.plan
+    command = typed_command()
+    console.open_log(folder.console)
+    console.print(f"run: {folder.root}")
+    write_text_atomically(folder.config, plan.text())
+    facts = experiment.environment_facts
+    write_provenance(folder, {**collect_provenance(command, REPOSITORY), "environment": facts})
+    mirrors: list[Mirror] = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
+
+    def work(sacred: Mirror) -> dict[str, float]:
+        progress = Progress(console, plan.run.t_max)
+        progress.begin(experiment.trainer.t_env, experiment.trainer.episode)
+        with Recorder(folder, console, progress, [sacred, *mirrors]) as recorder:
+            if checkpoint is not None:
+                recorder.load_state_dict(checkpoint["recorder"])
+            try:
+                if plan.run.evaluate:
+                    experiment.evaluate_only(recorder, folder)
+                else:
+                    experiment.train(recorder, folder, stop)
+            finally:
+                draw_curve(folder.metrics, folder.curve, folder.name, report=console.print)
+            if stop.signal_name is not None and not experiment.finished:
+                raise RunInterrupted(stop.signal_name)
+            return recorder.results()
+
+    try:
+        with mirrored_to_mongo(mongo, folder, console.print) as mongo_mirrors:
+            mirrors.extend(mongo_mirrors)
+            outcome = record_with_sacred(
+                work,
+                config=plan.config,
+                folder=folder,
+                command=command,
+                name=plan.run.name,
+                t_max=plan.run.t_max,
+                environment=facts,
+                earlier_seconds=checkpoint["recorder"]["wall_time"] if checkpoint else 0.0,
+                report=console.print,
+            )
+    except KeyboardInterrupt:
+        console.print(f"stopped at once; what the last checkpoint holds: --resume={folder.root}")
+        return EXIT_STATUS["INTERRUPTED"]
+    except Exception:
+        console.log_only(traceback.format_exc())
+        raise
+    _say_how_it_ended(outcome.status, outcome.result or {}, folder, console)
+    return EXIT_STATUS[outcome.status]
+
+
+def _say_how_it_ended(status: str, results: Mapping[str, float], folder: RunFolder, console: Console) -> None:
+    if status != "COMPLETED":
+        console.print(f"{status.lower()}; go on with: python run.py --resume={folder.root}")
+    for name, value in results.items():
+        console.print(f"{name}: {value:.4f}")
+    if folder.curve.is_file():
+        console.print(f"curve: {folder.curve}")
+    console.close()

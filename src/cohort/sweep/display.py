@@ -1,0 +1,91 @@
+"""A sweep while it goes on: a table that is redrawn on a terminal, one line per change elsewhere."""
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cohort.recording.console import Console
+from cohort.sweep import view
+from cohort.sweep.folder import SweepRun
+from cohort.sweep.journal import Entry
+
+REFRESH_SECONDS = 1.0
+_STYLES = {"running": "cyan", "completed": "green", "interrupted": "yellow", "failed": "bold red"}
+# which states are worth a line first where the terminal has too few
+_URGENCY = ("running", "failed", "interrupted", "waiting", "completed")
+
+
+class Display:
+    """Shows the runs of one sweep."""
+
+    def __init__(self, console: Console, runs: Sequence[SweepRun]) -> None:
+        """Show on `console`; nothing is drawn before `refresh`."""
+        self._console, self._runs = console, runs
+        self._live: Live | None = None
+        self._drawn = float("-inf")
+
+    @property
+    def due(self) -> bool:
+        """Whether the table is old enough to be drawn again."""
+        return self._console.terminal is not None and time.monotonic() - self._drawn >= REFRESH_SECONDS
+
+    def changed(self, number: int, entry: Entry, reading: view.Reading) -> None:
+        """One run has another state."""
+        notes = f": {entry.reason}" if entry.reason else ""
+        result = f"  {reading.headline[0]} {reading.headline[1]:.3f}" if reading.headline else ""
+        line = (
+            f"run {number + 1} of {len(self._runs)}  {self._runs[number].title}  {entry.state}{result}{notes}"
+        )
+        if self._console.terminal is None:
+            self._console.print(line)
+        else:
+            self._console.log_only(line)
+        self._drawn = float("-inf")
+
+    def refresh(self, entries: Sequence[Entry], readings: Sequence[view.Reading]) -> None:
+        """Draw the table anew. A terminal that is gone ends the drawing, not the sweep."""
+        self._drawn = time.monotonic()
+        terminal = self._console.terminal
+        if terminal is None:
+            return
+        left = view.time_left(view.seconds_left(self._runs, entries, readings))
+        picture = Group(
+            self._table(entries, readings, terminal.height - 5), Text(f"{view.counts(entries)}; {left}")
+        )
+        try:
+            if self._live is None:
+                self._live = Live(
+                    picture, console=terminal, auto_refresh=False, transient=True,
+                    redirect_stdout=self._console.stream is sys.stdout, redirect_stderr=sys.stderr.isatty(),
+                )  # fmt: skip
+                self._live.start()
+            self._live.update(picture, refresh=True)
+        except (OSError, ValueError):
+            self._live = None
+            self._console.disconnect()
+
+    def close(self) -> None:
+        """Remove the table."""
+        if self._live is not None:
+            with suppress(OSError, ValueError):
+                self._live.stop()
+            self._live = None
+
+    def _table(self, entries: Sequence[Entry], readings: Sequence[view.Reading], room: int) -> Table:
+        by_urgency = sorted(range(len(entries)), key=lambda number: _URGENCY.index(entries[number].state))
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in view.headings(self._runs):
+            table.add_column(heading, no_wrap=True, overflow="ellipsis")
+        for number in sorted(by_urgency[: max(1, room)]):
+            cells = view.row(number, self._runs[number], entries[number], readings[number])
+            style = _STYLES.get(entries[number].state, "dim")
+            table.add_row(*(Text(cell, style=style if cell.lower() in _STYLES else "") for cell in cells))
+        if len(entries) > max(1, room):
+            table.caption = f"and {len(entries) - max(1, room)} more"
+        return table

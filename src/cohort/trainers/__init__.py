@@ -1,0 +1,13 @@
+"""Trainers: they decide when to collect, what to keep and when to update."""
+
+from cohort.registry import Registry
+
+TRAINERS = Registry(
+    "trainer",
+    {
+        "off_policy": "cohort.trainers.off_policy:OffPolicyTrainer",
+        "meta_learning": "cohort.trainers.meta_learning:MetaLearningTrainer",
+        "pretraining": "cohort.trainers.pretraining:PretrainingTrainer",
+        "meta_mixing": "cohort.trainers.meta_mixing:MetaMixingTrainer",
+    },
+)

@@ -1,0 +1,88 @@
+"""What a run asks of its trainer, whatever the trainer's pieces are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import torch
+
+from cohort.errors import UserError
+from cohort.recording.folder import RunFolder
+
+if TYPE_CHECKING:
+    from cohort.configuration.plan import Plan
+
+StepCallback = Callable[[], None] | None  # called at the start of a filmed game and after each of its steps
+
+
+class LearnerState(Protocol):
+    """The learner, as far as a run knows it."""
+
+    updates: int
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a saved model holds."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore it."""
+
+
+class Trainer(ABC):
+    """Collects and learns; knows how far it is, and how good what it has taught is."""
+
+    roles: ClassVar[tuple[str, ...]]
+    """The keys of the components it is built from, itself among them. The learner may name more in `parts`."""
+
+    t_env: int  # environment steps
+    episode: int
+    learner: LearnerState
+
+    @classmethod
+    @abstractmethod
+    def build(cls, plan: "Plan", device: torch.device, say: Callable[[str], None]) -> Self:
+        """The trainer and all its pieces. `say` prints one line for the user."""
+
+    @abstractmethod
+    def iterate(self) -> None:
+        """One round of collecting and learning."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, float]:
+        """What happened since the last call."""
+
+    @abstractmethod
+    def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
+        """How good what is taught is at this moment, named `test_...`. Training does not notice."""
+
+    @abstractmethod
+    def load_model(self, state: dict[str, Any], step: int) -> None:
+        """Start from a saved model: the learner as it was at `step`."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides what happens next; the learner's under `learner`, `t_env` under `counters`."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore it, bit for bit."""
+
+    def filmed(self, folder: RunFolder) -> AbstractContextManager[StepCallback]:
+        """What to hand to `evaluate` so that its first game is kept in `folder` to be watched.
+
+        Raises:
+            UserError: there is nothing to film.
+        """
+        raise UserError(f"save_replay=True: there is no game to watch under {type(self).__name__}.")
+
+    def worker_metrics(self) -> dict[str, float]:
+        """Metrics of what runs beside this process."""
+        return {}
+
+    @property
+    def environment_facts(self) -> Mapping[str, str | int]:
+        """What the record should say about a game that is not ours, as its version."""
+        return {}
+
+    def close(self) -> None:  # noqa: B027  # most have nothing to stop
+        """Stop what was started beside this process."""

@@ -1,0 +1,197 @@
+"""`run.py claims adama` as it is typed: the nine statements on made-up runs, by hand."""
+
+from collections.abc import Callable
+from functools import partial
+from math import sqrt
+from pathlib import Path
+
+import pytest
+
+from cohort.analysis.folders import FolderRun
+from cohort.cli import main
+from papers.adama.claims import concentration, rises
+from papers.claims import HEADINGS
+from papers.evidence import similarity
+
+WriteArm = Callable[..., FolderRun]
+
+
+@pytest.fixture
+def judged(
+    judge: Callable[..., dict[str, list[dict[str, str]]]],
+) -> Callable[..., dict[str, list[dict[str, str]]]]:
+    """The rows of each statement under their headings."""
+    return partial(judge, "adama")
+
+
+def write_ends(write_arm: WriteArm, config: str, world: str, *ends: float, **typed: object) -> None:
+    """One run for each seed from 1, which is at 0 but for the last tenth of its episodes."""
+    for seed, end in enumerate(ends, start=1):
+        write_arm(config, world, seed, [0.0] * 9 + [end], **typed)
+
+
+def test_statement_1_is_the_late_reward_paired_by_seed(write_arm: WriteArm, judged: Callable) -> None:
+    write_ends(write_arm, "adama_direction", "going_together", -1.0, -1.2, -0.8)
+    write_ends(write_arm, "maddpg_fixed_lr", "going_together", -2.0, -2.4, -1.6)
+    together, prey = judged()["1"]
+    assert together == dict(
+        zip(
+            HEADINGS,
+            [
+                "1",
+                "Adaptive l_a direction ends above Fixed lr (Fig. 3a, c)",
+                "going together",
+                "Adaptive l_a direction -1.000 ± 0.200; Fixed lr -2.000 ± 0.400",
+                f"+1.000 ± {0.2 / sqrt(3):.3f}",
+                "1, 2, 3, paired",
+                "1k episodes",
+                "true",
+            ],
+            strict=True,
+        )
+    )
+    assert (prey["where"], prey["measured (± sd)"], prey["verdict"]) == (
+        "predator prey",
+        "",
+        "not enough runs",
+    )
+
+
+def test_statement_2_is_the_area_under_the_first_half(write_arm: WriteArm, judged: Callable) -> None:
+    for seed, start in ((1, 1.0), (2, 3.0)):
+        write_arm("adama_magnitude", "clustering", seed, [start, start, -9.0, -9.0])
+        write_arm("maddpg_fixed_lr", "clustering", seed, [0.0, 4.0, 9.0, 9.0])
+    row = judged()["2"][2]
+    assert (row["where"], row["verdict"]) == ("clustering", "not clear")
+    assert row["difference (± se)"] == "+0.000 ± 1.000"  # 1 - 2 and 3 - 2
+
+
+def test_statement_3_wants_all_others_and_names_the_best(write_arm: WriteArm, judged: Callable) -> None:
+    write_ends(write_arm, "adama", "predator_prey", 5.0, 6.0)
+    for place, method in enumerate(("maddpg_fixed_lr", "adama_direction", "adama_magnitude")):
+        write_ends(write_arm, method, "predator_prey", place, place)
+    (row,) = judged()["3"]
+    assert (row["difference (± se)"], row["verdict"]) == ("", "not enough runs")
+    assert "AdaMa 5.500 ± 0.707; Fixed lr 0.000 ± 0.000" in row["measured (± sd)"]
+    write_ends(write_arm, "maddpg_adagrad", "predator_prey", 1.0, 1.0)
+    (row,) = judged()["3"]
+    assert row["where"] == "predator prey, against Adaptive l_c & |l_a|"
+    assert (row["difference (± se)"], row["verdict"]) == ("+3.500 ± 0.500", "true")
+
+
+def test_statements_4_6b_and_9_say_who_ends_above(write_arm: WriteArm, judged: Callable) -> None:
+    write_ends(write_arm, "maddpg_fixed_lr", "going_together", 1.0, 2.0)
+    write_ends(write_arm, "maddpg_adagrad", "going_together", 2.0, 3.5)
+    write_ends(write_arm, "adama_magnitude", "going_together", 0.0, 0.0)
+    write_ends(write_arm, "adama_direction", "going_together", 1.0)
+    write_ends(write_arm, "adama_direction_2nd", "going_together", 3.0)
+    found = judged()
+    assert [found[number][0]["difference (± se)"] for number in ("4", "6b", "9")] == [
+        "-1.250 ± 0.250",
+        "+1.500 ± 0.500",
+        "+2.000",
+    ]
+    assert [found[number][0]["verdict"] for number in ("4", "6b", "9")] == [
+        "not true",
+        "true",
+        "not enough runs",
+    ]
+
+
+def test_statement_5_is_how_far_rates_are_from_equal(write_arm: WriteArm, judged: Callable) -> None:
+    logged = {
+        "actor_lr_norm": [0.01, 0.01],
+        "actor_lr_agent_0": [0.006, 0.01],
+        "actor_lr_agent_1": [0.008, 0.0],
+    }
+    run = write_arm("adama_direction", "going_together", 1, [0.0, 0.0], logged=logged)
+    assert concentration(run, 200) == pytest.approx((0.9 - sqrt(0.5)) / (1 - sqrt(0.5)))
+    assert concentration(run, 100) == pytest.approx((0.8 - sqrt(0.5)) / (1 - sqrt(0.5)))
+    equal = {f"actor_lr_agent_{i}": [0.005, 0.005] for i in range(4)} | {"actor_lr_norm": [0.01, 0.01]}
+    for seed in (1, 2):
+        write_arm("adama_direction", "clustering", seed, [0.0, 0.0], logged=equal)
+    clustering, together = judged()["5"][:2]
+    assert (clustering["measured (± sd)"], clustering["verdict"]) == ("0.000 ± 0.000", "true")
+    assert (together["where"], together["verdict"]) == ("going together", ""), "a number to compare with"
+    assert together["measured (± sd)"] == "0.659"
+
+
+def test_statement_6a_counts_how_far_l_c_rises(write_arm: WriteArm, judged: Callable) -> None:
+    run = write_arm(
+        "adama_magnitude", "going_together", 1, [0.0] * 4, logged={"critic_lr": [0.001, 0.005, 0.003, 0.009]}
+    )
+    assert rises(run, 400) == pytest.approx((0.004 + 0.006) / 0.008 / 400 * 10_000)
+    assert rises(run, 100) is None
+    write_arm(
+        "adama_magnitude", "going_together", 2, [0.0] * 4, logged={"critic_lr": [0.005, 0.005, 0.003, 0.001]}
+    )
+    for seed in (1, 2):
+        swings = {"critic_lr": [0.001, 0.009, 0.001, 0.009]}
+        write_arm("adama_magnitude", "clustering", seed, [0.0] * 4, logged=swings)
+    row = judged()["6a"][2]
+    assert row["where"] == "going together, against clustering"
+    assert (
+        row["difference (± se)"] == "+34.375 ± 15.625"
+    )  # 50 against 31.25 and 0, whose standard error is 15.625
+    assert row["verdict"] == "true"
+
+
+def test_statement_7_holds_the_range_of_means_against_the_spread_of_seeds(
+    write_arm: WriteArm, judged: Callable
+) -> None:
+    assert similarity([{1: 0.0, 2: 2.0}, {1: 1.0, 2: 1.0}, {1: 3.0, 2: 3.0}]) == (
+        2.0,
+        pytest.approx(sqrt(2 / 3)),
+    )
+    for m, ends in ((40.0, (0.0, 2.0)), (50.0, (1.0, 3.0)), (60.0, (1.0, 2.0))):
+        write_ends(write_arm, "adama", "predator_prey", *ends, adama_m=m)
+    (row,) = judged()["7"]
+    assert row["where"] == "predator prey, AdaMa"
+    assert row["measured (± sd)"] == "m = 40: 1.000 ± 1.414; m = 50: 2.000 ± 1.414; m = 60: 1.500 ± 0.707"
+    assert row["difference (± se)"] == f"1.000 against {sqrt(1.5):.3f}"  # of variances 2, 2 and 0.5
+    assert row["verdict"] == "true"
+    (row,) = judged("--where", "config.adama_m<60")["7"]
+    assert row["verdict"] == "not enough runs"
+
+
+def test_statement_8_is_the_share_of_updates_outside(write_arm: WriteArm, judged: Callable) -> None:
+    for seed, near in ((1, 0.1), (2, 0.3)):
+        logged = {"critic_contribution": [1.0, 1.0], "critic_contribution_near_m": [near, near]}
+        write_arm("adama", "predator_prey", seed, [0.0, 0.0], logged=logged)
+    magnitude, adama = judged()["8"]
+    assert magnitude["verdict"] == "not enough runs"
+    assert adama["measured (± sd)"] == f"0.800 ± {0.1 * sqrt(2):.3f}"
+    assert (adama["difference (± se)"], adama["verdict"]) == ("+0.300 ± 0.100", "true")
+
+
+def test_runs_are_compared_over_what_they_have_in_common(write_arm: WriteArm, judged: Callable) -> None:
+    for seed in (1, 2):
+        write_arm("adama_direction", "going_together", seed, [0.0] * 10 + [9.0] * 10)
+        write_arm("maddpg_fixed_lr", "going_together", seed, [-1.0] * 10)
+    row = judged()["1"][0]
+    assert (row["difference (± se)"], row["length"]) == ("+1.000 ± 0.000", "1k of 2k episodes")
+
+
+def test_markdown_and_terminal_say_how(
+    write_arm: WriteArm, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_ends(write_arm, "adama", "going_together", 1.0)
+    assert main(["claims", "adama", str(results), "--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| " + " | ".join(HEADINGS) + " |"
+    hows = [line for line in lines if line.startswith("- ")]
+    assert [line[2:].partition(":")[0] for line in hows] == [*"12345", "6a", "6b", *"789", "Verdict"]
+    assert main(["claims", "adama", str(results)]) == 0
+    said = capsys.readouterr().out
+    assert "over the last tenth of the episodes: Adaptive l_a direction minus Fixed lr" in said
+    assert "  python run.py --config=adama" in said
+    assert main(["claims", "mnmpgg", str(results)]) == 2
+    assert "unknown paper 'mnmpgg'" in capsys.readouterr().err
+
+
+def test_a_run_that_diverged_is_named(write_arm: WriteArm, judged: Callable) -> None:
+    write_ends(write_arm, "adama_direction", "going_together", 1.0)
+    write_arm("maddpg_fixed_lr", "going_together", 3, [0.0, float("nan")])
+    row = judged()["1"][0]
+    assert row["measured (± sd)"].endswith("; diverged: maddpg_fixed_lr seed 3")
+    assert row["length"] == "100 of 1k episodes"

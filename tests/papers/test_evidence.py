@@ -1,0 +1,92 @@
+"""Differences over seeds, their errors and verdicts, by hand."""
+
+from collections.abc import Callable
+from math import sqrt
+
+import pytest
+
+from cohort.analysis.folders import FolderRun
+from papers.evidence import (
+    FALSE,
+    TOO_FEW,
+    TRUE,
+    UNCLEAR,
+    Estimate,
+    common_length,
+    difference,
+    estimate,
+    first_half,
+    late,
+    measured,
+    spread,
+    whole,
+)
+
+REWARD = "return_mean/ep_length_mean"
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "verdict"),
+    [
+        (1.0, 0.49, TRUE),
+        (1.0, 0.5, UNCLEAR),
+        (-1.0, 0.5, UNCLEAR),
+        (-1.0, 0.49, FALSE),
+        (9.0, None, TOO_FEW),
+        (1.0, 0.0, TRUE),
+        (0.0, 0.0, UNCLEAR),
+    ],
+)
+def test_two_standard_errors_make_a_verdict(mean: float, error: float | None, verdict: str) -> None:
+    assert Estimate(mean, error, "1, 2").verdict == verdict
+
+
+def test_seeds_are_paired_where_both_have_two_of_them() -> None:
+    found = difference({1: 10.0, 2: 21.0, 3: 30.0, 4: 99.0}, {3: 29.0, 2: 19.0, 1: 7.0})
+    assert found is not None
+    assert found.mean == pytest.approx(2.0)  # of 3, 2 and 1; seed 4 has no partner
+    assert found.error == pytest.approx(1 / sqrt(3))
+    assert found.seeds == "1, 2, 3, paired"
+    assert found.verdict == TRUE
+    assert found.text() == "+2.000 ± 0.577"
+
+
+def test_other_seeds_are_independent() -> None:
+    found = difference({1: 1.0, 2: 3.0}, {2: 0.0, 5: 4.0, 6: 8.0})
+    assert found is not None
+    assert found.mean == pytest.approx(2.0 - 4.0)
+    assert found.error == pytest.approx(sqrt(2 / 2 + 16 / 3))  # variances 2 and 16
+    assert found.seeds == "1, 2 against 2, 5, 6"
+    same = difference({1: 1.0, 2: 3.0}, {1: 1.0, 2: 3.0}, paired=False)
+    assert same is not None
+    assert (same.mean, same.error) == (0.0, pytest.approx(sqrt(2)))
+
+
+def test_one_seed_is_a_number_without_a_verdict() -> None:
+    for found in (difference({1: 5.0}, {1: 3.0}), difference({1: 5.0}, {1: 2.0, 2: 4.0})):
+        assert found is not None
+        assert (found.mean, found.error, found.verdict) == (2.0, None, TOO_FEW)
+        assert found.text() == "+2.000"
+    assert difference({}, {1: 1.0}) is None
+    assert estimate({}) is None
+    above = estimate({1: 0.75, 2: 0.25}, above=0.25)
+    assert above is not None
+    assert (above.mean, above.error) == (0.25, pytest.approx(0.25))
+    assert spread({1: 1.0, 2: 3.0}) == f"2.000 ± {sqrt(2):.3f}"
+    assert spread({1: 1.0}) == "1.000"
+
+
+def test_what_is_late_and_what_is_first(write_arm: Callable[..., FolderRun]) -> None:
+    rewards = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 90.0]  # over 1,000 episodes
+    run = write_arm("adama", "going_together", 1, rewards, logged={"late_comer": [1.0] * 10})
+    assert late(REWARD)(run, 1000) == 90.0
+    assert first_half(REWARD)(run, 1000) == pytest.approx(2.0)
+    assert whole(REWARD)(run, 1000) == pytest.approx(12.6)
+    assert late(REWARD)(run, 900) == 8.0  # no longer than the runs that it is compared with
+    assert first_half(REWARD)(run, 300) == 0.0
+    assert late("never")(run, 1000) is None
+    short = write_arm("adama", "going_together", 2, [5.0, 6.0])
+    assert common_length([run, short], REWARD) == 200
+    assert common_length([run, short], "late_comer") == 1000, "who has no number shortens nothing"
+    assert common_length([], REWARD) == 0
+    assert measured([run, short], late("late_comer"), 1000) == {1: 1.0}
