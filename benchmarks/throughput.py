@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.per_step_qmix import PerStepQMIX
 from benchmarks.timing import Times, in_turns, ratio, wall
+from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.process import prepare_process
 from cohort.configuration import files
@@ -22,7 +23,7 @@ from cohort.envs import ENVS
 from cohort.envs.base import EnvSpec
 from cohort.envs.sc2_sim.env import SC2Sim
 from cohort.experiment import Experiment
-from cohort.trainers.team import build_learner
+from cohort.assembly import build_learner
 
 MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m", "MMM2", "corridor")
 SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in the longest batch, 8 agents
@@ -148,7 +149,7 @@ def update(device: torch.device) -> None:
             _, learner = build_learner(plan, spec, device)
             reference = PerStepQMIX(spec.n_agents, spec.n_actions, spec.obs_dim, spec.state_dim, device)
             jobs = {
-                "ours": lambda learner=learner, batch=episodes: learner.update(batch, episode=0),
+                "ours": lambda learner=learner, batch=episodes: learner.update(batch, Clock(episodes=0)),
                 "per step": lambda reference=reference, batch=episodes: reference.update(batch),
             }
             times = in_turns(jobs, rounds=11)

@@ -8,7 +8,7 @@ import torch
 from cohort.cli import main
 from cohort.configuration.plan import Sources, make_plan
 from cohort.policy import load_policy
-from cohort.trainers.team import build_learner
+from cohort.assembly import build_learner
 from examples.meeting.hysteretic import HystereticLearner
 from examples.meeting.meeting import Meeting, MeetingSettings
 from tests import harness

@@ -27,10 +27,10 @@ def test_a_loaded_policy_acts_as_the_runs_own_networks_do(run):
     assert policy.step == subject.trainer.t_env
     env = policy.make_env(games=3)
     observation, memory = env.reset(), policy.begin(games=3)
-    theirs = subject.trainer.controller.initial_memory(3)
+    theirs = subject.trainer.policy.initial_memory(3)
     for _ in range(5):
         actions, memory = policy.act(observation, memory)
-        expected, theirs = subject.trainer.controller.act(observation, theirs, 0, None)
+        expected, theirs = subject.trainer.policy.act(observation, theirs, 0, None)
         assert torch.equal(actions, expected)
         observation = env.step(actions).observation
 

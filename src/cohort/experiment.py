@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from cohort.assembly import build_trainer
 from cohort.components.process import prepare_process
 from cohort.components.seeding import derive_seed
 from cohort.configuration.plan import Plan
@@ -28,7 +29,7 @@ class Experiment:
         self.device = choose_device(plan.run.use_cuda)
         torch.manual_seed(derive_seed(plan.run.seed, "networks"))
         say(f"device: {torch.cuda.get_device_name() if self.device.type == 'cuda' else 'CPU'}")
-        self.trainer: Trainer = plan["trainer"].cls.build(plan, self.device, say)
+        self.trainer: Trainer = build_trainer(plan, self.device, say)
         self.learner = self.trainer.learner
         self._done: dict[str, int | None] = {"test": None, "log": 0, "checkpoint": 0, "model": None}
 

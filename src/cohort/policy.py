@@ -13,17 +13,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cohort.assembly import build_learner
 from cohort.components.episodes import Episodes
 from cohort.components.seeding import derive_seed
 from cohort.configuration.plan import Plan, Sources, make_plan
-from cohort.controllers.shared import Memory, SharedController
+from cohort.controllers.team_policy import Memory, TeamPolicy
 from cohort.envs.base import MultiAgentEnv, Observation
 from cohort.errors import UserError
 from cohort.recording.folder import open_run_folder
 from cohort.recording.models import load_learner
 from cohort.runners.in_process import InProcessRunner
 from cohort.settings import NoSettings
-from cohort.trainers.team import build_learner
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Policy:
 
     Attributes:
         plan: the run's configuration.
-        controller: the team's networks.
+        team: its networks.
         step: environment steps it was trained for.
     """
 
     plan: Plan
-    controller: SharedController
+    team: TeamPolicy
     step: int
 
     def make_env(self, games: int = 1, seed: int = 0) -> MultiAgentEnv:
@@ -46,16 +46,17 @@ class Policy:
 
     def begin(self, games: int) -> Memory:
         """What the team remembers before the first step of an episode."""
-        return self.controller.initial_memory(games)
+        return self.team.initial_memory(games)
 
     def act(self, observation: Observation, memory: Memory) -> tuple[Tensor, Memory]:
         """Greedy actions [B, N], and what the team remembers of this step."""
-        return self.controller.act(observation, memory, self.step, None)
+        actions, memory, _ = self.team.act(observation, memory, self.step, None)
+        return actions, memory
 
     def play(self, env: MultiAgentEnv, episodes: int, watch=None) -> Episodes:
         """Whole episodes. `watch` is called at the start and after every step."""
         runner = InProcessRunner(
-            NoSettings(), env=env, controller=self.controller, generator=torch.Generator(), episodes=episodes
+            NoSettings(), env=env, policy=self.team, generator=torch.Generator(), episodes=episodes
         )
         return runner.run(t_env=self.step, explore=False, watch=watch)
 
@@ -83,7 +84,7 @@ def load_policy(run: str | Path, load_step: int = 0) -> Policy:
         raise UserError(f"{folder.root} taught a {plan['trainer'].cls.subject}, and this plays teams.")
     state, step, _ = load_learner(folder.root, load_step)
     env = make_env(plan, games=1, seed=0)
-    controller, learner = build_learner(plan, env.spec, torch.device("cpu"))
+    team, learner = build_learner(plan, env.spec, torch.device("cpu"))
     getattr(env, "close", lambda: None)()
     learner.load_state_dict(state)
-    return Policy(plan, controller, step)
+    return Policy(plan, team, step)

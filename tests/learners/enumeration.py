@@ -4,6 +4,7 @@ import itertools
 
 import torch
 
+from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.configuration.plan import Sources, make_plan
 from cohort.experiment import Experiment
@@ -45,7 +46,7 @@ def fit(trained: Experiment, updates: int) -> Episodes:
     rate = group["lr"]
     for update in range(updates):
         group["lr"] = rate * min(1.0, 4 * (1 - update / updates))
-        trained.learner.update(episodes, episode=update)
+        trained.learner.update(episodes, Clock(episodes=update))
     return episodes
 
 

@@ -69,7 +69,7 @@ def test_individual_argmaxes_are_the_joint_argmax(algorithm, flags):
 def test_parameter_counts_on_3m():
     learner = make_learner("qmix", SPEC_3M)
     count = {name: sum(p.numel() for p in net.parameters()) for name, net in learner.networks.items()}
-    assert count == {"controller": 28_297, "mixer": 17_761}
+    assert count == {"policy": 28_297, "mixer": 17_761}
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -78,7 +78,7 @@ class CountingController:
 @pytest.fixture
 def runner():
     generator = torch.Generator().manual_seed(0)
-    return InProcessRunner(NoSettings(), env=Scripted(), controller=CountingController(), generator=generator)
+    return InProcessRunner(NoSettings(), env=Scripted(), policy=CountingController(), generator=generator)
 
 
 def test_episodes_hold_what_was_played_and_zeros_after_it(runner):
@@ -132,7 +132,7 @@ def test_evaluation_draws_no_randomness_and_exploration_draws_its_own(runner):
     runner.run(t_env=7, explore=False)
     assert torch.equal(runner.generator.get_state(), own)
     runner.run(t_env=7, explore=True)
-    assert runner.controller.t_env == 7
+    assert runner.policy.t_env == 7
     assert not torch.equal(runner.generator.get_state(), own)
     assert torch.equal(torch.get_rng_state(), everyones)
 
@@ -141,7 +141,7 @@ def test_its_state_is_the_games_and_the_exploration(runner):
     runner.run(t_env=0, explore=True)
     state = runner.state_dict()
     other = InProcessRunner(
-        NoSettings(), env=Scripted(), controller=CountingController(), generator=torch.Generator()
+        NoSettings(), env=Scripted(), policy=CountingController(), generator=torch.Generator()
     )
     other.load_state_dict(state)
     assert other.env.resets == 1
@@ -169,7 +169,7 @@ class Breaking(Scripted):
 
 def play(env: Scripted, episodes: int):
     runner = InProcessRunner(
-        NoSettings(), env=env, controller=CountingController(), generator=torch.Generator(), episodes=episodes
+        NoSettings(), env=env, policy=CountingController(), generator=torch.Generator(), episodes=episodes
     )
     return runner.run(t_env=0, explore=False)
 
@@ -201,7 +201,7 @@ def test_a_round_of_which_nothing_is_left_is_forgotten():
 def test_every_moment_can_be_watched():
     seen = []
     runner = InProcessRunner(
-        NoSettings(), env=Scripted(), controller=CountingController(), generator=torch.Generator()
+        NoSettings(), env=Scripted(), policy=CountingController(), generator=torch.Generator()
     )
     runner.run(t_env=0, explore=False, watch=lambda: seen.append(runner.env.t.tolist()))
     assert seen[0] == [0, 0, 0, 0]

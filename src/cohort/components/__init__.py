@@ -2,10 +2,4 @@
 
 from cohort.registry import Registry
 
-MEMORIES = Registry(
-    "memory",
-    {
-        "episode_replay": "cohort.components.replay:EpisodeReplay",
-        "transition_replay": "cohort.components.transition_replay:TransitionReplay",
-    },
-)
+MEMORIES = Registry("memory", {"replay": "cohort.components.replay:Replay"})

@@ -6,38 +6,42 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
+from cohort.components.transitions import Transitions
+
+SEEN = ("obs", "state", "available_actions")  # [B, T+1, ...]: before the first step, and after each
+DONE = ("actions", "reward", "terminated", "truncated")  # [B, T, ...]: one for each step
+PADDING = {"available_actions": True}  # where it is not zero
+
 
 @dataclass(frozen=True)
 class Episodes:
-    """B whole episodes, padded with zeros after their end to the longest of them, T steps.
+    """B whole episodes, padded after their end to the longest of them, T steps.
 
     An episode of `length` L has L transitions and L + 1 observations: the last one follows the last action.
-    It is a value to bootstrap from unless `terminated` is set on the last transition.
+    It is a value to bootstrap from unless `terminated` is set on the last transition. Padding is zero, and every action
+    is available there, so that a policy is defined everywhere.
     """
 
     obs: Tensor  # [B, T+1, N, O] float32
     state: Tensor  # [B, T+1, S] float32
-    available_actions: Tensor  # [B, T+1, N, A] bool
+    available_actions: Tensor  # [B, T+1, N, A] bool, at least one for each agent
     actions: Tensor  # [B, T, N] int64, or [B, T, N, U] float32 where actions are continuous
     reward: Tensor  # [B, T] float32, or [B, T, N] where agents have rewards of their own
-    terminated: Tensor  # [B, T] bool
+    terminated: Tensor  # [B, T] bool: the game ended, no value follows
+    truncated: Tensor  # [B, T] bool: the episode was cut off, a value follows
     length: Tensor  # [B] int64
     info: dict[str, Tensor] = field(
         default_factory=dict
     )  # {name: [B]} outcomes; statistics only, never learned from
-    extras: dict[str, Tensor] = field(default_factory=dict)  # {name: [B, T+1, ...]} what one method adds
+    extras: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # {name: [B, T, ...]} what acting, or one method, adds to each step
 
     @property
     def mask(self) -> Tensor:
         """Which transitions happened: [B, T] bool. The one place where padding is defined."""
         steps = torch.arange(self.actions.shape[1], device=self.length.device)
         return steps < self.length[:, None]
-
-    @property
-    def truncated(self) -> Tensor:
-        """The last transition of each episode that was cut off instead of ending: [B, T] bool."""
-        steps = torch.arange(self.actions.shape[1], device=self.length.device)
-        return (steps == self.length[:, None] - 1) & ~self.terminated
 
     @property
     def batch_size(self) -> int:
@@ -50,9 +54,24 @@ class Episodes:
 
     @property
     def last_actions(self) -> Tensor:
-        """The action before each observation, -1 where there is none: [B, T+1, N] int64."""
-        first = self.actions.new_full((self.batch_size, 1, self.actions.shape[2]), -1)
+        """The action before each observation: [B, T+1, N] int64, -1 where there is none; [B, T+1, N, U], 0 there."""
+        none = 0 if self.actions.is_floating_point() else -1
+        first = self.actions.new_full((self.batch_size, 1, *self.actions.shape[2:]), none)
         return torch.cat([first, self.actions], dim=1)
+
+    def transitions(self) -> Transitions:
+        """All steps that happened, as R single steps, episode by episode."""
+        mask = self.mask
+
+        def steps(values: Tensor) -> Tensor:
+            return values[mask]
+
+        return Transitions(
+            **{name: steps(getattr(self, name)[:, :-1]) for name in SEEN},
+            **{f"next_{name}": steps(getattr(self, name)[:, 1:]) for name in SEEN},
+            **{name: steps(getattr(self, name)) for name in DONE},
+            extras={name: steps(each) for name, each in self.extras.items()},
+        )
 
     def with_extras(self, **extras: Tensor) -> "Episodes":
         return replace(self, extras={**self.extras, **extras})
@@ -91,16 +110,14 @@ class Episodes:
     def _padded_to(self, steps: int) -> "Episodes":
         more = steps - self.actions.shape[1]
 
-        def longer(tensor: Tensor) -> Tensor:
-            return torch.cat([tensor, tensor.new_zeros(len(tensor), more, *tensor.shape[2:])], dim=1)
+        def longer(tensor: Tensor, padding: int = 0) -> Tensor:
+            return torch.cat(
+                [tensor, tensor.new_full((len(tensor), more, *tensor.shape[2:]), padding)], dim=1
+            )
 
         if not more:
             return self
-        per_step = {
-            each.name: longer(getattr(self, each.name))
-            for each in fields(self)
-            if each.name not in ("length", "info", "extras")
-        }
+        per_step = {name: longer(getattr(self, name), PADDING.get(name, 0)) for name in (*SEEN, *DONE)}
         return replace(self, **per_step, extras={name: longer(value) for name, value in self.extras.items()})
 
     def rows(self, chosen: slice | Tensor) -> "Episodes":

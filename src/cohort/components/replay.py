@@ -1,21 +1,26 @@
-"""The episode replay memory."""
+"""The replay memory: the last episodes, or the last steps."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
-from cohort.components.episodes import Episodes
-from cohort.components.rows import RowRing, step_fields, step_rows
+from cohort.components.episodes import DONE, SEEN, Episodes
+from cohort.components.rows import EXTRA, RowRing, step_fields, step_rows
+from cohort.components.transitions import Transitions
 from cohort.envs.base import EnvSpec
 from cohort.settings import Settings
 
-FIELDS = ("obs", "state", "available_actions", "actions", "reward", "terminated")
+Unit = Literal["episodes", "steps"]
+SMALLEST_STD = 1e-8  # rewards that differ by less are one and the same
 
 
 class ReplaySettings(Settings):
     buffer_size: int = Field(
-        ge=1, description="what the replay memory holds before the oldest makes room: episodes or transitions"
+        ge=1, description="what the replay memory holds before the oldest makes room: episodes or steps"
     )
     buffer_dtype: Literal["float32", "float16", "bfloat16"] = Field(
         description="how observations and states are stored; learners always read float32"
@@ -23,35 +28,56 @@ class ReplaySettings(Settings):
     buffer_cpu_only: bool = Field(
         description="keep the replay memory in host memory even when training on a GPU"
     )
+    standardise_rewards: bool = Field(
+        description="learners read rewards less their mean, over their standard deviation, of all that is held"
+    )
 
 
-class EpisodeReplay:
-    """The last `buffer_size` episodes, sampled uniformly without replacement.
+class Replay:
+    """The last `buffer_size` episodes or steps, whichever the learner reads, sampled uniformly.
 
-    Steps of all episodes stand in one ring of rows, so that short episodes cost what they are long.
+    Episodes are drawn without replacement and come as `Episodes`, steps with replacement as `Transitions`. Either way
+    all steps stand in one ring of rows, so that an observation is stored once and short episodes cost what they are
+    long.
     """
 
     Settings = ReplaySettings
 
-    learns_from = "episodes"
-
     def __init__(
-        self, settings: ReplaySettings, *, spec: EnvSpec, device: torch.device, generator: torch.Generator
+        self,
+        settings: ReplaySettings,
+        *,
+        unit: Unit,
+        spec: EnvSpec,
+        extras: Mapping[str, tuple[int, ...]],
+        device: torch.device,
+        generator: torch.Generator,
     ) -> None:
-        """`device` is the learner's; `generator`, a CPU generator, draws the batches."""
-        self.settings = settings
+        """Hold nothing yet.
+
+        Args:
+            settings: the size.
+            unit: what it counts and gives.
+            spec: the environment's sizes.
+            extras: what acting adds to each step: name -> shape.
+            device: the learner's.
+            generator: a CPU generator, which draws the batches.
+        """
+        self.settings, self.unit = settings, unit
         self.learner_device = device
         self.generator = generator
-        fields = step_fields(spec, getattr(torch, settings.buffer_dtype))
+        size, limit = settings.buffer_size, spec.episode_limit
         self._ring = RowRing(
-            {name: fields[name] for name in FIELDS},
-            most_rows=settings.buffer_size * (spec.episode_limit + 1),
+            step_fields(spec, getattr(torch, settings.buffer_dtype), extras),
+            most_rows=size * (limit + 1) if unit == "episodes" else size + size // limit + limit,
             device=torch.device("cpu") if settings.buffer_cpu_only else device,
         )
-        # address of each episode's first row
-        self._start = torch.zeros(settings.buffer_size, dtype=torch.int64)
-        self._length = torch.zeros(settings.buffer_size, dtype=torch.int64)
-        self._added = 0  # episodes ever added; the next one takes slot `_added % buffer_size`
+        self._extras = tuple(extras)
+        # address of the first row of each episode or step that is held, and how many steps it has
+        self._start = torch.zeros(size, dtype=torch.int64)
+        self._length = torch.ones(size, dtype=torch.int64)
+        self._added = 0  # ever; the next one takes slot `_added % buffer_size`
+        self._moments: tuple[Tensor, Tensor] | None = None  # of the rewards held now, once asked for
 
     def __len__(self) -> int:
         return min(self._added, self.settings.buffer_size)
@@ -63,40 +89,92 @@ class EpisodeReplay:
 
     def describe(self) -> str:
         """One line on the size to come."""
-        return self._ring.describe(f"{self.settings.buffer_size:,} episodes", self.settings.buffer_dtype)
+        return self._ring.describe(f"{self.settings.buffer_size:,} {self.unit}", self.settings.buffer_dtype)
 
     def add(self, episodes: Episodes) -> None:
-        """Keep every episode, the oldest making room. Nothing beyond an episode's end is read.
-
-        When there are more than `buffer_size`, the last of them stay.
-        """
-        episodes = episodes.rows(slice(-self.settings.buffer_size, None))
+        """Keep every episode or step, the oldest making room. Nothing beyond an episode's end is read."""
+        size = self.settings.buffer_size
+        if self.unit == "episodes":  # when there are more than fit, the last of them stay
+            episodes = episodes.rows(slice(-size, None))
         length = episodes.length.cpu()
-        slots = (self._added + torch.arange(len(length))) % self.settings.buffer_size
-        rows = length + 1
-        self._start[slots] = self._ring.head + rows.cumsum(0) - rows
-        self._length[slots] = length
-        self._added += len(length)
-        self._ring.append(step_rows(episodes, list(FIELDS)), tail=self._tail)
+        last = (length + 1).cumsum(0) - 1  # where, among the new rows, each episode's last observation stands
+        if self.unit == "episodes":
+            first = last - length
+        else:
+            first = (
+                torch.ones(int(last[-1]) + 1, dtype=torch.bool).index_fill_(0, last, False).nonzero()[:, 0]
+            )
+        slots = (self._added + torch.arange(len(first))) % size
+        kept = slice(-size, None)
+        self._start[slots[kept]] = (self._ring.head + first)[kept]
+        if self.unit == "episodes":
+            self._length[slots] = length
+        self._added += len(first)
+        self._moments = None
+        self._ring.append(step_rows(episodes), tail=min(self._tail, self._ring.head))
 
-    def sample(self, batch_size: int) -> Episodes:
-        """`batch_size` different episodes, padded to the longest of them, on the learner's device."""
-        chosen = torch.randperm(len(self), generator=self.generator)[:batch_size]
-        return self._read(chosen)
+    def sample(self, batch_size: int) -> Episodes | Transitions:
+        """`batch_size` episodes, padded to the longest of them, or steps, on the learner's device."""
+        if self.unit == "episodes":
+            chosen = torch.randperm(len(self), generator=self.generator)[:batch_size]
+        else:
+            chosen = torch.randint(len(self), (batch_size,), generator=self.generator)
+        batch = self._read(chosen)
+        if not self.settings.standardise_rewards:
+            return batch
+        mean, std = self.reward_moments()
+        reward = ((batch.reward.double() - mean) / std.clamp(min=SMALLEST_STD)).float()
+        if isinstance(batch, Episodes):
+            reward = torch.where(batch.mask.view(*batch.mask.shape, *[1] * (reward.dim() - 2)), reward, 0.0)
+        return dataclasses.replace(batch, reward=reward)
 
-    def _read(self, slots: torch.Tensor) -> Episodes:
+    def reward_moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of all rewards held, float64 on the learner's device: [] or [N] each.
+
+        Exact at every moment, and counted once between two `add`s.
+        """
+        if self._moments is None:
+            start, length = self._start[: len(self)], self._length[: len(self)]
+            steps = torch.arange(int(length.max()))
+            places = self._places((start[:, None] + steps)[steps < length[:, None]])
+            rewards = self._ring.read("reward", places, self._ring.device).double()
+            std, mean = torch.std_mean(rewards, dim=0, correction=0)
+            self._moments = mean.to(self.learner_device), std.to(self.learner_device)
+        return self._moments
+
+    def _read(self, slots: Tensor) -> Episodes | Transitions:
+        return self._read_episodes(slots) if self.unit == "episodes" else self._read_steps(slots)
+
+    def _read_episodes(self, slots: Tensor) -> Episodes:
         length = self._length[slots]
         steps = torch.arange(int(length.max()) + 1)
-        places = (self._start[slots, None] + steps) % self._ring.capacity
-        padding = self._ring.capacity  # the row of zeros
-        places = torch.where(steps <= length[:, None], places, padding).flatten().to(self._ring.device)
-        values = {}
-        for name in FIELDS:
-            rows = self._ring.read(name, places, self.learner_device)
-            values[name] = rows.view(len(slots), len(steps), *rows.shape[1:])
-        for name in ("actions", "reward", "terminated"):
-            values[name] = values[name][:, :-1]
-        return Episodes(**values, length=length.to(self.learner_device))
+        exists = steps <= length[:, None]
+        places = self._places(torch.where(exists, self._start[slots, None] + steps, 0))
+        places = places.masked_fill(~exists.to(places.device), self._ring.capacity)  # the row of padding
+
+        def read(name: str, until: int | None = None) -> Tensor:
+            rows = self._ring.read(name, places.flatten(), self.learner_device)
+            return rows.view(*places.shape, *rows.shape[1:])[:, :until]
+
+        return Episodes(
+            **{name: read(name) for name in SEEN},
+            **{name: read(name, -1) for name in DONE},
+            length=length.to(self.learner_device),
+            extras={name: read(EXTRA + name, -1) for name in self._extras},
+        )
+
+    def _read_steps(self, slots: Tensor) -> Transitions:
+        start, device = self._start[slots], self.learner_device
+        places, behind = self._places(start), self._places(start + 1)
+        return Transitions(
+            **{name: self._ring.read(name, places, device) for name in (*SEEN, *DONE)},
+            **{f"next_{name}": self._ring.read(name, behind, device) for name in SEEN},
+            extras={name: self._ring.read(EXTRA + name, places, device) for name in self._extras},
+        )
+
+    def _places(self, addresses: Tensor) -> Tensor:
+        """Where in the ring rows stand."""
+        return (addresses % self._ring.capacity).to(self._ring.device)
 
     @property
     def _tail(self) -> int:
@@ -107,17 +185,18 @@ class EpisodeReplay:
     def state_dict(self) -> dict[str, Any]:
         return {
             **self._ring.state_dict(tail=self._tail),
-            "start": self._start.clone(),
-            "length": self._length.clone(),
+            "start": self._start[: len(self)].clone(),
+            "length": self._length[: len(self)].clone(),
+            "size": self.settings.buffer_size,
             "added": self._added,
             "generator": self.generator.get_state(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        if len(state["start"]) != self.settings.buffer_size:
-            raise ValueError(f"the saved replay memory has buffer_size={len(state['start'])}")
-        self._start, self._length = state["start"].clone(), state["length"].clone()
-        self._added = state["added"]
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if state["size"] != self.settings.buffer_size:
+            raise ValueError(f"the saved replay memory has buffer_size={state['size']}")
+        self._added, self._moments = state["added"], None
+        self._start[: len(self)], self._length[: len(self)] = state["start"], state["length"]
         self._ring.head = state["head"]
         self._ring.load_state_dict(state, tail=self._tail)
         self.generator.set_state(state["generator"])

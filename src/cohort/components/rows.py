@@ -7,10 +7,13 @@ import psutil
 import torch
 from torch import Tensor
 
-from cohort.components.episodes import Episodes
+from cohort.components.episodes import DONE, PADDING, SEEN, Episodes
 from cohort.envs.base import EnvSpec
 
 FIRST_ROWS = 4096
+
+
+EXTRA = "extra/"  # before the names of what acting added
 
 
 class RowField(NamedTuple):
@@ -21,15 +24,23 @@ class RowField(NamedTuple):
     read_as: torch.dtype
 
 
-def step_fields(spec: EnvSpec, stored: torch.dtype) -> dict[str, RowField]:
-    """The fields of one step of an episode; `stored` is the type of observations and states."""
+def step_fields(
+    spec: EnvSpec, stored: torch.dtype, extras: Mapping[str, tuple[int, ...]]
+) -> dict[str, RowField]:
+    """The fields of one step of an episode.
+
+    Args:
+        spec: the environment's sizes.
+        stored: the type of observations and states.
+        extras: what acting adds to each step: name -> shape.
+    """
     agents = (spec.n_agents,)
     if spec.action_dim:
         actions = RowField((*agents, spec.action_dim), torch.float32, torch.float32)
     else:
         small = torch.uint8 if spec.n_actions <= 256 else torch.int16
         actions = RowField(agents, small, torch.int64)
-    return {
+    fields = {
         "obs": RowField((*agents, spec.obs_dim), stored, torch.float32),
         "state": RowField((spec.state_dim,), stored, torch.float32),
         "available_actions": RowField((*agents, spec.n_actions), torch.bool, torch.bool),
@@ -38,34 +49,34 @@ def step_fields(spec: EnvSpec, stored: torch.dtype) -> dict[str, RowField]:
         "terminated": RowField((), torch.bool, torch.bool),
         "truncated": RowField((), torch.bool, torch.bool),
     }
+    more = {EXTRA + name: RowField(shape, torch.float32, torch.float32) for name, shape in extras.items()}
+    return fields | more
 
 
-def step_rows(episodes: Episodes, names: list[str]) -> dict[str, Tensor]:
+def step_rows(episodes: Episodes) -> dict[str, Tensor]:
     """Episodes as rows, L + 1 for each: its steps, then its last observation with zeros for all that is done or paid.
 
-    [B, T(+1), ...] -> [R, ...] for every field in `names`. Nothing beyond an episode's end is read.
+    [B, T(+1), ...] -> [R, ...] for every field. Nothing beyond an episode's end is read.
     """
     device = episodes.obs.device
     length = episodes.length.to(device)
     steps = torch.arange(episodes.obs.shape[1], device=device)
     exists = steps <= length[:, None]  # [B, T+1]
     last = (length + 1).cumsum(0) - 1  # where, among the rows, each episode's last observation stands
-    rows = {}
-    for name in names:
-        values = getattr(episodes, name)
-        if values.shape[1] < len(steps):
-            values = torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
-            rows[name] = values[exists].index_fill_(0, last, 0)
-        else:
-            rows[name] = values[exists]
+    rows = {name: getattr(episodes, name)[exists] for name in SEEN}
+    done = {name: getattr(episodes, name) for name in DONE}
+    done |= {EXTRA + name: values for name, values in episodes.extras.items()}
+    for name, values in done.items():
+        values = torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
+        rows[name] = values[exists].index_fill_(0, last, 0)
     return rows
 
 
 class RowRing:
     """Rows of several fields behind one another in a ring that doubles when it is full.
 
-    A row's address only ever grows; its place in the ring is the address modulo the capacity. One row more, always
-    zero, stands behind the ring: it is what padding reads.
+    A row's address only ever grows; its place in the ring is the address modulo the capacity. One row more stands
+    behind the ring and never changes: it is what padding reads.
     """
 
     def __init__(self, fields: Mapping[str, RowField], *, most_rows: int, device: torch.device) -> None:
@@ -115,7 +126,9 @@ class RowRing:
 
     def _allocate(self, name: str, capacity: int) -> Tensor:
         field = self.fields[name]
-        return torch.zeros((capacity + 1, *field.shape), dtype=field.stored, device=self.device)
+        rows = torch.zeros((capacity + 1, *field.shape), dtype=field.stored, device=self.device)
+        rows[-1].fill_(PADDING.get(name, 0))
+        return rows
 
     def _reserve(self, rows: int, tail: int) -> None:
         """Make room for `rows` more behind the head, moving what there is into a larger ring if need be."""

@@ -1,6 +1,6 @@
-"""`Transitions`: what a transition memory keeps and actor-critic learners read."""
+"""`Transitions`: single steps, as a memory of steps gives them and actor-critic learners read them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -14,12 +14,15 @@ class Transitions:
 
     obs: Tensor  # [B, N, O] float32
     next_obs: Tensor  # [B, N, O] float32
+    state: Tensor  # [B, S] float32
+    next_state: Tensor  # [B, S] float32
     available_actions: Tensor  # [B, N, A] bool
     next_available_actions: Tensor  # [B, N, A] bool
     actions: Tensor  # [B, N] int64, or [B, N, U] float32 where actions are continuous
     reward: Tensor  # [B] float32, or [B, N] where agents have rewards of their own
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
+    extras: dict[str, Tensor] = field(default_factory=dict)  # {name: [B, ...]} what acting added to the step
 
     @property
     def batch_size(self) -> int:

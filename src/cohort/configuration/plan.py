@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from cohort.components import MEMORIES
 from cohort.configuration import files
 from cohort.configuration.run_settings import RunSettings
-from cohort.controllers import ACTION_SELECTORS, CONTROLLERS
+from cohort.controllers import ACTION_SELECTORS, CONTROLLERS, HEADS
 from cohort.envs import ENVS
 from cohort.errors import UserError
 from cohort.learners import LEARNERS
@@ -34,6 +34,7 @@ ROLES = {
     "env": ENVS,
     "runner": RUNNERS,
     "mac": CONTROLLERS,
+    "head": HEADS,
     "agent": AGENTS,
     "action_selector": ACTION_SELECTORS,
     "mixer": MIXERS,
@@ -47,11 +48,11 @@ LEARNER_PARTS = ("mixer", "critic")
 # (role, role that must fit it, the class attribute that says the same in both; a class without it fits everything)
 COMPATIBLE = (
     ("learner", "trainer", "subject"),
-    ("learner", "memory", "learns_from"),
-    ("learner", "mac", "policy"),
-    ("learner", "critic", "policy"),
-    ("mac", "action_selector", "policy"),
-    ("mac", "agent", "weights"),
+    ("learner", "head", "policy_kind"),
+    ("learner", "critic", "policy_kind"),
+    ("learner", "agent", "weights"),
+    ("learner", "agent", "recurrent"),
+    ("head", "action_selector", "policy_kind"),
 )
 ENV_ARGS = "env_args"
 

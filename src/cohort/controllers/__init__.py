@@ -1,13 +1,15 @@
-"""Controllers: the decentralised policy of the team."""
+"""Controllers: the decentralised policy of the team, and what it is composed of."""
 
 from cohort.registry import Registry
 
-CONTROLLERS = Registry(
-    "mac",
+CONTROLLERS = Registry("mac", {"basic_mac": "cohort.controllers.team_policy:TeamPolicy"})
+HEADS = Registry(
+    "head",
     {
-        "basic_mac": "cohort.controllers.shared:SharedController",
-        "categorical_mac": "cohort.controllers.categorical:CategoricalController",
-        "deterministic_mac": "cohort.controllers.deterministic:DeterministicController",
+        "utilities": "cohort.controllers.heads:UtilityHead",
+        "categorical": "cohort.controllers.heads:CategoricalHead",
+        "deterministic": "cohort.controllers.heads:DeterministicHead",
+        "squashed_gaussian": "cohort.controllers.heads:SquashedGaussianHead",
     },
 )
 ACTION_SELECTORS = Registry(

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from cohort.components.distributions import Utilities
 from cohort.components.functional import greedy_actions
 from cohort.controllers.epsilon import EpsilonSelector
 
@@ -10,16 +11,13 @@ from cohort.controllers.epsilon import EpsilonSelector
 class EpsilonGreedy(EpsilonSelector):
     """Each agent on its own acts at random with probability epsilon, else greedily."""
 
-    policy = "utilities"
+    policy_kind = "utilities"
 
-    def select(
-        self, utilities: Tensor, available_actions: Tensor, t_env: int, generator: torch.Generator | None
-    ) -> Tensor:
-        """[B, N, A], [B, N, A] bool -> [B, N] int64. Without a generator the choice is greedy."""
-        if generator is None:
-            return greedy_actions(utilities, available_actions)
+    def select(self, decision: Utilities, t_env: int, generator: torch.Generator) -> Tensor:
+        """[B, N, A] -> [B, N] int64."""
+        utilities = decision.values
         agents, actions = utilities.shape[:-1], utilities.shape[-1]
         draws = torch.rand((*agents, 1 + actions), generator=generator, device=utilities.device)
         explore = draws[..., :1] < self.schedule.at(t_env)
         # the best of random scores is uniform over what is available
-        return greedy_actions(torch.where(explore, draws[..., 1:], utilities), available_actions)
+        return greedy_actions(torch.where(explore, draws[..., 1:], utilities), decision.available)

@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor
 
-from cohort.components.functional import sampled_actions
+from cohort.components.distributions import Categorical, SquashedGaussian
 from cohort.settings import NoSettings
 
 
 class Sampling:
-    """Each agent draws its action from its distribution; in evaluation it takes the likeliest."""
+    """Each agent draws its action from its distribution."""
 
     Settings = NoSettings
 
-    policy = "action probabilities"
+    policy_kind = ("action probabilities", "action densities")
 
     def __init__(self, settings: NoSettings) -> None:
         pass
@@ -22,9 +22,7 @@ class Sampling:
         return {}
 
     def select(
-        self, probabilities: Tensor, available_actions: Tensor, t_env: int, generator: torch.Generator | None
+        self, decision: Categorical | SquashedGaussian, t_env: int, generator: torch.Generator
     ) -> Tensor:
-        """[B, N, A], zero where not available -> [B, N] int64. Without a generator the likeliest is chosen."""
-        if generator is None:
-            return probabilities.argmax(dim=-1)
-        return sampled_actions(probabilities, generator)
+        """-> [B, N] int64, or [B, N, U] float32."""
+        return decision.sample(generator)

@@ -3,19 +3,16 @@
 import torch
 from torch import Tensor
 
+from cohort.components.distributions import Point
 from cohort.controllers.epsilon import EpsilonSelector
 
 
 class UniformMixture(EpsilonSelector):
     """(1 - epsilon) a + epsilon eta with eta uniform in [-1, 1], fresh for every agent and step (AdaMa, A.3)."""
 
-    policy = "continuous actions"
+    policy_kind = "continuous actions"
 
-    def select(
-        self, actions: Tensor, available_actions: Tensor, t_env: int, generator: torch.Generator | None
-    ) -> Tensor:
-        """[B, N, U] -> [B, N, U]. Without a generator actions stay as they are."""
-        if generator is None:
-            return actions
-        noise = torch.empty_like(actions).uniform_(-1, 1, generator=generator)
-        return torch.lerp(actions, noise, self.schedule.at(t_env))
+    def select(self, decision: Point, t_env: int, generator: torch.Generator) -> Tensor:
+        """[B, N, U] -> [B, N, U]."""
+        noise = torch.empty_like(decision.mode).uniform_(-1, 1, generator=generator)
+        return torch.lerp(decision.mode, noise, self.schedule.at(t_env))

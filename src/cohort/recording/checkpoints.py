@@ -12,7 +12,7 @@ from cohort.errors import UserError
 from cohort.recording.files import replace_atomically
 
 FORMAT = "cohort"
-VERSION = 1
+VERSION = 2
 _LEAVES = (bool, int, float, str, type(None), torch.dtype, torch.device, torch.Size)
 
 

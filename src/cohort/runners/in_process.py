@@ -1,12 +1,13 @@
 """Whole episodes, all games of an environment side by side, driven from this process."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 
-from cohort.components.episodes import Episodes
-from cohort.controllers.shared import SharedController
+from cohort.components.episodes import PADDING, Episodes
+from cohort.components.state import restore, state_of
+from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import MultiAgentEnv, Observation, Transition
 from cohort.settings import NoSettings
 
@@ -28,15 +29,14 @@ class InProcessRunner:
         settings: NoSettings,
         *,
         env: MultiAgentEnv,
-        controller: SharedController,
+        policy: TeamPolicy,
         generator: torch.Generator,
         episodes: int | None = None,
     ) -> None:
-        """`generator`, on the controller's device, drives the exploration; `episodes` (B) is what a run returns."""
-        self.env, self.controller, self.generator = env, controller, generator
+        """`generator`, on the policy's device, drives the exploration; `episodes` (B) is what a run returns."""
+        self.env, self.policy, self.generator = env, policy, generator
         self.episodes = episodes or env.batch_size
 
-    @torch.no_grad()
     def run(self, *, t_env: int, explore: bool, watch: Callable[[], None] | None = None) -> Episodes:
         """Exactly `episodes` episodes of the policy of this moment, in as many rounds of B games as that takes.
 
@@ -62,74 +62,120 @@ class InProcessRunner:
                 )
         return Episodes.concatenated([part for part in parts if part.batch_size])
 
+    def stretches(self, *, t_env: int, steps: int) -> Iterator[tuple[Episodes, Episodes | None]]:
+        """One exploring episode in every game, a stretch of at most `steps` steps at a time.
+
+        The policy may learn in between: each step is taken by the policy of its moment. A stretch holds the games that
+        were still going; its last step is neither terminated nor truncated where the game goes on.
+
+        Yields each stretch and, with the last one, the whole episodes, for statistics; None before.
+        """
+        begin, played = 0, 0
+        for record in self._play(t_env, explore=True, watch=None):
+            if record.steps - begin == steps or record.finished:
+                stretch = record.episodes(begin)
+                played += int(stretch.length.sum())
+                begin = record.steps
+                yield stretch, record.whole() if record.finished else None
+                record.t_env = t_env + played
+
     def _round(self, t_env: int, explore: bool, watch: Callable[[], None] | None) -> Episodes:
         """One episode in every game, less those that broke off."""
+        *_, record = self._play(t_env, explore, watch)
+        return record.whole()
+
+    def _play(self, t_env: int, explore: bool, watch: Callable[[], None] | None) -> Iterator["_Record"]:
+        """One episode in every game; the growing record after each step."""
         generator = self.generator if explore else None
         observation = self.env.reset()
-        memory = self.controller.initial_memory(self.env.batch_size)
-        record = _Record(observation)
+        memory = self.policy.initial_memory(self.env.batch_size)
+        record = _Record(observation, t_env)
         if watch:
             watch()
         while not record.finished:
-            actions, memory = self.controller.act(observation, memory, t_env, generator)
-            transition = self.env.step(actions)
-            record.add(actions, transition)
+            with torch.no_grad():
+                actions, memory, extras = self.policy.act(observation, memory, record.t_env, generator)
+                transition = self.env.step(actions)
+            record.add(actions, extras, transition)
             observation = transition.observation
             if watch:
                 watch()
-        episodes = record.episodes()
-        return episodes if transition.spoiled is None else episodes.rows(~transition.spoiled)
+            yield record
 
     def exploration(self, t_env: int) -> dict[str, float]:
         """Where the policy stands on its exploration schedule, to be logged."""
-        return self.controller.action_selector.metrics(t_env)
+        return self.policy.action_selector.metrics(t_env)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"env": self.env.state_dict(), "generator": self.generator.get_state()}
+        return state_of({"env": self.env, "generator": self.generator})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.env.load_state_dict(state["env"])
-        self.generator.set_state(state["generator"])
+        restore({"env": self.env, "generator": self.generator}, state)
 
 
 class _Record:
     """The episodes being played, one entry per step; what an environment hands out never changes again."""
 
-    def __init__(self, first: Observation) -> None:
+    def __init__(self, first: Observation, t_env: int) -> None:
         games, device = len(first.obs), first.obs.device
-        self.seen, self.actions, self.transitions = [first], [], []
+        self.t_env = t_env  # where the policy is on its exploration schedule
+        self.seen, self.actions, self.extras, self.transitions = [first], [], [], []
         self.length = torch.zeros(games, dtype=torch.int64, device=device)
         self.playing = torch.ones(games, dtype=torch.bool, device=device)
+
+    @property
+    def steps(self) -> int:
+        return len(self.actions)
 
     @property
     def finished(self) -> bool:
         return not bool(self.playing.any())
 
-    def add(self, actions: torch.Tensor, transition: Transition) -> None:
+    def add(self, actions: torch.Tensor, extras: dict[str, torch.Tensor], transition: Transition) -> None:
         self.actions.append(actions)
+        self.extras.append(extras)
         self.transitions.append(transition)
         self.seen.append(transition.observation)
         self.length += self.playing
         self.playing &= ~(transition.terminated | transition.truncated)
 
-    def episodes(self) -> Episodes:
-        """What was played, with zeros where a game had already ended."""
-        steps = torch.arange(len(self.seen), device=self.length.device)
-        after = steps > self.length[:, None]  # [B, T+1]: no observation was made there
-        idle = (steps >= self.length[:, None])[:, :-1]  # [B, T]: nothing was done there
+    def whole(self) -> Episodes:
+        """All episodes but those of games that broke off."""
+        spoiled = self.transitions[-1].spoiled
+        return self._since(0, self.length) if spoiled is None else self._since(0, self.length).rows(~spoiled)
 
-        def emptied(values: Iterable[torch.Tensor], where: torch.Tensor) -> torch.Tensor:
-            """[B, ...] of every step -> [B, T(+1), ...], zero `where` [B, T(+1)] a game was over."""
+    def episodes(self, begin: int) -> Episodes:
+        """What was played from step `begin` on; the step at which a game broke off is no part of it."""
+        spoiled = self.transitions[-1].spoiled
+        length = self.length if spoiled is None else self.length - spoiled.long()
+        length = (length - begin).clamp(min=0)
+        return self._since(begin, length).rows(length > 0)
+
+    def _since(self, begin: int, length: torch.Tensor) -> Episodes:
+        """The steps from `begin` on, padded where a game had already ended."""
+        seen, transitions = self.seen[begin:], self.transitions[begin:]
+        steps = torch.arange(len(seen), device=length.device)
+        after = steps > length[:, None]  # [B, T+1]: no observation was made there
+        idle = (steps >= length[:, None])[:, :-1]  # [B, T]: nothing was done there
+
+        def stacked(values: Iterable[torch.Tensor], where: torch.Tensor, padding: int = 0) -> torch.Tensor:
+            """[B, ...] of every step -> [B, T(+1), ...], `padding` `where` [B, T(+1)] a game was over."""
             values = torch.stack(list(values), dim=1)
-            return values.masked_fill_(where.view(*where.shape, *[1] * (values.dim() - 2)), 0)
+            return values.masked_fill_(where.view(*where.shape, *[1] * (values.dim() - 2)), padding)
 
         return Episodes(
-            obs=emptied((each.obs for each in self.seen), after),
-            state=emptied((each.state for each in self.seen), after),
-            available_actions=emptied((each.available_actions for each in self.seen), after),
-            actions=emptied(self.actions, idle),
-            reward=emptied((each.reward for each in self.transitions), idle),
-            terminated=emptied((each.terminated for each in self.transitions), idle),
-            length=self.length,
-            info={name: value.to(torch.float32) for name, value in self.transitions[-1].info.items()},
+            obs=stacked((each.obs for each in seen), after),
+            state=stacked((each.state for each in seen), after),
+            available_actions=stacked(
+                (each.available_actions for each in seen), after, PADDING["available_actions"]
+            ),
+            actions=stacked(self.actions[begin:], idle),
+            reward=stacked((each.reward for each in transitions), idle),
+            terminated=stacked((each.terminated for each in transitions), idle),
+            truncated=stacked((each.truncated for each in transitions), idle),
+            length=length,
+            info={name: value.to(torch.float32) for name, value in transitions[-1].info.items()},
+            extras={
+                name: stacked((each[name] for each in self.extras[begin:]), idle) for name in self.extras[0]
+            },
         )

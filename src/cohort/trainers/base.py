@@ -3,15 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
-
-import torch
+from typing import Any, ClassVar, Protocol
 
 from cohort.errors import UserError
 from cohort.recording.folder import RunFolder
-
-if TYPE_CHECKING:
-    from cohort.configuration.plan import Plan
 
 StepCallback = Callable[[], None] | None  # called at the start of a filmed game and after each of its steps
 
@@ -32,16 +27,18 @@ class Trainer(ABC):
     """Collects and learns; knows how far it is, and how good what it has taught is."""
 
     roles: ClassVar[tuple[str, ...]]
-    """The keys of the components it is built from, itself among them. The learner may name more in `parts`."""
+    """The keys of the components it is built from, itself among them. The learner may name more in `parts`.
+
+    With `mac` among them it teaches a team, without it plays chains: `cohort.assembly` has what each kind receives.
+    """
+    requires_of_learner: ClassVar[tuple[str, ...]] = ()
+    """What the learner has to say in `provides`."""
+    requires_of_env: ClassVar[tuple[str, ...]] = ()
+    """What the environment's class has to say in `provides`."""
 
     t_env: int  # environment steps
     episode: int
     learner: LearnerState
-
-    @classmethod
-    @abstractmethod
-    def build(cls, plan: "Plan", device: torch.device, say: Callable[[str], None]) -> Self:
-        """The trainer and all its pieces. `say` prints one line for the user."""
 
     @abstractmethod
     def iterate(self) -> None:
@@ -56,16 +53,17 @@ class Trainer(ABC):
         """How good what is taught is at this moment, named `test_...`. Training does not notice."""
 
     @abstractmethod
-    def load_model(self, state: dict[str, Any], step: int) -> None:
-        """Start from a saved model: the learner as it was at `step`."""
-
-    @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides what happens next; the learner's under `learner`, `t_env` under `counters`."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore it, bit for bit."""
+
+    def load_model(self, state: dict[str, Any], step: int) -> None:
+        """Start from a saved model: the learner as it was at `step`."""
+        self.learner.load_state_dict(state)
+        self.t_env = step
 
     def filmed(self, folder: RunFolder) -> AbstractContextManager[StepCallback]:
         """What to hand to `evaluate` so that its first game is kept in `folder` to be watched.

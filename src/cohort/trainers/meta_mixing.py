@@ -1,14 +1,14 @@
 """MNMPG's outer loop: exercise the team on fresh data, see whether it got better, teach the hierarchy."""
 
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from pydantic import Field, model_validator
 
+from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
-from cohort.components.replay import EpisodeReplay
-from cohort.controllers.shared import SharedController
-from cohort.learners.value.mnmpg_learner import MNMPGLearner
+from cohort.components.replay import Replay
+from cohort.controllers.team_policy import TeamPolicy
 from cohort.runners.env_factory import EnvFactory
 from cohort.trainers.off_policy import OffPolicyTrainer, OffPolicyTrainerSettings
 
@@ -42,6 +42,25 @@ class MetaMixingTrainerSettings(OffPolicyTrainerSettings):
         return self
 
 
+class MetaStep(Protocol):
+    """What teaches the hierarchy."""
+
+    def store_z(self, episodes: Episodes) -> Episodes:
+        """D0 with a z for every step."""
+
+    def update(self, before: Episodes, after: Episodes) -> Metrics:
+        """One step by how much better D1 was than D0."""
+
+
+class MetaTaught(Protocol):
+    """A learner that provides `meta_step`; all else it has is a `Learner`'s."""
+
+    meta: MetaStep
+
+    def exercise(self, episodes: Episodes) -> Metrics:
+        """One update on all of D0."""
+
+
 class MetaMixingTrainer(OffPolicyTrainer):
     """MNMPG, Algorithm 1, with the plain Q-learning rounds that its experiments put between two meta rounds.
 
@@ -50,6 +69,7 @@ class MetaMixingTrainer(OffPolicyTrainer):
     """
 
     Settings = MetaMixingTrainerSettings
+    requires_of_learner = ("meta_step",)
 
     counters = (*OffPolicyTrainer.counters, "t_env_true", "t_meta", "meta_rounds")
 
@@ -58,15 +78,11 @@ class MetaMixingTrainer(OffPolicyTrainer):
         settings: MetaMixingTrainerSettings,
         *,
         games: EnvFactory,
-        controller: SharedController,
-        learner: MNMPGLearner,
-        replay: EpisodeReplay,
+        policy: TeamPolicy,
+        learner: MetaTaught,
+        replay: Replay,
     ) -> None:
-        if not isinstance(learner, MNMPGLearner):
-            raise ValueError(
-                f"trainer=meta_mixing teaches a hierarchy: it needs learner=mnmpg_learner, not {type(learner).__name__}"
-            )
-        super().__init__(settings, games=games, controller=controller, learner=learner, replay=replay)
+        super().__init__(settings, games=games, policy=policy, learner=learner, replay=replay)
         self.meta_runner = self.make_runner(settings.meta_episodes, "meta")
         self.t_env_true = 0  # every step ever played, however t_env counts
         self.t_meta = 0
@@ -86,11 +102,11 @@ class MetaMixingTrainer(OffPolicyTrainer):
 
     def meta_round(self) -> None:
         """D0, exercise move, D1, meta step, then Q-learning on everything."""
-        before = self.learner.store_z(self.meta_runner.run(t_env=self.t_env, explore=True))
+        before = self.learner.meta.store_z(self.meta_runner.run(t_env=self.t_env, explore=True))
         for _ in range(self.settings.exercise_updates):
             self.averages.add(self.learner.exercise(before))
         after = self.meta_runner.run(t_env=self.t_env, explore=True)
-        self.averages.add(self.learner.meta_update(before, after))
+        self.averages.add(self.learner.meta.update(before, after))
         appended = self.episode
         for episodes in (before, after):
             self.keep_meta(episodes)
@@ -123,9 +139,6 @@ class MetaMixingTrainer(OffPolicyTrainer):
         own = {"t_env_true": float(self.t_env_true), "meta_rounds": float(self.meta_rounds)}
         return {**super().metrics(), **own}
 
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "meta_runner": self.meta_runner.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.meta_runner.load_state_dict(state["meta_runner"])
+    @property
+    def parts(self) -> dict[str, Any]:
+        return {**super().parts, "meta_runner": self.meta_runner}

@@ -1,13 +1,12 @@
-"""Collect, keep, replay: the trainer of value-based methods."""
+"""Collect, keep, replay: the trainer of methods that learn from a memory."""
 
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from cohort.components.averages import EpisodeStatistics, Metrics, RunningAverages
 from cohort.components.episodes import Episodes
-from cohort.components.replay import EpisodeReplay
-from cohort.controllers.shared import SharedController
+from cohort.components.replay import Replay
+from cohort.controllers.team_policy import TeamPolicy
 from cohort.learners.base import Learner
 from cohort.runners.env_factory import EnvFactory
 from cohort.settings import Settings
@@ -16,11 +15,16 @@ from cohort.trainers.team import TeamTrainer
 
 class OffPolicyTrainerSettings(Settings):
     batch_size_run: int = Field(ge=1, description="games that are played side by side while collecting")
-    batch_size: int = Field(ge=1, description="episodes of each update")
-    updates_per_episode: float = Field(
-        gt=0, description="updates for each collected episode, e.g. 1 or 0.125"
+    batch_size: int = Field(ge=1, description="episodes or steps of each update, as the learner reads them")
+    updates_per_episode: float | None = Field(
+        gt=0, description="updates for each collected episode, e.g. 1 or 0.125; null: see updates_per_step"
     )
-    buffer_size: int = Field(ge=1, description="episodes the replay memory holds; at least one batch")
+    updates_per_step: float | None = Field(
+        gt=0,
+        description="updates for each environment step, e.g. 1 or 0.04, instead of updates_per_episode; a memory of "
+        "steps is learned from while episodes are still being played",
+    )
+    buffer_size: int = Field(ge=1, description="episodes or steps the replay memory holds; at least a batch")
 
     @model_validator(mode="after")
     def a_batch_fits_the_memory(self) -> Self:
@@ -31,51 +35,80 @@ class OffPolicyTrainerSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def updates_are_counted_one_way(self) -> Self:
+        if (self.updates_per_episode is None) == (self.updates_per_step is None):
+            raise ValueError(
+                f"updates_per_episode ({self.updates_per_episode}) and updates_per_step ({self.updates_per_step}) say "
+                "the same thing in two units: give one, and null for the other"
+            )
+        return self
+
 
 class OffPolicyTrainer(TeamTrainer):
-    """One round: play `batch_size_run` episodes, keep them, then update as often as they have earned.
+    """One round: play `batch_size_run` episodes, keep them, and update as often as they have earned.
 
-    Two clocks: `t_env` counts environment steps, `learner.updates` gradient steps. `updates_per_episode` ties them.
+    What ties environment steps to gradient steps is `updates_per_episode` or `updates_per_step`. With the latter and a
+    memory of steps, a round keeps and learns from each stretch of its episodes as soon as it has earned an update.
     """
 
     Settings = OffPolicyTrainerSettings
+    roles = (*TeamTrainer.roles, "memory")
+
+    counters = (*TeamTrainer.counters, "updates_owed")
 
     def __init__(
         self,
         settings: OffPolicyTrainerSettings,
         *,
         games: EnvFactory,
-        controller: SharedController,
+        policy: TeamPolicy,
         learner: Learner,
-        replay: EpisodeReplay,
+        replay: Replay,
     ) -> None:
-        super().__init__(games=games, controller=controller, learner=learner)
+        super().__init__(games=games, policy=policy, learner=learner, batch_size_run=settings.batch_size_run)
         self.settings, self.replay = settings, replay
-        self.runner = self.make_runner(settings.batch_size_run, "train")
-        self.t_env = 0
-        self.episode = 0
         self.updates_owed = 0.0
-        self.statistics = EpisodeStatistics()
-        self.averages = RunningAverages()
-        self.latest: Episodes | None = None
+
+    def iterate(self) -> None:
+        self.round()
+        self.games.report_crashes()
 
     def round(self) -> None:
-        self.collect()
-        self.learn()
+        """One round of collecting, keeping and updating."""
+        if self.settings.updates_per_step and self.replay.unit == "steps":
+            self.learn_while_playing(self.settings.updates_per_step)
+        else:
+            self.collect()
+            self.learn()
 
     def collect(self) -> None:
         """Play one batch of episodes with the exploring policy and keep it."""
         episodes = self.runner.run(t_env=self.t_env, explore=True)
-        self.keep(episodes, steps=int(episodes.length.sum()))
-        self.updates_owed += self.settings.updates_per_episode * episodes.batch_size
+        steps = int(episodes.length.sum())
+        self.keep(episodes, steps=steps)
+        if self.settings.updates_per_step:
+            self.updates_owed += self.settings.updates_per_step * steps
+        else:
+            self.updates_owed += self.settings.updates_per_episode * episodes.batch_size
+
+    def learn_while_playing(self, updates_per_step: float) -> None:
+        """One batch of episodes, a stretch for each update that all its games earn together."""
+        steps = max(1, round(1 / (updates_per_step * self.settings.batch_size_run)))
+        for stretch, whole in self.runner.stretches(t_env=self.t_env, steps=steps):
+            played = int(stretch.length.sum())
+            self.replay.add(stretch)
+            if whole is None:
+                self.t_env += played
+            else:
+                self.count(whole, steps=played)
+            self.updates_owed += updates_per_step * played
+            self.learn()
 
     def keep(self, episodes: Episodes, *, steps: int) -> None:
-        """Count `steps` environment steps, remember the statistics and store the episodes."""
+        """Store and count whole episodes."""
         self.replay.add(episodes)
-        self.statistics.add(episodes)
-        self.t_env += steps
-        self.episode += episodes.batch_size
-        self.latest = episodes
+        self.count(episodes, steps=steps)
 
     def learn(self) -> None:
         """The updates that are owed, once there is a whole batch to learn from. Nothing is owed from before."""
@@ -92,34 +125,8 @@ class OffPolicyTrainer(TeamTrainer):
 
     def update(self, times: int) -> None:
         for _ in range(times):
-            batch = self.replay.sample(self.settings.batch_size)
-            self.averages.add(self.learner.update(batch, episode=self.episode))
+            self.learn_from(self.replay.sample(self.settings.batch_size))
 
-    def metrics(self) -> dict[str, float]:
-        """What happened since the last call, as numbers: episodes, updates, and the learner's diagnostics."""
-        diagnostics: Metrics = self.learner.diagnostics(self.latest)
-        return {
-            **self.statistics.flush(),
-            **self.averages.flush(),
-            **{name: float(value) for name, value in diagnostics.items()},
-            **self.runner.exploration(self.t_env),
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            **super().state_dict(),
-            "runner": self.runner.state_dict(),
-            "replay": self.replay.state_dict(),
-            "statistics": self.statistics.state_dict(),
-            "averages": self.averages.state_dict(),
-            "counters": {name: getattr(self, name) for name in self.counters},
-        }
-
-    counters = ("t_env", "episode", "updates_owed")
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        for name in ("runner", "replay", "statistics", "averages"):
-            getattr(self, name).load_state_dict(state[name])
-        for name in self.counters:
-            setattr(self, name, state["counters"][name])
+    @property
+    def parts(self) -> dict[str, Any]:
+        return {**super().parts, "replay": self.replay}

@@ -1,17 +1,14 @@
-"""What trainers share that teach one team by letting it play episodes: its games, its test, its record."""
+"""What trainers share that teach one team by letting it play: its games, its clock, its test, its record."""
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Self
+from typing import Any
 
-import torch
-
-from cohort.components.averages import EpisodeStatistics
-from cohort.components.seeding import generator
-from cohort.configuration.plan import Plan
-from cohort.controllers.shared import SharedController
-from cohort.envs.base import EnvSpec
+from cohort.components.averages import EpisodeStatistics, Metrics, RunningAverages
+from cohort.components.clock import Clock
+from cohort.components.episodes import Episodes
+from cohort.components.state import restore, state_of
+from cohort.controllers.team_policy import TeamPolicy
 from cohort.learners.base import Learner
 from cohort.recording.folder import RunFolder
 from cohort.runners.env_factory import EnvFactory
@@ -20,38 +17,57 @@ from cohort.trainers.base import StepCallback, Trainer
 
 
 class TeamTrainer(Trainer):
-    """A trainer whose learner and runners share one controller."""
+    """A trainer whose learner and runners share one policy. It counts steps and episodes, the learner updates."""
 
-    roles = ("env", "runner", "mac", "agent", "action_selector", "learner", "memory", "trainer")
+    roles = ("env", "runner", "mac", "head", "agent", "action_selector", "learner", "trainer")
     subject = "team"
 
+    counters: tuple[str, ...] = ("t_env", "episode")
+    """The attributes that are plain numbers and part of the state."""
+
     learner: Learner
+    latest: Episodes | None = None  # the episodes that were counted last, for diagnostics
 
-    def __init__(self, *, games: EnvFactory, controller: SharedController, learner: Learner) -> None:
-        self.games, self.controller, self.learner = games, controller, learner
-        self.test_runner = games.test_runner(controller)
-
-    @classmethod
-    def build(cls, plan: Plan, device: torch.device, say: Callable[[str], None]) -> Self:
-        games = EnvFactory(plan, device, say)
-        controller, learner = build_learner(plan, games.spec, device)
-        replay = plan["memory"].create(
-            spec=games.spec, device=device, generator=generator(plan.run.seed, "replay")
-        )
-        say(replay.describe())
-        return plan["trainer"].create(games=games, controller=controller, learner=learner, replay=replay)
+    def __init__(
+        self, *, games: EnvFactory, policy: TeamPolicy, learner: Learner, batch_size_run: int
+    ) -> None:
+        """`batch_size_run` episodes are played at a time."""
+        self.games, self.policy, self.learner = games, policy, learner
+        self.test_runner = games.test_runner(policy)
+        self.runner = self.make_runner(batch_size_run, "train")
+        self.t_env = 0
+        self.episode = 0
+        self.statistics = EpisodeStatistics()
+        self.averages = RunningAverages()
 
     def make_runner(self, episodes: int, purpose: str) -> InProcessRunner:
         """A runner of this team that plays `episodes` at a time, with games and randomness of its own."""
-        return self.games.runner(self.controller, episodes, purpose)
+        return self.games.runner(self.policy, episodes, purpose)
 
-    def iterate(self) -> None:
-        self.round()
-        self.games.report_crashes()
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.t_env, self.episode, self.learner.updates)
 
-    @abstractmethod
-    def round(self) -> None:
-        """One round of collecting, keeping and updating."""
+    def count(self, episodes: Episodes, *, steps: int) -> None:
+        """Count `steps` environment steps and whole episodes, whose statistics are remembered."""
+        self.statistics.add(episodes)
+        self.t_env += steps
+        self.episode += episodes.batch_size
+        self.latest = episodes
+
+    def learn_from(self, batch: Any) -> None:
+        """One update, and what to log about it."""
+        self.averages.add(self.learner.update(batch, self.clock))
+
+    def metrics(self) -> dict[str, float]:
+        """What happened since the last call, as numbers: episodes, updates, and the learner's diagnostics."""
+        diagnostics: Metrics = {} if self.latest is None else self.learner.diagnostics(self.latest)
+        return {
+            **self.statistics.flush(),
+            **self.averages.flush(),
+            **{name: float(value) for name, value in diagnostics.items()},
+            **self.runner.exploration(self.t_env),
+        }
 
     def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
         """Metrics of `test_nepisode` greedy episodes of exactly the parameters of this moment."""
@@ -63,9 +79,8 @@ class TeamTrainer(Trainer):
         return self.games.filmed(folder)
 
     def load_model(self, state: dict[str, Any], step: int) -> None:
-        # the count of collected episodes starts anew, and the targets follow by that count
-        self.learner.load_state_dict({**state, "last_sync": 0})
-        self.t_env = step
+        super().load_model(state, step)
+        self.learner.targets.restart()  # this run's counts of episodes and updates start anew
 
     def worker_metrics(self) -> dict[str, float]:
         return self.games.metrics()
@@ -77,22 +92,16 @@ class TeamTrainer(Trainer):
     def close(self) -> None:
         self.games.close()
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What has state of its own."""
+        names = ("learner", "runner", "test_runner", "statistics", "averages")
+        return {name: getattr(self, name) for name in names}
+
     def state_dict(self) -> dict[str, Any]:
-        return {"learner": self.learner.state_dict(), "test_runner": self.test_runner.state_dict()}
+        return {**state_of(self.parts), "counters": {name: getattr(self, name) for name in self.counters}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.learner.load_state_dict(state["learner"])
-        self.test_runner.load_state_dict(state["test_runner"])
-
-
-def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[SharedController, Learner]:
-    """The team's controller and the learner that trains it, for an environment of these sizes."""
-    selector = plan["action_selector"].create()
-    controller = (
-        plan["mac"].create(spec=spec, agent=plan["agent"].create, action_selector=selector).to(device)
-    )
-    parts = {role: plan[role].create(spec=spec).to(device) for role in plan["learner"].cls.parts}
-    learner = plan["learner"].create(
-        spec=spec, controller=controller, device=device, seed=plan.run.seed, **parts
-    )
-    return controller, learner
+        restore(self.parts, state)
+        for name in self.counters:
+            setattr(self, name, state["counters"][name])

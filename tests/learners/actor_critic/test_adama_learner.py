@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from cohort.components.clock import Clock
 from cohort.components.functional import inner_per_agent
 from cohort.learners.actor_critic.second_order import action_moves
 from tests.builders import PLANE, make_learner, random_transitions
@@ -32,7 +33,7 @@ def test_one_update_of_a_linear_quadratic_team():
     assert float(metrics["actor_lr_norm"]) == close(0.005005)
     assert learner.rates.actors.tolist() == close([0.003531463999, 0.003546658571])
     assert learner.critic.phi.tolist() == close([0.99001, 1.98002, 0.48002])
-    assert learner.controller.theta.flatten().tolist() == close([1.007062927998, 2.008866646429])
+    assert learner.policy.theta.flatten().tolist() == close([1.007062927998, 2.008866646429])
 
 
 def test_the_old_norm_would_pull_elsewhere():
@@ -45,7 +46,7 @@ def test_the_old_norm_would_pull_elsewhere():
 
 def test_the_first_order_predicts_the_change_of_q():
     learner, batch = linear_learner(), one_sample()
-    descent, ascent = learner.descent(batch), learner.ascent(batch)
+    descent, ascent = learner.critic_gradient(batch), learner.actor_gradient(batch)
     gain = learner.gain(batch, ascent)
     assert gain.tolist() == [4, 6.25]
     assert [each.flatten().tolist() for each in (*descent.gradient, *ascent.critic_gradient)] == [
@@ -55,14 +56,14 @@ def test_the_first_order_predicts_the_change_of_q():
     learner.step(batch)
     predicted = float(learner.rates.actors @ gain - learner.rates.critic * 18)
     assert predicted == close(-0.053617528, 9)
-    assert float(learner.ascent(batch).value) - 6 == close(-0.054294571, 9)
+    assert float(learner.actor_gradient(batch).value) - 6 == close(-0.054294571, 9)
 
 
 @pytest.mark.parametrize("mode", ["hvp", "secant", "lookahead"])
 def test_the_second_order_of_one_update(mode):
     """Q is quadratic in the actions and the policies are linear: all three ways are exact."""
     learner, batch = linear_learner(second_order=mode), one_sample()
-    gain = learner.gain(batch, learner.ascent(batch))
+    gain = learner.gain(batch, learner.actor_gradient(batch))
     assert gain.tolist() == close([4.008838834765, 6.258838834765])
     assert gain.tolist() != pytest.approx([4.004419, 6.254419], abs=1e-6)  # one half-sum left out
     learner.step(batch)
@@ -83,31 +84,31 @@ def double(algorithm: str, **typed):
 
 def test_the_gains_are_the_slopes_of_q_along_the_actors_step():
     learner, batch = double("adama"), random_transitions(64, dtype=torch.float64)
-    ascent = learner.ascent(batch)
+    ascent = learner.actor_gradient(batch)
     gain = learner.gain(batch, ascent)
     rates = torch.tensor([0.7, 0.2, 0.4], dtype=torch.float64)
     before, t = ascent.value, 1e-6
     learner.rates.actors = t * rates
-    learner.ascend(ascent.gradient)
-    slope = (learner.ascent(batch).value - before) / t
+    learner.step_actors(ascent.gradient)
+    slope = (learner.actor_gradient(batch).value - before) / t
     assert float(slope) == pytest.approx(float(rates @ gain), rel=1e-6)
 
 
 def test_the_critics_contribution_is_the_slope_of_q_along_its_step():
     learner, batch = double("adama"), random_transitions(64, dtype=torch.float64)
-    descent, ascent = learner.descent(batch), learner.ascent(batch)
+    descent, ascent = learner.critic_gradient(batch), learner.actor_gradient(batch)
     contribution = float(learner.adapt_magnitude(descent, ascent)["critic_contribution"])
     before, t = ascent.value, 1e-7
     learner.rates.critic = torch.tensor(t, dtype=torch.float64)
-    learner.descend(descent.gradient)
-    slope = (learner.ascent(batch).value - before) / t
+    learner.step_critic(descent.gradient)
+    slope = (learner.actor_gradient(batch).value - before) / t
     assert abs(float(slope)) == pytest.approx(contribution, rel=1e-5)
 
 
 def test_replayed_actions_can_measure_the_contribution():
     learner = double("adama", gq_actions="replay")
     batch = random_transitions(64, dtype=torch.float64)
-    descent, ascent = learner.descent(batch), learner.ascent(batch)
+    descent, ascent = learner.critic_gradient(batch), learner.actor_gradient(batch)
     found = float(learner.adapt_magnitude(descent, ascent)["critic_contribution"])
     slopes = torch.autograd.grad(learner.critic(batch.obs, batch.actions).mean(), learner.critic_parameters)
     expected = sum(float((a * b).sum()) for a, b in zip(slopes, descent.gradient, strict=True))
@@ -120,7 +121,7 @@ def test_replayed_actions_can_measure_the_contribution():
 def change_of_q(learner, batch, moves, rates) -> float:
     """mean_b Q(o, a + l u) - mean_b Q(o, a), the actions moved in a straight line."""
     with torch.no_grad():
-        actions = learner.controller(batch.obs)
+        actions = learner.policy(batch.obs)
         there = learner.critic(batch.obs, actions + rates.view(-1, 1) * moves).mean()
         return float(there - learner.critic(batch.obs, actions).mean())
 
@@ -129,8 +130,8 @@ def change_of_q(learner, batch, moves, rates) -> float:
 def test_halving_the_step_halves_the_first_orders_error_and_quarters_the_seconds(activation):
     learner = double("adama_2nd", second_order="hvp", critic_activation=activation)
     batch = random_transitions(64, dtype=torch.float64)
-    ascent = learner.ascent(batch)
-    moves = action_moves(learner.controller, batch.obs, ascent.gradient)
+    ascent = learner.actor_gradient(batch)
+    moves = action_moves(learner.policy, batch.obs, ascent.gradient)
     direction = torch.tensor([0.5, 0.9, 0.7], dtype=torch.float64)
     errors = []
     for size in (8.0, 4.0, 2.0):
@@ -154,10 +155,10 @@ def test_halving_the_step_halves_the_first_orders_error_and_quarters_the_seconds
 def test_one_product_with_the_hessian_equals_the_hessian():
     learner = double("adama_2nd", second_order="hvp")
     batch = random_transitions(5, dtype=torch.float64)
-    ascent = learner.ascent(batch)
+    ascent = learner.actor_gradient(batch)
     found = learner.gain(batch, ascent)
 
-    moves = action_moves(learner.controller, batch.obs, ascent.gradient)
+    moves = action_moves(learner.policy, batch.obs, ascent.gradient)
     n, u = PLANE.n_agents, PLANE.action_dim
     pairs = torch.zeros(n, n, dtype=torch.float64)  # M
     for b in range(batch.batch_size):
@@ -175,16 +176,16 @@ def test_one_product_with_the_hessian_equals_the_hessian():
 def test_the_moves_of_the_actions_are_their_slopes():
     learner = double("adama")
     batch = random_transitions(6, dtype=torch.float64)
-    gradient = learner.ascent(batch).gradient
-    moves = action_moves(learner.controller, batch.obs, gradient)
-    before, t = learner.controller(batch.obs).detach(), 1e-6
+    gradient = learner.actor_gradient(batch).gradient
+    moves = action_moves(learner.policy, batch.obs, gradient)
+    before, t = learner.policy(batch.obs).detach(), 1e-6
     learner.rates.actors = torch.full((3,), t, dtype=torch.float64)
-    learner.ascend(gradient)
-    assert torch.allclose((learner.controller(batch.obs) - before) / t, moves, atol=1e-8)
+    learner.step_actors(gradient)
+    assert torch.allclose((learner.policy(batch.obs) - before) / t, moves, atol=1e-8)
 
 
 def pairwise(learner, batch):
-    ascent = learner.ascent(batch)
+    ascent = learner.actor_gradient(batch)
     plain = inner_per_agent(ascent.gradient, ascent.gradient)
     return learner.gain(batch, ascent) - plain
 
@@ -241,7 +242,7 @@ def test_with_alpha_one_adama_is_the_fixed_rates_bit_for_bit():
     for number in range(20):
         batch = random_transitions(64, seed=number)
         for learner in (frozen, fixed):
-            learner.update(batch, episode=number * 5)
+            learner.update(batch, Clock(episodes=number * 5))
     assert all(torch.equal(a, b) for a, b in zip(parameters(frozen), parameters(fixed), strict=True))
 
 
@@ -252,8 +253,8 @@ def test_without_adaptation_adama_only_measures():
     fixed = make_learner("maddpg_fixed_lr", **PLANE_RUN, critic_lr=0.009, actor_lr_norm=0.002)
     for number in range(5):
         batch = random_transitions(64, seed=number)
-        assert "critic_contribution" in measured.update(batch, episode=number)
-        fixed.update(batch, episode=number)
+        assert "critic_contribution" in measured.update(batch, Clock(episodes=number))
+        fixed.update(batch, Clock(episodes=number))
     assert all(torch.equal(a, b) for a, b in zip(parameters(measured), parameters(fixed), strict=True))
 
 
@@ -278,12 +279,12 @@ def test_near_m_is_within_a_fifth():
 def test_a_restored_learner_goes_on_bit_for_bit():
     learner = make_learner("adama", **PLANE_RUN, adama_m="auto", adama_m_updates=3)
     for number in range(2):
-        learner.update(random_transitions(32, seed=number), episode=number)
+        learner.update(random_transitions(32, seed=number), Clock(episodes=number))
     again = make_learner("adama", **PLANE_RUN, seed=7, adama_m="auto", adama_m_updates=3)
     again.load_state_dict(learner.state_dict())
     for number in range(2, 6):
         batch = random_transitions(32, seed=number)
-        one, other = (each.update(batch, episode=number * 10) for each in (learner, again))
+        one, other = (each.update(batch, Clock(episodes=number * 10)) for each in (learner, again))
         assert all(torch.equal(one[name], other[name]) for name in one)
     assert math.isfinite(float(learner.rates.m))
 
@@ -295,5 +296,5 @@ def test_sequential_actors_climb_the_critic_after_its_step():
     assert torch.equal(simultaneous.critic.phi, sequential.critic.phi)
     new = sequential.critic.phi
     slopes = torch.stack([new[0] + 2 * new[2], new[1] + new[2]]).detach()
-    moved = sequential.controller.theta.detach().flatten() - torch.tensor([1.0, 2.0], dtype=torch.float64)
+    moved = sequential.policy.theta.detach().flatten() - torch.tensor([1.0, 2.0], dtype=torch.float64)
     assert torch.allclose(moved, sequential.rates.actors * slopes, rtol=1e-12)

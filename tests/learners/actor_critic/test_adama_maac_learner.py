@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cohort.components.clock import Clock
 from cohort.components.functional import inner, inner_per_agent, masked_log_softmax
 from cohort.learners.actor_critic.counterfactual import Decisions
 from cohort.modules.critics.attention import Valuation
@@ -53,8 +54,8 @@ def one_state_game(agents: int, actions: int, seed: int = 0):
     ours, draw = make_learner("adama_maac", SMALL), torch.Generator().manual_seed(seed)
     payoff = torch.randn([actions] * agents, generator=draw, dtype=torch.float64)
     logits = torch.stack([torch.randn(actions, generator=draw, dtype=torch.float64) for _ in range(agents)])
-    ours.controller, ours.critic = TableOfLogits(logits), Multilinear(payoff)
-    ours.actor_parameters = list(ours.controller.parameters())
+    ours.policy, ours.critic = TableOfLogits(logits), Multilinear(payoff)
+    ours.actor_parameters = list(ours.policy.parameters())
     ours.critic_parameters = list(ours.critic.parameters())
     ours.n_actions = actions
     return ours
@@ -66,14 +67,14 @@ def expected_gain(ours, agents: int, actions: int):
     everything = torch.ones(1, agents, actions, dtype=torch.bool)
 
     def decided(joint) -> Decisions:
-        logits = ours.controller(obs)
+        logits = ours.policy(obs)
         return Decisions(logits, masked_log_softmax(logits, everything), torch.tensor([joint]))
 
-    slope = ours.slope(obs, decided([0] * agents), like=None).actors
+    slope = ours.distribution_gradient(obs, decided([0] * agents), like=None).actors
     expected, gains = torch.zeros(agents, dtype=torch.float64), []
     for joint in itertools.product(range(actions), repeat=agents):
         decisions = decided(joint)
-        gains.append(inner_per_agent(ours.ascent(decisions, ours.advantages(obs, decisions)), slope))
+        gains.append(inner_per_agent(ours.actor_gradient(decisions, ours.advantages(obs, decisions)), slope))
         expected = expected + decisions.chosen.sum().exp().detach() * gains[-1]
     return expected, slope, torch.stack(gains)
 
@@ -98,7 +99,7 @@ def test_in_a_game_of_one_state_the_expected_gain_is_the_squared_slope(agents, a
             for joint in itertools.product(range(actions), repeat=agents)
         )
 
-    logits, step = ours.controller.logits.detach(), 1e-5
+    logits, step = ours.policy.logits.detach(), 1e-5
     for i, a in itertools.product(range(agents), range(actions)):
         there = torch.zeros_like(logits)
         there[i, a] = step
@@ -118,13 +119,13 @@ def test_small_steps_change_the_value_as_promised():
     played = ours.one_hot(batch.actions)
 
     def value() -> float:
-        decisions = ours.decide(ours.controller, batch.obs, batch.available_actions)
-        return float(ours.slope(batch.obs, decisions, like=played).value)
+        decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
+        return float(ours.distribution_gradient(batch.obs, decisions, like=played).value)
 
-    _, descent, _ = ours.descent(batch, played)
-    decisions = ours.decide(ours.controller, batch.obs, batch.available_actions)
-    ascent = ours.ascent(decisions, ours.advantages(batch.obs, decisions, like=played))
-    slope = ours.slope(batch.obs, decisions, like=played)
+    _, descent, _ = ours.critic_gradient(batch, played)
+    decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
+    ascent = ours.actor_gradient(decisions, ours.advantages(batch.obs, decisions, like=played))
+    slope = ours.distribution_gradient(batch.obs, decisions, like=played)
     rates, before, step = torch.tensor([0.5, 1.0, 2.0]).double(), value(), 1e-6
     promises = {
         "actors": (rates * inner_per_agent(ascent, slope.actors)).sum(),
@@ -157,7 +158,7 @@ def test_one_step_by_hand(monkeypatch):
     reference, batch = PerAgentMAAC(ours), double(50)
     next_actions, actions = drawn(batch, 2)
     fix_draws(monkeypatch, next_actions, actions)
-    metrics = ours.update(batch, episode=0)
+    metrics = ours.update(batch, Clock(episodes=0))
 
     agents, played = 3, reference.one_hot(batch.actions)
     values, _ = reference.critic(batch.obs, played)
@@ -207,15 +208,15 @@ def test_one_step_by_hand(monkeypatch):
         torch.testing.assert_close(
             dict(ours.critic.named_parameters())[name], expected, rtol=1e-10, atol=1e-12
         )
-    for number, layer in enumerate(ours.controller.actors.networks.layers):
+    for number, layer in enumerate(ours.policy.network.networks.layers):
         theirs = torch.stack([actor.layers[number][0] for actor in reference.actors])
         torch.testing.assert_close(layer.weight, theirs, rtol=1e-10, atol=1e-12)
 
 
 def test_negative_gains_are_counted_and_turn_no_actor_around(monkeypatch):
     ours, batch = learner("adama_maac", adama_alpha=0.1), double(40)
-    decisions = ours.decide(ours.controller, batch.obs, batch.available_actions)
-    slope = ours.slope(batch.obs, decisions, like=ours.one_hot(batch.actions))
+    decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
+    slope = ours.distribution_gradient(batch.obs, decisions, like=ours.one_hot(batch.actions))
     against = torch.tensor([1.0, -1.0, 1.0]).view(-1, 1, 1)
     monkeypatch.setattr(ours, "slope", lambda *_, **__: slope)
     monkeypatch.setattr(ours, "ascent", lambda *_: [against * each for each in slope.actors])
@@ -229,17 +230,17 @@ def test_alpha_one_is_plain_descent_at_fixed_rates():
     """Rates that never move, whatever is measured."""
     ours = learner("adama_maac", adama_alpha=1.0, adama_m=1.0)
     for seed in range(3):
-        ours.update(double(40, seed=seed), episode=0)
+        ours.update(double(40, seed=seed), Clock(episodes=0))
     assert float(ours.rates.critic) == pytest.approx(0.005)
     assert ours.rates.actors.tolist() == pytest.approx([0.005 / 3**0.5] * 3)
 
 
 def test_a_restored_learner_goes_on_the_same():
     ours, again = learner("adama_maac"), learner("adama_maac", seed=4)
-    ours.update(double(40), episode=0)
+    ours.update(double(40), Clock(episodes=0))
     again.load_state_dict(ours.state_dict())
     batch = double(40, seed=1)
-    one, other = ours.update(batch, episode=0), again.update(batch, episode=0)
+    one, other = ours.update(batch, Clock(episodes=0)), again.update(batch, Clock(episodes=0))
     assert {name: float(value) for name, value in one.items()} == {
         name: float(value) for name, value in other.items()
     }

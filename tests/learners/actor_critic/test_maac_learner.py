@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from cohort.components.clock import Clock
 from cohort.components.functional import clip_per_agent, counterfactual_advantage, entropy
 from cohort.components.transitions import Transitions
 from cohort.learners.actor_critic import counterfactual
@@ -51,7 +52,7 @@ def assert_same_networks(ours, critic, actors) -> None:
         torch.testing.assert_close(
             dict(ours["critic"].named_parameters())[name], value, rtol=1e-9, atol=1e-10
         )
-    for number, layer in enumerate(ours["controller"].actors.networks.layers):
+    for number, layer in enumerate(ours["policy"].actors.networks.layers):
         for place, parameter in enumerate((layer.weight, layer.bias)):
             theirs = torch.stack([actor.layers[number][place] for actor in actors])
             torch.testing.assert_close(parameter, theirs, rtol=1e-9, atol=1e-10)
@@ -76,7 +77,7 @@ def test_three_updates_equal_the_per_agent_reference(spec, typed, monkeypatch):
         next_actions, actions = drawn(batch, seed)
         fix_draws(monkeypatch, next_actions, actions)
         expected = float(reference.critic_loss(batch, next_actions)[0].detach())
-        found = ours.update(batch, episode=0)
+        found = ours.update(batch, Clock(episodes=0))
         assert float(found["critic_loss"]) == pytest.approx(expected, rel=1e-9)
         reference.update(batch, next_actions, actions)
         assert_same_networks(ours.networks, reference.critic, reference.actors)
@@ -96,7 +97,7 @@ def test_losses_and_gradients_equal_the_per_agent_reference(monkeypatch):
     total = [math.sqrt(sum(float(each.square().sum()) for each in one)) for one in (gradient, theirs)]
     assert total[0] == pytest.approx(total[1], rel=1e-10)
 
-    decisions = ours.decide(ours.controller, batch.obs, batch.available_actions)
+    decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
     loss = ours.actor_loss(decisions, ours.advantages(batch.obs, decisions)).value
     gradient = torch.autograd.grad(loss, ours.actor_parameters)
     for i, actor in enumerate(reference.actors):
@@ -131,7 +132,7 @@ def test_target_by_hand(monkeypatch):
 def test_the_baseline_takes_nothing_from_the_gradient():
     """sum_a pi_i(a) (Q_i(a) - b_i) = 0 for every agent and sample, unavailable actions having no part in it."""
     ours, batch = learner(), double(40)
-    decisions = ours.decide(ours.controller, batch.obs, batch.available_actions)
+    decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
     values = ours.critic(batch.obs, ours.one_hot(decisions.actions)).values.detach()
     chances = decisions.log_probs.exp().detach()
     every = torch.stack(
@@ -148,7 +149,7 @@ def test_the_baseline_takes_nothing_from_the_gradient():
 
 def test_advantages_do_not_reach_the_critic_or_the_actors():
     ours, batch = learner(), double(40)
-    decisions = ours.decide(ours.controller, batch.obs, batch.available_actions)
+    decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
     advantages = ours.advantages(batch.obs, decisions)
     assert not advantages.requires_grad
     assert not ours.score_weight(decisions, advantages).requires_grad
@@ -158,10 +159,10 @@ def test_advantages_do_not_reach_the_critic_or_the_actors():
 def test_targets_go_a_part_of_the_way_and_keep_their_own_statistics():
     ours, batch = learner(target_update_rate=0.25), double(40)
     before = [each.clone() for each in ours.targets.parameters()]
-    ours.update(batch, episode=0)
+    ours.update(batch, Clock(episodes=0))
     for old, target, live in zip(before, ours.targets.parameters(), ours.networks.parameters(), strict=True):
         torch.testing.assert_close(target, 0.75 * old + 0.25 * live)
-    norms = [each["controller"].actors.norm.running_mean for each in (ours.networks, ours.targets)]
+    norms = [each["policy"].actors.norm.running_mean for each in (ours.networks, ours.targets)]
     torch.testing.assert_close(norms[0], 0.1 * batch.obs.mean(0).flatten())
     torch.testing.assert_close(norms[1], 0.1 * batch.next_obs.mean(0).flatten())
 
@@ -176,7 +177,7 @@ def test_a_step_of_one_available_action_leaves_finite_parameters():
         next_available_actions=only,
         actions=torch.zeros_like(batch.actions),
     )
-    metrics = ours.update(batch, episode=0)
+    metrics = ours.update(batch, Clock(episodes=0))
     assert float(metrics["entropy"]) == 0
     assert all(torch.isfinite(each).all() for each in ours.networks.parameters())
 
@@ -208,7 +209,7 @@ def test_draws_follow_the_policies_and_a_restored_learner_draws_the_same():
     again.load_state_dict(ours.state_dict())
     for seed in range(2):
         batch = double(40, seed=seed)
-        one, other = ours.update(batch, episode=0), again.update(batch, episode=0)
+        one, other = ours.update(batch, Clock(episodes=0)), again.update(batch, Clock(episodes=0))
         assert {name: float(value) for name, value in one.items()} == {
             name: float(value) for name, value in other.items()
         }
@@ -218,7 +219,7 @@ def test_draws_follow_the_policies_and_a_restored_learner_draws_the_same():
     many = dataclasses.replace(
         row, **{name: getattr(row, name).expand(20_000, -1, -1) for name in ("obs", "available_actions")}
     )
-    decisions = ours.decide(ours.controller, many.obs, many.available_actions)
+    decisions = ours.decide(ours.policy, many.obs, many.available_actions)
     shares = torch.nn.functional.one_hot(decisions.actions, SMALL.n_actions).double().mean(0)
     torch.testing.assert_close(shares, decisions.log_probs[0].exp(), atol=0.02, rtol=0)
 

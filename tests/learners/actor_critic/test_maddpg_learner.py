@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from cohort.components.clock import Clock
 from cohort.envs.base import EnvSpec
 from tests.builders import PLANE, make_learner, random_transitions
 from tests.modules.test_stacked import one_by_one
@@ -17,8 +18,8 @@ class SlowReference:
     """One actor after another, one sample after another; the paper's section 3.1 word by word."""
 
     def __init__(self, learner) -> None:
-        self.actors = one_by_one(learner.controller.actors.networks, "relu")
-        self.old_actors = one_by_one(learner.targets["controller"].actors.networks, "relu")
+        self.actors = one_by_one(learner.policy.network.networks, "relu")
+        self.old_actors = one_by_one(learner.targets["policy"].actors.networks, "relu")
         self.critic, self.old_critic = (
             self._critic(networks["critic"]) for networks in (learner.networks, learner.targets)
         )
@@ -80,7 +81,7 @@ def test_loss_value_and_gradients_are_those_of_plain_loops(mask_horizon):
     assert batch.truncated.any()
     reference = SlowReference(learner)
     loss, value = reference.losses(batch, gamma=0.9, mask_horizon=mask_horizon)
-    descent, ascent = learner.descent(batch), learner.ascent(batch)
+    descent, ascent = learner.critic_gradient(batch), learner.actor_gradient(batch)
     assert float(descent.loss) == pytest.approx(float(loss.detach()), rel=1e-5)
     assert float(ascent.value) == pytest.approx(float(value.detach()), rel=1e-5)
     expected = torch.autograd.grad(loss, list(reference.critic.parameters()))
@@ -126,7 +127,7 @@ def test_adagrad_divides_by_the_root_of_the_sum_of_squares():
     squares = [torch.zeros_like(each) for each in before]
     for number in range(3):
         batch = random_transitions(32, seed=number)
-        gradients = [*learner.descent(batch).gradient, *learner.ascent(batch).gradient]
+        gradients = [*learner.critic_gradient(batch).gradient, *learner.actor_gradient(batch).gradient]
         learner.step(batch)
         critics = len(learner.critic_parameters)
         for place, gradient in enumerate(gradients):
@@ -145,7 +146,7 @@ def test_targets_follow_every_twentieth_episode():
         return all(torch.equal(live, target) for live, target in pairs)
 
     for episode in range(1, 22):
-        learner.update(random_transitions(16, seed=episode), episode=episode)
+        learner.update(random_transitions(16, seed=episode), Clock(episodes=episode))
         assert same() == (episode == 20)
 
 
@@ -164,9 +165,9 @@ def test_discrete_actions_are_refused():
 @pytest.mark.parametrize("algorithm", ["maddpg_fixed_lr", "maddpg_adagrad"])
 def test_a_restored_learner_goes_on_bit_for_bit(algorithm):
     learner, again = make_learner(algorithm, **RUN), make_learner(algorithm, **RUN, seed=7)
-    learner.update(random_transitions(32), episode=25)
+    learner.update(random_transitions(32), Clock(episodes=25))
     again.load_state_dict(learner.state_dict())
     for number in range(1, 4):
         batch = random_transitions(32, seed=number)
-        one, other = (each.update(batch, episode=25 + 10 * number) for each in (learner, again))
+        one, other = (each.update(batch, Clock(episodes=25 + 10 * number)) for each in (learner, again))
         assert all(torch.equal(one[name], other[name]) for name in one)

@@ -53,7 +53,7 @@ class TestWhatTheQLossTellsTheHierarchy:
         learner = make_learner("mnmpg", hier_input="joint_inputs")
         assert theta(learner)["encoder.weight"].shape == (16, 3 * (5 + 4 + 3))
         episodes = random_episodes([4, 4])
-        inputs = learner.networks["controller"].inputs(episodes)
+        inputs = learner.networks["policy"].inputs(episodes)
         expected = learner.networks["hierarchy"](inputs[:, :-1].reshape(2, 4, -1)).mean
         torch.testing.assert_close(learner.hierarchy(episodes).mean, expected)
 
@@ -122,7 +122,7 @@ class TestMetaUpdate:
         learner.exercise(episodes)
         after = learner.networks.state_dict()
         changed = {n.split(".")[0] for n, value in after.items() if not torch.equal(value, before[n])}
-        assert changed == {"controller", "mixer"} | ({"hierarchy"} if flag else set())
+        assert changed == {"policy", "mixer"} | ({"hierarchy"} if flag else set())
 
     def test_exercise_uses_the_stored_z(self):
         learner = make_learner("mnmpg", target_z="mean")
@@ -136,7 +136,7 @@ class TestMetaUpdate:
     def test_stored_z_is_what_its_noise_makes_of_the_hierarchy(self):
         learner = make_learner("mnmpg", exercise_updates_theta=True)
         episodes, _ = self.batches(learner)
-        inputs = learner.networks["controller"].inputs(episodes)
+        inputs = learner.networks["policy"].inputs(episodes)
         z = learner.live_z(episodes, inputs)
         torch.testing.assert_close(z.detach(), episodes.extras["z"])
         assert z.requires_grad

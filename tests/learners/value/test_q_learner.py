@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from benchmarks.per_step_qmix import PerStepQMIX
+from cohort.components.clock import Clock
 from cohort.components.functional import greedy_actions
 from tests.builders import SMALL, make_learner, random_episodes
 
@@ -16,7 +17,7 @@ def copy_weights(learner, reference):
         (learner.networks, reference.agent, reference.mixer),
         (learner.targets, reference.target_agent, reference.target_mixer),
     ):
-        network = ours["controller"].agent
+        network = ours["policy"].agent
         agent.fc1.load_state_dict(network.encoder.state_dict())
         agent.fc2.load_state_dict(network.head.state_dict())
         agent.rnn.load_state_dict(
@@ -45,9 +46,9 @@ def test_loss_and_gradient_equal_the_per_step_reference():
     loss.backward()
     expected.backward()
     pairs = [
-        (learner.networks["controller"].agent.encoder.weight, reference.agent.fc1.weight),
-        (learner.networks["controller"].agent.rnn.weight_hh_l0, reference.agent.rnn.weight_hh),
-        (learner.networks["controller"].agent.rnn.bias_ih_l0, reference.agent.rnn.bias_ih),
+        (learner.networks["policy"].network.encoder.weight, reference.agent.fc1.weight),
+        (learner.networks["policy"].network.rnn.weight_hh_l0, reference.agent.rnn.weight_hh),
+        (learner.networks["policy"].network.rnn.bias_ih_l0, reference.agent.rnn.bias_ih),
         (learner.networks["mixer"].hyper_w1[0].weight, reference.mixer.w1[0].weight),
         (learner.networks["mixer"].value[2].bias, reference.mixer.v[2].bias),
     ]
@@ -59,7 +60,7 @@ def test_three_updates_equal_the_reference():
     learner, reference = qmix_and_reference()
     for seed in range(3):
         episodes = random_episodes([3, 8, 1, 5], seed=seed)
-        ours = learner.update(episodes, episode=0)["loss"]
+        ours = learner.update(episodes, Clock(episodes=0))["loss"]
         torch.testing.assert_close(ours, reference.update(episodes), rtol=1e-4, atol=1e-5)
 
 
@@ -71,9 +72,9 @@ def test_target_by_hand(double):
         nn.init.normal_(parameter, std=0.5)
     episodes = random_episodes([3, 5])
     with torch.no_grad():
-        inputs = learner.networks["controller"].inputs(episodes)
-        live = learner.networks["controller"].unroll(inputs, episodes)
-        target = learner.targets["controller"].unroll(inputs, episodes)
+        inputs = learner.networks["policy"].inputs(episodes)
+        live = learner.networks["policy"].unroll(inputs, episodes)
+        target = learner.targets["policy"].unroll(inputs, episodes)
         chooser = live if double else target
         errors = []
         for b, length in enumerate([3, 5]):
@@ -148,12 +149,12 @@ def test_continuous_actions_are_refused():
 def test_targets_follow_every_so_many_episodes():
     learner = make_learner("qmix", target_update_interval=10)
     before = copy.deepcopy(learner.targets.state_dict())
-    learner.update(random_episodes([4, 6]), episode=9)
+    learner.update(random_episodes([4, 6]), Clock(episodes=9))
     assert all(torch.equal(before[name], value) for name, value in learner.targets.state_dict().items())
-    learner.update(random_episodes([4, 6]), episode=10)
+    learner.update(random_episodes([4, 6]), Clock(episodes=10))
     live = learner.networks.state_dict()
     assert all(torch.equal(live[name], value) for name, value in learner.targets.state_dict().items())
-    learner.update(random_episodes([4, 6]), episode=19)
+    learner.update(random_episodes([4, 6]), Clock(episodes=19))
     live = learner.networks.state_dict()
     assert any(not torch.equal(live[name], value) for name, value in learner.targets.state_dict().items())
 
@@ -161,7 +162,7 @@ def test_targets_follow_every_so_many_episodes():
 def test_gradient_is_clipped_as_a_whole():
     learner = make_learner("qmix", grad_norm_clip=0.01)
     episodes = random_episodes([4, 6])
-    metrics = learner.update(episodes, episode=0)
+    metrics = learner.update(episodes, Clock(episodes=0))
     norm = torch.cat([p.grad.flatten() for p in learner.networks.parameters()]).norm()
     assert metrics["grad_norm"] > 0.01
     torch.testing.assert_close(norm, torch.tensor(0.01), rtol=1e-3, atol=0)
@@ -170,7 +171,7 @@ def test_gradient_is_clipped_as_a_whole():
 @pytest.mark.parametrize("algorithm", ["iql", "vdn", "qmix", "qmix_large", "mnmpg"])
 def test_same_seed_same_losses_and_state_continues(algorithm):
     def losses(learner, rounds):
-        return [learner.update(random_episodes([4, 8], SMALL, seed=i), episode=0)["loss"] for i in rounds]
+        return [learner.update(random_episodes([4, 8], SMALL, seed=i), Clock(episodes=0))["loss"] for i in rounds]
 
     first, second = make_learner(algorithm), make_learner(algorithm)
     expected = losses(first, range(5))

@@ -54,9 +54,9 @@ class AdaMaLearner(MADDPGLearner):
     def needs_replayed_value(self) -> bool:
         return self.settings.gq_actions == "replay"
 
-    def ascent(self, batch: Transitions) -> ActorGradient:
+    def actor_gradient(self, batch: Transitions) -> ActorGradient:
         """J, its gradients on actors and critic, and on the actions: one backward pass."""
-        actions = self.controller(batch.obs)
+        actions = self.policy(batch.obs)
         value = self.critic(batch.obs, actions).mean()
         wanted = [*self.actor_parameters, *self.critic_parameters, actions]
         *parameters, action_gradient = torch.autograd.grad(value, wanted)
@@ -66,28 +66,28 @@ class AdaMaLearner(MADDPGLearner):
         )
         return ActorGradient(value.detach(), own, critics, actions.detach(), action_gradient)
 
-    def adapt_magnitude(self, descent: CriticGradient, ascent: ActorGradient) -> Metrics:
-        towards = ascent.critic_gradient
+    def adapt_magnitude(self, critic: CriticGradient, actors: ActorGradient) -> Metrics:
+        towards = actors.critic_gradient
         if self.settings.gq_actions == "replay":
-            towards = torch.autograd.grad(descent.value, self.critic_parameters)
-        return self.rates.adapt_critic_rate(inner(descent.gradient, towards).abs())
+            towards = torch.autograd.grad(critic.value, self.critic_parameters)
+        return self.rates.adapt_critic_rate(inner(critic.gradient, towards).abs())
 
-    def gain(self, batch: Transitions, ascent: ActorGradient) -> Tensor:
+    def gain(self, batch: Transitions, actors: ActorGradient) -> Tensor:
         """G of equation 1 or, with the pairwise terms, E of equation 3: [N]."""
         rates = self.rates.actors.to(batch.obs.dtype)
         if self.settings.second_order == "lookahead":
-            return gain_by_look_ahead(self.controller, self.critic, batch.obs, ascent.gradient, rates)
-        first = inner_per_agent(ascent.gradient, ascent.gradient)
+            return gain_by_look_ahead(self.policy, self.critic, batch.obs, actors.gradient, rates)
+        first = inner_per_agent(actors.gradient, actors.gradient)
         if self.settings.second_order == "none":
             return first
         return first + pairwise_gain(
-            self.controller,
+            self.policy,
             self.critic,
             batch.obs,
-            ascent,
+            actors,
             rates,
             exact=self.settings.second_order == "hvp",
         )
 
-    def adapt_direction(self, batch: Transitions, ascent: ActorGradient) -> Metrics:
-        return self.rates.adapt_actor_rates(self.gain(batch, ascent)) if self.settings.adapt_direction else {}
+    def adapt_direction(self, batch: Transitions, actors: ActorGradient) -> Metrics:
+        return self.rates.adapt_actor_rates(self.gain(batch, actors)) if self.settings.adapt_direction else {}

@@ -11,12 +11,15 @@ from cohort.components.averages import Metrics
 from cohort.components.functional import entropy, inner, inner_per_agent, one_step_target, taken
 from cohort.components.transitions import Transitions
 from cohort.envs.base import EnvSpec
-from cohort.learners.actor_critic.counterfactual import CounterfactualLearner, Decisions
+from cohort.learners.actor_critic.counterfactual import (
+    CounterfactualLearner,
+    CounterfactualSettings,
+    Decisions,
+)
 from cohort.learners.actor_critic.rates import AdaptiveRates, AdaptiveRatesSettings
-from cohort.learners.base import SoftLearnerSettings
 
 
-class AdaMaMAACLearnerSettings(SoftLearnerSettings, AdaptiveRatesSettings):
+class AdaMaMAACLearnerSettings(CounterfactualSettings, AdaptiveRatesSettings):
     critic_lr: float = Field(ge=0, description="where l_c, the learning rate of the critic, begins")
     actor_lr_norm: float = Field(
         ge=0, description="where n_a, the length of the vector of the actors' rates, begins"
@@ -54,30 +57,31 @@ class AdaMaMAACLearner(CounterfactualLearner):
             n_agents=spec.n_agents,
             device=device,
         )
+        self.keep(rates=self.rates)
 
     def step(self, batch: Transitions) -> Metrics:
         played = self.one_hot(batch.actions)
-        error, descent, value = self.descent(batch, played)
-        decisions = self.decide(self.controller, batch.obs, batch.available_actions)
-        ascent = self.ascent(decisions, self.advantages(batch.obs, decisions, like=played))
-        slope = self.slope(batch.obs, decisions, like=played)
-        metrics = self.rates.adapt_critic_rate(inner(descent, slope.critic).abs())
-        gain = inner_per_agent(ascent, slope.actors)  # <p_i, q_i>: [N]
+        error, g_d, value = self.critic_gradient(batch, played)
+        decisions = self.decide(self.policy, batch.obs, batch.available_actions)
+        p = self.actor_gradient(decisions, self.advantages(batch.obs, decisions, like=played))
+        q = self.distribution_gradient(batch.obs, decisions, like=played)
+        metrics = self.rates.adapt_critic_rate(inner(g_d, q.critic).abs())
+        gain = inner_per_agent(p, q.actors)  # <p_i, q_i>: [N]
         if self.settings.adapt_direction:
             metrics |= self.rates.adapt_actor_rates(gain)
-        self.rates.descend(self.critic_parameters, descent)
-        self.rates.ascend(self.actor_parameters, ascent)
+        self.rates.step_critic(self.critic_parameters, g_d)
+        self.rates.step_actors(self.actor_parameters, p)
         return {
             "critic_loss": error,
             "q_taken_mean": value,
-            "q_policy_mean": slope.value,
+            "q_policy_mean": q.value,
             "entropy": entropy(decisions.log_probs.detach()).mean(),
             "negative_gains": (gain < 0).sum(),
             **metrics,
             **self.rates.metrics(),
         }
 
-    def descent(self, batch: Transitions, played: Tensor) -> tuple[Tensor, Sequence[Tensor], Tensor]:
+    def critic_gradient(self, batch: Transitions, played: Tensor) -> tuple[Tensor, Sequence[Tensor], Tensor]:
         """delta, its gradient g_d on the critic, and the mean value; `played` [B, N, A] are the actions one-hot."""
         next_value, _ = self.next_values(batch)
         target = one_step_target(batch.reward, batch.terminated, next_value, self.settings.gamma)
@@ -86,12 +90,12 @@ class AdaMaMAACLearner(CounterfactualLearner):
         gradient = torch.autograd.grad(error, self.critic_parameters)
         return error.detach(), gradient, chosen.detach().mean()
 
-    def ascent(self, decisions: Decisions, advantages: Tensor) -> Sequence[Tensor]:
+    def actor_gradient(self, decisions: Decisions, advantages: Tensor) -> Sequence[Tensor]:
         """p_1 ... p_N stacked; the graph of `decisions` stays."""
         score = (decisions.chosen * advantages).mean(dim=0).sum()
         return torch.autograd.grad(score, self.actor_parameters, retain_graph=True)
 
-    def slope(self, obs: Tensor, decisions: Decisions, like: Tensor) -> DistributionGradient:
+    def distribution_gradient(self, obs: Tensor, decisions: Decisions, like: Tensor) -> DistributionGradient:
         """J and its gradients through the distributions, the critic normalising them as `like` [B, N, A]."""
         probabilities = decisions.log_probs.exp()
         values = self.critic(obs, probabilities, like).values
@@ -99,10 +103,3 @@ class AdaMaMAACLearner(CounterfactualLearner):
         gradient = torch.autograd.grad(value, [*self.actor_parameters, *self.critic_parameters])
         count = len(self.actor_parameters)
         return DistributionGradient(value.detach(), gradient[:count], gradient[count:])
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "rates": self.rates.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.rates.load_state_dict(state["rates"])

@@ -30,7 +30,7 @@ def turned_towards(
     """Equations 1 and 3: the vector of the actors' rates, turned towards what raises Q the most.
 
     v = alpha l_a + (1 - alpha) n_a G / ||G||, l_a <- v n_a / ||v||. Without `allow_negative`, components of v below
-    zero, which would turn ascent into descent, become zero first; where nothing is left, the direction stays.
+    zero, which would lower Q instead of raising it, become zero first; where nothing is left, the direction stays.
 
     Args:
         rates: l_a of each agent, [N].

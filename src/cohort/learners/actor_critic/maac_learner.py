@@ -1,20 +1,23 @@
 """MAAC: soft actor-critic for teams, with a critic that attends and a counterfactual baseline."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from cohort.components.averages import Metrics
-from cohort.components.functional import clip_per_agent, entropy, one_step_target, taken
+from cohort.components.functional import entropy, one_step_target, taken
 from cohort.components.transitions import Transitions
-from cohort.learners.actor_critic.counterfactual import CounterfactualLearner, Decisions
-from cohort.learners.base import Loss, SoftLearnerSettings
+from cohort.learners.actor_critic.counterfactual import (
+    CounterfactualLearner,
+    CounterfactualSettings,
+    Decisions,
+)
+from cohort.learners.minimiser import Loss
 
 
-class MAACLearnerSettings(SoftLearnerSettings):
+class MAACLearnerSettings(CounterfactualSettings):
     critic_lr: float = Field(ge=0, description="learning rate of the critic's Adam")
     actor_lr: float = Field(ge=0, description="learning rate of the actors' Adam")
     optim_eps: float = Field(gt=0, description="Adam's term for numerical stability")
@@ -36,7 +39,7 @@ class MAACLearnerSettings(SoftLearnerSettings):
 class MAACLearner(CounterfactualLearner):
     """MAAC (Actor-Attention-Critic for Multi-Agent Reinforcement Learning, arXiv:1810.02912), tau = 1 / reward_scale.
 
-    y_i = r_i + gamma Q-_i(o', a') - tau log pi-_i(a'_i | o'_i), a' from the target policies; the critic descends
+    y_i = r_i + gamma Q-_i(o', a') - tau log pi-_i(a'_i | o'_i), a' from the target policies; the critic minimises
     sum_i mean (Q_i(o, a) - y_i)^2, actor i the mean of log pi_i(a_i | o_i) [tau log pi_i(a_i | o_i) - A_i]', a from the
     live policies of all agents at replayed observations, [.]' constant, A_i counterfactual as COMA's.
     As its authors' code does it: squared logits of attention and policies are punished, gradients on what all agents
@@ -47,20 +50,34 @@ class MAACLearner(CounterfactualLearner):
 
     def __init__(self, settings: MAACLearnerSettings, **parts: Any) -> None:
         super().__init__(settings, **parts)
-        self.critic_optimiser = torch.optim.Adam(
+        critic_optimiser = torch.optim.Adam(
             self.critic_parameters,
             lr=settings.critic_lr,
             eps=settings.optim_eps,
             weight_decay=settings.critic_weight_decay,
         )
-        self.actor_optimiser = torch.optim.Adam(
+        actor_optimiser = torch.optim.Adam(
             self.actor_parameters, lr=settings.actor_lr, eps=settings.optim_eps
+        )
+        self.add_loss(
+            "critic",
+            self.critic_parameters,
+            critic_optimiser,
+            grad_norm_clip=settings.critic_grad_norm_clip * self.n_agents,
+        )
+        self.add_loss(
+            "actor",
+            self.actor_parameters,
+            actor_optimiser,
+            grad_norm_clip=settings.actor_grad_norm_clip,
+            per_agent=True,
         )
 
     def step(self, batch: Transitions) -> Metrics:
-        metrics = self.descend(self.critic_loss(batch))
-        decisions = self.decide(self.controller, batch.obs, batch.available_actions)
-        return metrics | self.climb(self.actor_loss(decisions, self.advantages(batch.obs, decisions)))
+        metrics = self.minimise_critic(self.critic_loss(batch))
+        decisions = self.decide(self.policy, batch.obs, batch.available_actions)
+        actors = self.actor_loss(decisions, self.advantages(batch.obs, decisions))
+        return metrics | self.minimise("actor", actors)
 
     def target(self, batch: Transitions) -> Tensor:
         """y: [B, N]."""
@@ -83,16 +100,14 @@ class MAACLearner(CounterfactualLearner):
         }
         return Loss(loss, metrics)
 
-    def descend(self, loss: Loss) -> Metrics:
+    def minimise_critic(self, loss: Loss) -> Metrics:
         """One step of the critic. What all agents share receives the gradients of N losses, and their mean is used."""
-        self.critic_optimiser.zero_grad(set_to_none=True)
-        loss.value.backward()
-        for parameter in self.critic.shared_parameters():
-            parameter.grad.div_(self.n_agents)
-        limit = self.settings.critic_grad_norm_clip * self.n_agents
-        norm = nn.utils.clip_grad_norm_(self.critic_parameters, limit)
-        self.critic_optimiser.step()
-        return {"critic_grad_norm": norm, **loss.metrics}
+        gradient = self.gradient("critic", loss)
+        shared = {id(parameter) for parameter in self.critic.shared_parameters()}
+        for parameter, each in zip(self.critic_parameters, gradient, strict=True):
+            if id(parameter) in shared:
+                each.div_(self.n_agents)
+        return self.step_along("critic", gradient, loss)
 
     def actor_loss(self, decisions: Decisions, advantages: Tensor) -> Loss:
         """The sum of all actors' losses, each of which reaches one actor alone; `advantages` [B, N] is constant."""
@@ -107,16 +122,3 @@ class MAACLearner(CounterfactualLearner):
     def score_weight(self, decisions: Decisions, advantages: Tensor) -> Tensor:
         """What speaks against each decision, constant: tau log pi_i(a_i | o_i) - A_i, [B, N]."""
         return decisions.chosen.detach() / self.settings.reward_scale - advantages
-
-    def climb(self, loss: Loss) -> Metrics:
-        """One step of all actors."""
-        gradient = torch.autograd.grad(loss.value, self.actor_parameters)
-        gradient, norms = clip_per_agent(gradient, self.settings.actor_grad_norm_clip)
-        for parameter, each in zip(self.actor_parameters, gradient, strict=True):
-            parameter.grad = each
-        self.actor_optimiser.step()
-        return {"actor_grad_norm": norms.mean(), **loss.metrics}
-
-    @property
-    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
-        return {"critic_optimiser": self.critic_optimiser, "actor_optimiser": self.actor_optimiser}

@@ -1,6 +1,6 @@
 """Single-critic MADDPG with AdaGrad: the adaptive optimiser that AdaMa is compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.learners.actor_critic.maddpg_learner import MADDPGLearner, MADDPGLearnerSettings
+from cohort.learners.minimiser import Minimiser
 
 
 class MADDPGAdagradLearnerSettings(MADDPGLearnerSettings):
@@ -24,29 +25,23 @@ class MADDPGAdagradLearner(MADDPGLearner):
     def __init__(self, settings: MADDPGAdagradLearnerSettings, **parts: Any) -> None:
         super().__init__(settings, **parts)
 
-        def adagrad(parameters: list[Tensor], rate: Tensor, maximize: bool) -> torch.optim.Adagrad:
-            return torch.optim.Adagrad(
+        def adagrad(parameters: list[Tensor], rate: Tensor, maximize: bool) -> Minimiser:
+            optimiser = torch.optim.Adagrad(
                 parameters,
                 lr=float(rate),
                 initial_accumulator_value=settings.adagrad_initial_accumulator,
                 maximize=maximize,
             )
+            return Minimiser(parameters, optimiser, grad_norm_clip=None)
 
-        self.critic_optimiser = adagrad(self.critic_parameters, self.rates.critic, maximize=False)
-        self.actor_optimiser = adagrad(self.actor_parameters, self.rates.actors[0], maximize=True)
+        self.critic_minimiser = adagrad(self.critic_parameters, self.rates.critic, maximize=False)
+        self.actor_minimiser = adagrad(self.actor_parameters, self.rates.actors[0], maximize=True)
+        self.keep(
+            critic_optimiser=self.critic_minimiser.optimiser, actor_optimiser=self.actor_minimiser.optimiser
+        )
 
-    def descend(self, gradient: Sequence[Tensor]) -> None:
-        _step(self.critic_optimiser, self.critic_parameters, gradient)
+    def step_critic(self, gradient: Sequence[Tensor]) -> None:
+        self.critic_minimiser.step(gradient)
 
-    def ascend(self, gradient: Sequence[Tensor]) -> None:
-        _step(self.actor_optimiser, self.actor_parameters, gradient)
-
-    @property
-    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
-        return {"critic_optimiser": self.critic_optimiser, "actor_optimiser": self.actor_optimiser}
-
-
-def _step(optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
-    for parameter, each in zip(parameters, gradient, strict=True):
-        parameter.grad = each
-    optimiser.step()
+    def step_actors(self, gradient: Sequence[Tensor]) -> None:
+        self.actor_minimiser.step(gradient)

@@ -1,7 +1,7 @@
 """Single-critic MADDPG: deterministic actors climb one critic that the team shares."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
 from cohort.components.transitions import Transitions
-from cohort.controllers.deterministic import DeterministicController
+from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.actor_critic.rates import Rates
-from cohort.learners.base import Learner, LearnerSettings
+from cohort.learners.base import DiscountSettings, Learner
+from cohort.learners.targets import HardTargetSettings
 
 
-class MADDPGLearnerSettings(LearnerSettings):
+class MADDPGLearnerSettings(HardTargetSettings, DiscountSettings):
     critic_lr: float = Field(ge=0, description="l_c, learning rate of the critic")
     actor_lr_norm: float = Field(
         ge=0, description="n_a, length of the vector of the actors' rates: each begins at n_a / sqrt(N)"
@@ -47,63 +48,67 @@ class ActorGradient(NamedTuple):
 class MADDPGLearner(Learner):
     """MADDPG with one critic for a common reward (AdaMa, section 3.1; arXiv:1706.02275), at fixed rates by plain SGD.
 
-    delta = mean (Q(o, a) - r - gamma Q-(o', pi-(o')))^2 is descended, J = mean Q(o, pi(o)) climbed by every actor at
+    delta = mean (Q(o, a) - r - gamma Q-(o', pi-(o')))^2 is minimised, J = mean Q(o, pi(o)) maximised by every actor at
     once: one backward pass gives all their gradients. Episodes of these tasks end by their time limit alone, which does
     not end the value (`mask_horizon: True` does).
     """
 
     Settings = MADDPGLearnerSettings
     parts = ("critic",)
-    policy = "continuous actions"
-    learns_from = "transitions"
+    policy_kind = "continuous actions"
+    weights = "own"
+    recurrent = False
+    learns_from = "steps"
 
     def __init__(
         self,
         settings: MADDPGLearnerSettings,
         *,
         spec: EnvSpec,
-        controller: DeterministicController,
-        critic: nn.Module,
+        policy: TeamPolicy,
+        make_critic: Callable[..., nn.Module],
         device: torch.device,
         seed: int,
     ) -> None:
-        """`controller` and `critic` stand on `device`; nothing here draws from `seed`."""
+        """`policy` and what `make_critic()` makes stand on `device`; nothing here draws from `seed`."""
         if not spec.common_reward:
             raise ValueError(
                 "one critic learns the value of one reward, and here every agent has a reward of its own: "
                 "give the environment a common reward, or choose another algorithm"
             )
-        super().__init__(settings, nn.ModuleDict({"controller": controller, "critic": critic}))
-        self.controller, self.critic = controller, critic
-        self.actor_parameters = list(controller.parameters())
-        self.critic_parameters = list(critic.parameters())
+        networks = {"policy": policy, "critic": make_critic()}
+        super().__init__(settings, networks, dict.fromkeys(networks, settings.target_rule))
+        self.policy, self.critic = policy, networks["critic"]
+        self.actor_parameters = list(policy.parameters())
+        self.critic_parameters = list(self.critic.parameters())
         self.rates = self.make_rates(spec.n_agents, device)
+        self.keep(rates=self.rates)
 
     def make_rates(self, n_agents: int, device: torch.device) -> Rates:
         return Rates(self.settings.critic_lr, self.settings.actor_lr_norm, n_agents, device)
 
     def step(self, batch: Transitions) -> Metrics:
-        descent, ascent = self.descent(batch), self.ascent(batch)
-        metrics = self.adapt_magnitude(descent, ascent)
+        critic, actors = self.critic_gradient(batch), self.actor_gradient(batch)
+        metrics = self.adapt_magnitude(critic, actors)
         if self.settings.step_order == "sequential":
-            self.descend(descent.gradient)
-            ascent = self.ascent(batch)
-        metrics |= self.adapt_direction(batch, ascent)
+            self.step_critic(critic.gradient)
+            actors = self.actor_gradient(batch)
+        metrics |= self.adapt_direction(batch, actors)
         if self.settings.step_order == "simultaneous":
-            self.descend(descent.gradient)
-        self.ascend(ascent.gradient)
+            self.step_critic(critic.gradient)
+        self.step_actors(actors.gradient)
         return {
-            "critic_loss": descent.loss,
-            "q_taken_mean": descent.value.detach(),
-            "q_policy_mean": ascent.value,
+            "critic_loss": critic.loss,
+            "q_taken_mean": critic.value.detach(),
+            "q_policy_mean": actors.value,
             **metrics,
             **self.rates.metrics(),
         }
 
-    def descent(self, batch: Transitions) -> CriticGradient:
+    def critic_gradient(self, batch: Transitions) -> CriticGradient:
         """delta and its gradient on the critic."""
         with torch.no_grad():
-            next_actions = self.targets["controller"](batch.next_obs)
+            next_actions = self.targets["policy"](batch.next_obs)
             next_value = self.targets["critic"](batch.next_obs, next_actions)
             over = batch.terminated | batch.truncated if self.settings.mask_horizon else batch.terminated
             target = batch.reward + self.settings.gamma * next_value.masked_fill(over, 0.0)
@@ -115,30 +120,23 @@ class MADDPGLearner(Learner):
     needs_replayed_value = False
     """Whether a method differentiates `CriticGradient.value`."""
 
-    def ascent(self, batch: Transitions) -> ActorGradient:
+    def actor_gradient(self, batch: Transitions) -> ActorGradient:
         """J and its gradient on all actors."""
-        value = self.critic(batch.obs, self.controller(batch.obs)).mean()
+        value = self.critic(batch.obs, self.policy(batch.obs)).mean()
         return ActorGradient(value.detach(), torch.autograd.grad(value, self.actor_parameters))
 
-    def adapt_magnitude(self, descent: CriticGradient, ascent: ActorGradient) -> Metrics:
+    def adapt_magnitude(self, critic: CriticGradient, actors: ActorGradient) -> Metrics:
         """Where a method moves l_c and n_a; what to log about it."""
         return {}
 
-    def adapt_direction(self, batch: Transitions, ascent: ActorGradient) -> Metrics:
-        """Where a method turns l_a, the critic being what `ascent` climbs; what to log about it."""
+    def adapt_direction(self, batch: Transitions, actors: ActorGradient) -> Metrics:
+        """Where a method turns l_a, the critic being the one that `actors` is the gradient of; what to log about it."""
         return {}
 
-    def descend(self, gradient: Sequence[Tensor]) -> None:
+    def step_critic(self, gradient: Sequence[Tensor]) -> None:
         """The critic's step."""
-        self.rates.descend(self.critic_parameters, gradient)
+        self.rates.step_critic(self.critic_parameters, gradient)
 
-    def ascend(self, gradient: Sequence[Tensor]) -> None:
+    def step_actors(self, gradient: Sequence[Tensor]) -> None:
         """The actors' step."""
-        self.rates.ascend(self.actor_parameters, gradient)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "rates": self.rates.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.rates.load_state_dict(state["rates"])
+        self.rates.step_actors(self.actor_parameters, gradient)

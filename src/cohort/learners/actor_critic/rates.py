@@ -24,14 +24,14 @@ class Rates:
         self.actors = (self.actor_norm / n_agents**0.5).repeat(n_agents)
 
     @torch.no_grad()
-    def descend(self, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
+    def step_critic(self, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
         """phi <- phi - l_c g for the critic's parameters."""
         rate = self.critic.to(gradient[0].dtype)
         for parameter, each in zip(parameters, gradient, strict=True):
             parameter.addcmul_(each, rate, value=-1)
 
     @torch.no_grad()
-    def ascend(self, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
+    def step_actors(self, parameters: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
         """theta_i <- theta_i + l_i g_i for all actors i at once; parameters are stacked, [N, ...]."""
         rates = self.actors.to(gradient[0].dtype)
         for parameter, each in zip(parameters, gradient, strict=True):
@@ -62,7 +62,7 @@ class AdaptiveRatesSettings(Settings):
     )
     adapt_magnitude: bool = Field(description="equation 2 shares the rate out between critic and actors")
     adapt_direction: bool = Field(description="equation 1 or 3 shares the actors' rate out among them")
-    allow_negative_rates: bool = Field(description="let actors descend where the second order says so")
+    allow_negative_rates: bool = Field(description="let actors lower Q where the second order says so")
 
 
 class AdaptiveRates(Rates):

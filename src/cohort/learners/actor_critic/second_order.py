@@ -16,10 +16,10 @@ from cohort.learners.actor_critic.maddpg_learner import ActorGradient
 
 
 def pairwise_gain(
-    controller: nn.Module,
+    policy: nn.Module,
     critic: nn.Module,
     obs: Tensor,
-    ascent: ActorGradient,
+    actors: ActorGradient,
     rates: Tensor,
     *,
     exact: bool,
@@ -27,31 +27,31 @@ def pairwise_gain(
     """S_i = sum_j l_j M_ij for each agent: [N].
 
     Args:
-        controller: obs [B, N, O] -> actions [B, N, U].
+        policy: obs [B, N, O] -> actions [B, N, U].
         critic: obs, actions -> values [B].
         obs: [B, N, O].
-        ascent: the actors' gradients, actions and dJ / da at this point.
+        actors: the actors' gradients, actions and dJ / da at this point.
         rates: l_a, [N].
         exact: Hessian-vector product; else the change of dQ / da over the step itself (a secant), which a piecewise
             linear critic answers too and which is the same where Q is quadratic.
     """
-    moves = action_moves(controller, obs, ascent.gradient)  # u: [B, N, U]
+    moves = action_moves(policy, obs, actors.gradient)  # u: [B, N, U]
     step = rates.view(-1, 1) * moves  # w
     if exact:
-        bend = _hessian_product(critic, obs, ascent.actions, step)
+        bend = _hessian_product(critic, obs, actors.actions, step)
     else:
-        after = (ascent.actions + step).requires_grad_()
+        after = (actors.actions + step).requires_grad_()
         (there,) = torch.autograd.grad(critic(obs, after).sum(), after)
-        bend = there - len(obs) * ascent.action_gradient
+        bend = there - len(obs) * actors.action_gradient
     return (moves * bend).sum(-1).mean(0)
 
 
-def action_moves(controller: nn.Module, obs: Tensor, gradient: Sequence[Tensor]) -> Tensor:
+def action_moves(policy: nn.Module, obs: Tensor, gradient: Sequence[Tensor]) -> Tensor:
     """u: how each agent's action moves when its parameters move along `gradient` at a rate of one, [B, N, U]."""
-    names = [name for name, _ in controller.named_parameters()]
-    at = {name: value.detach() for name, value in controller.named_parameters()}
+    names = [name for name, _ in policy.named_parameters()]
+    at = {name: value.detach() for name, value in policy.named_parameters()}
     along = dict(zip(names, gradient, strict=True))
-    return jvp(lambda parameters: functional_call(controller, parameters, (obs,)), (at,), (along,))[1]
+    return jvp(lambda parameters: functional_call(policy, parameters, (obs,)), (at,), (along,))[1]
 
 
 def _hessian_product(critic: nn.Module, obs: Tensor, actions: Tensor, vector: Tensor) -> Tensor:
@@ -64,14 +64,14 @@ def _hessian_product(critic: nn.Module, obs: Tensor, actions: Tensor, vector: Te
 
 
 def gain_by_look_ahead(
-    controller: nn.Module, critic: nn.Module, obs: Tensor, gradient: Sequence[Tensor], rates: Tensor
+    policy: nn.Module, critic: nn.Module, obs: Tensor, gradient: Sequence[Tensor], rates: Tensor
 ) -> Tensor:
     """E_i = <dJ / d theta_i at theta + l g, g_i>: the actors' own curvature enters too, which equation 3 drops. [N]."""
     scale = rates.view(-1, 1, 1)
     moved = {
         name: (value.detach() + scale * along).requires_grad_()
-        for (name, value), along in zip(controller.named_parameters(), gradient, strict=True)
+        for (name, value), along in zip(policy.named_parameters(), gradient, strict=True)
     }
-    value = critic(obs, functional_call(controller, moved, (obs,))).mean()
+    value = critic(obs, functional_call(policy, moved, (obs,))).mean()
     there = torch.autograd.grad(value, list(moved.values()))
     return inner_per_agent(there, gradient)

@@ -12,7 +12,8 @@ from cohort.chains.sampled import SampledStage, Sampling
 from cohort.components.averages import Metrics
 from cohort.components.returns import gae
 from cohort.components.seeding import generator
-from cohort.learners.base import DiscountSettings, load_optimiser
+from cohort.components.state import load_optimiser
+from cohort.learners.base import DiscountSettings
 from cohort.learners.meta.meta_base import make_policies
 from cohort.modules.policies import Params
 from cohort.modules.policies.lstm import LSTMNetwork

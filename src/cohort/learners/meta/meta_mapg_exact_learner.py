@@ -11,7 +11,7 @@ from cohort.chains.games import ChainGame
 from cohort.chains.unroll import Nodes, unroll
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
-from cohort.learners.base import load_optimiser
+from cohort.components.state import load_optimiser
 from cohort.learners.meta.meta_base import (
     Adaptation,
     ChainLearner,

@@ -15,7 +15,7 @@ from cohort.chains.unroll import Nodes, unroll
 from cohort.components.averages import Metrics
 from cohort.components.returns import gae
 from cohort.components.seeding import generator
-from cohort.learners.base import load_optimiser
+from cohort.components.state import load_optimiser
 from cohort.learners.meta.gradients import clip_rows, pcgrad
 from cohort.learners.meta.meta_base import (
     MetaLearnerSettings,

@@ -1,146 +1,52 @@
-"""Q-learning through MNMPG's mixer: a sampled global hierarchy shapes the credit of each agent."""
+"""Q-learning through MNMPG's mixer, without its meta step."""
 
-import math
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
-from cohort.components.functional import masked_mean
-from cohort.components.seeding import generator
-from cohort.controllers.shared import SharedController
 from cohort.envs.base import EnvSpec
+from cohort.learners.value.hierarchy_mixing import HierarchyMixing, HierarchyMixingSettings
 from cohort.learners.value.q_learner import QLearner, QLearnerSettings
-from cohort.modules.hierarchy import VARIANCE_FLOOR, DiagonalGaussian, Hierarchy
-
-DIAGNOSTIC_SAMPLES = 8
 
 
-class HierarchicalQLearnerSettings(QLearnerSettings):
-    hierarchy_hidden_dim: int = Field(ge=1, description="H_z, units of the hierarchy network's hidden layer")
-    hierarchy_dim: int = Field(ge=1, description="K, dimensions of the global hierarchy z")
-    hier_input: Literal["state", "joint_inputs"] = Field(
-        description="what the hierarchy reads: the state (paper) or all agents' inputs (authors' code)"
-    )
-    hie_grad_qtot: bool = Field(
-        description="the Q-learning loss trains the hierarchy (False: MNMPG w/o grad)"
-    )
-    target_z: Literal["sample", "mean"] = Field(description="the hierarchy on the target side of the loss")
+class HierarchicalQLearnerSettings(HierarchyMixingSettings, QLearnerSettings):
+    """Q-learning's and the hierarchy's."""
 
 
 class HierarchicalQLearner(QLearner):
     """MNMPG's Q-learning (eq. 6) without its meta step: the paper's ablation QMIX_large.
 
-    The live side samples z_t from the live hierarchy, the target side z_{t+1} from its target copy.
     Departs from eq. 6 in: double Q-targets with target networks, as the authors' code.
     """
 
     Settings = HierarchicalQLearnerSettings
 
-    mixer_inputs = ("utilities", "state", "z", "mask")
+    Mixing: ClassVar[type[HierarchyMixing]] = HierarchyMixing
 
-    def __init__(
+    mixing: HierarchyMixing
+
+    def __init__(self, settings: HierarchicalQLearnerSettings, **parts: Any) -> None:
+        super().__init__(settings, **parts)
+        self.keep(generator=self.mixing.generator)
+
+    def make_mixing(
         self,
         settings: HierarchicalQLearnerSettings,
+        mixer: nn.Module,
         *,
         spec: EnvSpec,
-        controller: SharedController,
         device: torch.device,
         seed: int,
-        **parts: nn.Module,
-    ) -> None:
-        joint = settings.hier_input == "joint_inputs"
-        hierarchy = Hierarchy(
-            input_dim=spec.n_agents * controller.input_dim if joint else spec.state_dim,
-            hidden_dim=settings.hierarchy_hidden_dim,
-            latent_dim=settings.hierarchy_dim,
-        ).to(device)
-        super().__init__(
-            settings,
-            spec=spec,
-            controller=controller,
-            device=device,
-            seed=seed,
-            hierarchy=hierarchy,
-            **parts,
-        )
-        self.generator = generator(seed, "hierarchy", device)
-        self.theta = list(hierarchy.parameters())
+    ) -> HierarchyMixing:
+        return self.Mixing(settings, policy=self.policy, mixer=mixer, spec=spec, device=device, seed=seed)
 
-    def mix(self, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        z = self.live_z(episodes, inputs)
-        return self.networks["mixer"](chosen, episodes.state[:, :-1], z, episodes.mask)
-
-    def mix_next(self, next_chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        state, mask = episodes.state[:, 1:], episodes.mask
-        latent = self.targets["hierarchy"](self.hierarchy_inputs(state, inputs[:, 1:]))
-        z = latent.mean if self.settings.target_z == "mean" else latent.sample(self.noise_like(latent.mean))
-        return self.targets["mixer"](next_chosen, state, z, mask)
-
-    def live_z(self, episodes: Episodes, inputs: Tensor) -> Tensor:
-        """z_t for the live side: [B, T, K], with a gradient into theta unless `hie_grad_qtot` is off."""
-        latent = self.hierarchy(episodes, inputs)
-        z = latent.sample(self.noise_like(latent.mean))
-        return z if self.settings.hie_grad_qtot else z.detach()
-
-    def hierarchy(self, episodes: Episodes, inputs: Tensor | None = None) -> DiagonalGaussian:
-        """The live hierarchy's Gaussian at every acting step: [B, T, K] twice."""
-        if inputs is None:
-            inputs = self.networks["controller"].inputs(episodes)
-        return self.networks["hierarchy"](self.hierarchy_inputs(episodes.state[:, :-1], inputs[:, :-1]))
-
-    def hierarchy_inputs(self, state: Tensor, inputs: Tensor) -> Tensor:
-        """[B, T, S] or, from the agents' inputs [B, T, N, I], [B, T, N I]."""
-        return state if self.settings.hier_input == "state" else inputs.flatten(-2)
-
-    def noise_like(self, mean: Tensor) -> Tensor:
-        return torch.randn(mean.shape, generator=self.generator, device=mean.device)
-
-    def descend(self, loss: Any) -> Metrics:
-        metrics = super().descend(loss)
-        norms = [each.grad.norm() for each in self.theta if each.grad is not None]
-        if norms:
-            metrics["hierarchy_grad_norm"] = torch.stack(norms).norm()
-        return metrics
+    def step(self, batch: Episodes) -> Metrics:
+        return super().step(batch) | self.mixing.gradient_norm()
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
-        """Credit dQ_tot/dQ_i, whether z matters (spread of Q_tot over z), and the hierarchy's Gaussian."""
-        mask = episodes.mask.unsqueeze(-1)
-        spare = torch.Generator(self.generator.device).manual_seed(0)  # leaves the training stream alone
         with torch.no_grad():
             chosen, _, inputs = self.utilities(episodes)
-            latent = self.hierarchy(episodes, inputs)
-        chosen.requires_grad_()
-        mixer = self.networks["mixer"].eval()
-        joint = []
-        for _ in range(DIAGNOSTIC_SAMPLES):
-            noise = torch.randn(latent.mean.shape, generator=spare, device=latent.mean.device)
-            z = latent.sample(noise)
-            joint.append(mixer(chosen, episodes.state[:, :-1], z, episodes.mask))
-        mixer.train()
-        (credit,) = torch.autograd.grad(joint[0].sum(), chosen)  # [B, T, N]
-        means = latent.mean[episodes.mask]
-        entropy = 0.5 * (math.log(2 * math.pi * math.e) + latent.variance.log()).sum(-1, keepdim=True)
-        floored = (latent.variance <= VARIANCE_FLOOR).to(torch.float32)
-        per_agent = {
-            f"credit_agent_{i}": masked_mean(credit[..., i], episodes.mask) for i in range(credit.shape[-1])
-        }
-        return {
-            **per_agent,
-            "q_tot_std_over_z": masked_mean(torch.stack(joint).detach().std(dim=0), mask),
-            "z_mean": means.mean(),
-            "z_mean_std": means.std(dim=0, correction=0).mean(),
-            "z_variance": masked_mean(latent.variance, mask),
-            "z_variance_floored": masked_mean(floored, mask),
-            "z_entropy": masked_mean(entropy, mask),
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.generator.set_state(state["generator"])
+        return self.mixing.diagnostics(chosen, episodes, inputs)

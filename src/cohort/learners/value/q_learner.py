@@ -1,6 +1,6 @@
 """Q-learning on a mixed joint value: IQL, VDN and QMIX."""
 
-import inspect
+from collections.abc import Callable
 
 import torch
 from pydantic import Field
@@ -9,17 +9,29 @@ from torch import Tensor, nn
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.components.functional import greedy_actions, masked_mean, one_step_target, taken
-from cohort.controllers.shared import SharedController
+from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
-from cohort.learners.base import Loss, LossLearner, LossLearnerSettings
+from cohort.learners.base import DiscountSettings, Learner
+from cohort.learners.minimiser import Loss
+from cohort.learners.targets import HardTargetSettings
+from cohort.learners.value.mixing import Mixing, StateMixing
 from cohort.modules.mixers.simple import IndependentMixer
 
 
-class QLearnerSettings(LossLearnerSettings):
+class QLearnerSettings(HardTargetSettings, DiscountSettings):
+    lr: float = Field(gt=0, description="learning rate of RMSprop")
+    optim_alpha: float = Field(ge=0, lt=1, description="RMSprop's smoothing of squared gradients")
+    optim_eps: float = Field(gt=0, description="RMSprop's term for numerical stability")
+    grad_norm_clip: float = Field(gt=0, description="largest norm of the whole gradient")
     double_q: bool = Field(description="live networks choose the next action, target networks value it")
+    td_lambda: float = Field(
+        ge=0,
+        le=1,
+        description="lambda of the targets' returns: 0 looks one step ahead, 1 to the episode's end",
+    )
 
 
-class QLearner(LossLearner):
+class QLearner(Learner):
     """QMIX (arXiv:1803.11485, eq. 6-7); VDN and IQL with their mixers.
 
     Departs from it in: double Q-targets (as PyMARL), one recurrent unroll over the whole episode.
@@ -27,55 +39,61 @@ class QLearner(LossLearner):
 
     Settings = QLearnerSettings
     parts = ("mixer",)
-    policy = "utilities"
-
-    mixer_inputs: tuple[str, ...] = ("utilities", "state")
+    policy_kind = "utilities"
 
     def __init__(
         self,
         settings: QLearnerSettings,
         *,
         spec: EnvSpec,
-        controller: SharedController,
-        mixer: nn.Module,
+        policy: TeamPolicy,
+        make_mixer: Callable[..., nn.Module],
         device: torch.device,
         seed: int,
-        **networks: nn.Module,
     ) -> None:
-        """`controller` and `mixer` stand on `device`; `networks` are what a method trains besides."""
-        refuse_other_mixer(mixer, self.mixer_inputs, type(self).__name__)
+        """`policy` stands on `device`, and so does what `make_mixer()` makes; `seed` feeds what a method draws."""
+        mixer = make_mixer()
         if not spec.common_reward and not isinstance(mixer, IndependentMixer):
             raise ValueError(
                 "a mixer learns one value for the team, and here every agent has a reward of its own: "
                 "choose mixer=independent (--config=iql), or give the environment a common reward"
             )
-        super().__init__(settings, nn.ModuleDict({"controller": controller, "mixer": mixer, **networks}))
+        self.policy = policy
+        self.mixing = self.make_mixing(settings, mixer, spec=spec, device=device, seed=seed)
+        networks = {"policy": policy, **self.mixing.networks}
+        super().__init__(settings, networks, dict.fromkeys(networks, settings.target_rule))
+        parameters = [each for each in self.networks.parameters() if each.requires_grad]
+        optimiser = torch.optim.RMSprop(
+            parameters, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
+        )
+        self.add_loss("td", parameters, optimiser, grad_norm_clip=settings.grad_norm_clip, prefix="")
+
+    def make_mixing(
+        self, settings: QLearnerSettings, mixer: nn.Module, *, spec: EnvSpec, device: torch.device, seed: int
+    ) -> Mixing:
+        """How utilities become joint values."""
+        return StateMixing(mixer)
+
+    def step(self, batch: Episodes) -> Metrics:
+        return self.minimise("td", self.loss(batch))
 
     def loss(self, episodes: Episodes) -> Loss:
         chosen, next_chosen, inputs = self.utilities(episodes)
-        joint = self.mix(chosen, episodes, inputs)  # [B, T, J]
+        joint = self.mixing.joint(self.networks, chosen, episodes, inputs)  # [B, T, J]
         with torch.no_grad():
-            next_joint = self.mix_next(next_chosen, episodes, inputs)
+            next_joint = self.mixing.next_joint(self.targets, next_chosen, episodes, inputs)
             target = one_step_target(episodes.reward, episodes.terminated, next_joint, self.settings.gamma)
         return self.temporal_difference(joint, target, episodes)
 
     def utilities(self, episodes: Episodes) -> tuple[Tensor, Tensor, Tensor]:
         """Live utilities of the taken actions [B, T, N], target utilities of the next ones, network inputs."""
-        inputs = self.networks["controller"].inputs(episodes)  # [B, T+1, N, I]
-        utilities = self.networks["controller"].unroll(inputs, episodes)  # [B, T+1, N, A]
+        inputs = self.policy.inputs(episodes)  # [B, T+1, N, I]
+        utilities = self.policy.unroll(inputs, episodes)  # [B, T+1, N, A]
         with torch.no_grad():
-            next_utilities = self.targets["controller"].unroll(inputs, episodes)[:, 1:]
+            next_utilities = self.targets["policy"].unroll(inputs, episodes)[:, 1:]
             chooser = utilities[:, 1:] if self.settings.double_q else next_utilities
             best = greedy_actions(chooser, episodes.available_actions[:, 1:])
         return taken(utilities[:, :-1], episodes.actions), taken(next_utilities, best), inputs
-
-    def mix(self, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        """Live joint values of the taken actions: [B, T, N] -> [B, T, J]."""
-        return self.networks["mixer"](chosen, episodes.state[:, :-1])
-
-    def mix_next(self, next_chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        """Target joint values one step later: [B, T, N] -> [B, T, J]."""
-        return self.targets["mixer"](next_chosen, episodes.state[:, 1:])
 
     @staticmethod
     def temporal_difference(joint: Tensor, target: Tensor, episodes: Episodes) -> Loss:
@@ -88,15 +106,3 @@ class QLearner(LossLearner):
             "target_mean": masked_mean(target, mask),
         }
         return Loss(masked_mean(error.square(), mask), metrics)
-
-
-def refuse_other_mixer(mixer: nn.Module, inputs: tuple[str, ...], learner: str) -> None:
-    """Raises `ValueError` when `mixer` does not read what `learner` gives it."""
-    reads = inspect.signature(mixer.forward)
-    try:
-        reads.bind(*inputs)
-    except TypeError as error:
-        raise ValueError(
-            f"{learner} gives its mixer {', '.join(inputs)}; {type(mixer).__name__} reads "
-            f"{', '.join(reads.parameters)}. Choose another mixer, or another learner."
-        ) from error

@@ -7,6 +7,7 @@ AGENTS = Registry(
     {
         "mlp": "cohort.modules.agents.mlp:MLPAgent",
         "own_mlp": "cohort.modules.agents.own_mlp:OwnMLPAgents",
+        "own_rnn": "cohort.modules.agents.own_rnn:OwnRNNAgents",
         "own_normed_mlp": "cohort.modules.agents.own_normed_mlp:NormedOwnMLPAgents",
         "rnn": "cohort.modules.agents.rnn:RNNAgent",
     },

@@ -1,8 +1,9 @@
 """A feed-forward network for each agent, with weights of its own."""
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
+from cohort.modules.agents.feed_forward import FeedForward
 from cohort.modules.stacked import Activation, StackedMLP
 from cohort.settings import Settings
 
@@ -14,7 +15,7 @@ class OwnMLPAgentsSettings(Settings):
     agent_activation: Activation = Field(description="activation behind each hidden layer of the agents")
 
 
-class OwnMLPAgents(nn.Module):
+class OwnMLPAgents(FeedForward):
     """N multilayer perceptrons without shared weights, evaluated side by side."""
 
     Settings = OwnMLPAgentsSettings
@@ -28,10 +29,5 @@ class OwnMLPAgents(nn.Module):
         sizes = (input_dim, *settings.agent_hidden_dims, output_dim)
         self.networks = StackedMLP(n_agents, sizes, settings.agent_activation)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """[B, N, I] -> [B, N, outputs]."""
+    def rows(self, inputs: Tensor) -> Tensor:
         return self.networks(inputs.transpose(0, 1)).transpose(0, 1)
-
-    def step(self, inputs: Tensor) -> Tensor:
-        """The same while acting."""
-        return self(inputs)

@@ -9,7 +9,8 @@ from cohort.modules.agents.own_mlp import OwnMLPAgents, OwnMLPAgentsSettings
 class NormedOwnMLPAgents(OwnMLPAgents):
     """Batch normalisation of each agent's inputs, without scale and shift, then its own perceptron (MAAC's actors).
 
-    Learning normalises by the batch, acting by the running mean and variance of the batches learned from.
+    Learning normalises by the batch, of at least two rows, which the running statistics follow; acting normalises by
+    those, so that rows do not influence one another.
     """
 
     def __init__(
@@ -18,16 +19,11 @@ class NormedOwnMLPAgents(OwnMLPAgents):
         super().__init__(settings, input_dim=input_dim, output_dim=output_dim, n_agents=n_agents)
         self.norm = nn.BatchNorm1d(n_agents * input_dim, affine=False)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """A batch to learn from, at least two rows, which the running statistics follow.
+    def rows(self, inputs: Tensor) -> Tensor:
+        return super().rows(self.norm(inputs.flatten(1)).view_as(inputs))
 
-        [B, N, I] -> [B, N, outputs].
-        """
-        return super().forward(self.norm(inputs.flatten(1)).view_as(inputs))
-
-    def step(self, inputs: Tensor) -> Tensor:
-        """One step while acting: [B, N, I] -> [B, N, outputs]. Rows do not influence one another."""
+    def step(self, inputs: Tensor, hidden: None) -> tuple[Tensor, None]:
         running = F.batch_norm(
             inputs.flatten(1), self.norm.running_mean, self.norm.running_var, eps=self.norm.eps
         )
-        return super().forward(running.view_as(inputs))
+        return super().rows(running.view_as(inputs)), None

@@ -1,4 +1,4 @@
-"""The recurrent utility network of PyMARL's value-based methods."""
+"""PyMARL's recurrent network, which all agents share."""
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ class RNNAgentSettings(Settings):
 
 
 class RNNAgent(nn.Module):
-    """Linear, ReLU, GRU, Linear: one utility per action (QMIX, arXiv:1803.11485, appendix C).
+    """Linear, ReLU, GRU, Linear (QMIX, arXiv:1803.11485, appendix C).
 
     All agents share the weights. Whole sequences pass through one call, and what is padding is not computed.
     """
@@ -22,8 +22,9 @@ class RNNAgent(nn.Module):
     Settings = RNNAgentSettings
 
     weights = "shared"
+    recurrent = True
 
-    def __init__(self, settings: RNNAgentSettings, *, input_dim: int, output_dim: int) -> None:
+    def __init__(self, settings: RNNAgentSettings, *, input_dim: int, output_dim: int, n_agents: int) -> None:
         super().__init__()
         self.hidden_dim = settings.rnn_hidden_dim
         self.encoder = nn.Linear(input_dim, self.hidden_dim)
@@ -31,12 +32,12 @@ class RNNAgent(nn.Module):
         self.head = nn.Linear(self.hidden_dim, output_dim)
 
     def step(self, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One step: [B, N, I] and the memory before it, [B N, H] (None: zeros) -> [B, N, A] and after it."""
+        """One step: [B, N, I] and the memory before it, [B N, H] (None: zeros) -> [B, N, outputs] and after it."""
         memories = self.rnn.step(F.relu(self.encoder(inputs)).flatten(0, 1), hidden)
         return self.head(memories).view(*inputs.shape[:2], -1), memories
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, A], zeros behind the end."""
+        """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, outputs], zeros behind it."""
         steps, agents = inputs.shape[1:3]
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
         rows = F.relu(self.encoder(packed.data)).flatten(0, 1)  # [R N, H]

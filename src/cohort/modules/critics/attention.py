@@ -51,7 +51,7 @@ class AttentionCritic(nn.Module):
 
     Settings = AttentionCriticSettings
 
-    policy = "action probabilities"
+    policy_kind = "action probabilities"
 
     def __init__(self, settings: AttentionCriticSettings, *, spec: EnvSpec) -> None:
         """Raises `ValueError` where there is nobody to attend to."""

@@ -25,7 +25,7 @@ class JointCritic(nn.Module):
 
     Settings = JointCriticSettings
 
-    policy = "continuous actions"
+    policy_kind = "continuous actions"
 
     def __init__(self, settings: JointCriticSettings, *, spec: EnvSpec) -> None:
         super().__init__()

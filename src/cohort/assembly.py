@@ -1,0 +1,92 @@
+"""Where a plan becomes objects. Nobody else sees the whole configuration: each piece receives just what it needs."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from cohort.components.seeding import generator
+from cohort.configuration.plan import Plan
+from cohort.controllers.team_policy import TeamPolicy
+from cohort.envs.base import EnvSpec
+from cohort.envs.workers.env import WorkerEnv
+from cohort.learners.base import Learner
+from cohort.runners.env_factory import EnvFactory, Film
+from cohort.trainers.base import Trainer
+
+Say = Callable[[str], None]  # prints one line for the user
+
+
+def build_trainer(plan: Plan, device: torch.device, say: Say) -> Trainer:
+    """The trainer of a run and all its pieces. Raises `ValueError` on pieces that do not fit this environment."""
+    build = build_team_trainer if "mac" in plan.components else build_chain_trainer
+    return build(plan, device, say)
+
+
+def build_team_trainer(plan: Plan, device: torch.device, say: Say) -> Trainer:
+    """A trainer of one team, which plays in games of its own for training and for evaluation."""
+    games = build_games(plan, device, say)
+    policy, learner = build_learner(plan, games.spec, device)
+    parts: dict[str, Any] = {"games": games, "policy": policy, "learner": learner}
+    if "memory" in plan.components:
+        parts["replay"] = plan["memory"].create(
+            unit=learner.learns_from,
+            spec=games.spec,
+            extras=policy.extra_shapes,
+            device=device,
+            generator=generator(plan.run.seed, "replay"),
+        )
+        say(parts["replay"].describe())
+    return plan["trainer"].create(**parts)
+
+
+def build_games(plan: Plan, device: torch.device, say: Say) -> EnvFactory:
+    """All games of a run."""
+    in_workers = issubclass(plan["env"].cls, WorkerEnv)
+    return EnvFactory(
+        plan["env"].create,
+        plan["runner"].create,
+        seed=plan.run.seed,
+        test_episodes=plan.run.test_nepisode,
+        worker_games=plan["trainer"].settings.batch_size_run if in_workers else None,
+        film=Film(plan.run.replay_format, plan.run.replay_agent),
+        device=device,
+        say=say,
+    )
+
+
+def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[TeamPolicy, Learner]:
+    """The team's policy and the learner that trains it, for an environment of these sizes."""
+    policy = plan["mac"].create(
+        spec=spec,
+        agent=plan["agent"].create,
+        head=plan["head"].create(spec=spec),
+        action_selector=plan["action_selector"].create(),
+        extras=plan["learner"].cls.extras,
+    )
+    if plan["learner"].cls.learns_from == "steps" and policy.settings.obs_last_action:
+        raise ValueError(
+            f"learner={plan['learner'].name} learns from single steps, which do not know what was done before: "
+            "obs_last_action=False"
+        )
+    factories = {
+        f"make_{role}": partial(_make, plan[role].create, spec, device) for role in plan["learner"].cls.parts
+    }
+    learner = plan["learner"].create(
+        spec=spec, policy=policy.to(device), device=device, seed=plan.run.seed, **factories
+    )
+    return policy, learner
+
+
+def _make(create: Callable[..., torch.nn.Module], spec: EnvSpec, device: torch.device, **sizes: Any) -> Any:
+    """One more mixer or critic, with initial weights of its own."""
+    return create(spec=spec, **sizes).to(device)
+
+
+def build_chain_trainer(plan: Plan, device: torch.device, say: Say) -> Trainer:
+    """A trainer of one agent among learning peers, which plays chains of matches."""
+    seed = plan.run.seed
+    env = plan["env"].create(batch_size=1, seed=seed, device=device)
+    learner = plan["learner"].create(game=env.game, steps=env.spec.episode_limit, device=device, seed=seed)
+    return plan["trainer"].create(env=env, learner=learner, device=device, seed=seed, say=say)

@@ -1,0 +1,110 @@
+"""Decisions: what a policy's head makes of its network's values, one for each agent. Leading dimensions are free.
+
+`mode` is what a greedy policy does. Those that are random can be sampled, and know what their samples' chances were.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cohort.components.functional import (
+    entropy,
+    greedy_actions,
+    masked_log_softmax,
+    sampled_actions,
+    taken,
+)
+
+LARGEST_ACTION = 1 - 1e-6  # tanh rounds to 1 in single precision, where its inverse is infinite
+
+
+@dataclass(frozen=True)
+class Utilities:
+    """A value for each discrete action."""
+
+    values: Tensor  # [..., A]
+    available: Tensor  # [..., A] bool
+
+    @property
+    def mode(self) -> Tensor:
+        """The best available action: [...] int64."""
+        return greedy_actions(self.values, self.available)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A distribution over the available ones of A actions."""
+
+    logits: Tensor  # [..., A] of all actions
+    available: Tensor  # [..., A] bool, at least one
+
+    @property
+    def log_probs(self) -> Tensor:
+        """[..., A], -inf where an action is not available."""
+        return masked_log_softmax(self.logits, self.available)
+
+    @property
+    def mode(self) -> Tensor:
+        """The likeliest action: [...] int64."""
+        return self.log_probs.argmax(dim=-1)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """[...] int64. No gradient flows through it."""
+        return sampled_actions(self.log_probs.detach().exp(), generator)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """[...] int64 -> [...]."""
+        return taken(self.log_probs, actions)
+
+    def entropy(self) -> Tensor:
+        """[...]."""
+        return entropy(self.log_probs)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One continuous action."""
+
+    mode: Tensor  # [..., U] in [-1, 1]
+
+
+@dataclass(frozen=True)
+class SquashedGaussian:
+    """tanh(u) with u normal, each dimension on its own: continuous actions in (-1, 1).
+
+    Soft Actor-Critic (arXiv:1812.05905), appendix C.
+    """
+
+    mean: Tensor  # [..., U] of u
+    log_std: Tensor  # [..., U]
+
+    @property
+    def mode(self) -> Tensor:
+        """tanh of the mean: [..., U]."""
+        return torch.tanh(self.mean)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """[..., U], differentiable with respect to mean and log_std (the reparameterisation)."""
+        noise = torch.randn(
+            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
+        )
+        return torch.tanh(self.mean + self.log_std.exp() * noise)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """log density of actions in (-1, 1): [..., U] -> [...]. Actions at the border count as just inside."""
+        u = torch.atanh(actions.clamp(-LARGEST_ACTION, LARGEST_ACTION))
+        squared = ((u - self.mean) * (-self.log_std).exp()).square()
+        normal = -0.5 * (squared + math.log(2 * math.pi)) - self.log_std
+        # log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u)), without cancellation
+        volume = 2 * (math.log(2) - u - F.softplus(-2 * u))
+        return (normal - volume).sum(dim=-1)
+
+    def entropy(self) -> Tensor:
+        """The entropy of u, before squashing, in closed form: [...]. That of tanh(u) is smaller and has none."""
+        return (self.log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=-1)
+
+
+Decision = Utilities | Categorical | Point | SquashedGaussian

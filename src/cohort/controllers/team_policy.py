@@ -1,0 +1,131 @@
+"""The team's policy: inputs, a network, a head that says what its outputs mean, and a way to explore."""
+
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cohort.components.distributions import Decision
+from cohort.components.episodes import Episodes
+from cohort.envs.base import EnvSpec, Observation
+from cohort.settings import Settings
+
+
+class TeamPolicySettings(Settings):
+    obs_last_action: bool = Field(description="each agent sees its own previous action")
+    obs_agent_id: bool = Field(description="each agent sees which agent it is")
+
+
+class Memory(NamedTuple):
+    """What the team carries from one step to the next."""
+
+    hidden: (
+        Tensor | None
+    )  # what the network remembers; None before the first step, and where it has no memory
+    last_actions: (
+        Tensor | None
+    )  # [B, N] int64, -1 before the first step, or [B, N, U]; None where nobody looks at it
+
+
+class Act(NamedTuple):
+    """What the team does in one step."""
+
+    actions: Tensor  # [B, N] int64, or [B, N, U] float32
+    memory: Memory
+    extras: dict[str, Tensor]  # {name: [B, ...] float32} what goes into the record besides
+
+
+class TeamPolicy(nn.Module):
+    """Acts step by step while collecting, and evaluates whole batches while learning, with the same weights.
+
+    The network's outputs become `values` by the head: utilities [.., A], logits [.., A], actions [.., U], or means and
+    log deviations [.., 2 U]; `decide` makes of them what can be sampled and asked for probabilities.
+    """
+
+    Settings = TeamPolicySettings
+
+    def __init__(
+        self,
+        settings: TeamPolicySettings,
+        *,
+        spec: EnvSpec,
+        agent: Any,
+        head: nn.Module,
+        action_selector: Any,
+        extras: tuple[str, ...] = (),
+    ) -> None:
+        """Build the network.
+
+        Args:
+            settings: what agents see besides their observation.
+            spec: the environment's sizes.
+            agent: `agent(input_dim=, output_dim=, n_agents=)` makes the network once its sizes are known.
+            head: what the outputs mean.
+            action_selector: how it explores: `select(decision, t_env, generator)`.
+            extras: what the record is to keep of each step; `log_prob`: of the action that was taken, [B, N].
+        """
+        super().__init__()
+        self.settings, self.spec, self.action_selector, self.extras = settings, spec, action_selector, extras
+        self.action_size = spec.action_dim or spec.n_actions
+        self.input_dim = (
+            spec.obs_dim + self.action_size * settings.obs_last_action + spec.n_agents * settings.obs_agent_id
+        )
+        self.network = agent(input_dim=self.input_dim, output_dim=head.output_dim, n_agents=spec.n_agents)
+        self.head = head
+        self.register_buffer("agent_ids", torch.eye(spec.n_agents), persistent=False)
+        # one row for each action, and a row of zeros where there was none
+        self.register_buffer("action_codes", F.pad(torch.eye(spec.n_actions), (0, 0, 1, 0)), persistent=False)
+
+    @property
+    def extra_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What one step's `extras` look like, for memories."""
+        return dict.fromkeys(self.extras, (self.spec.n_agents,))
+
+    def initial_memory(self, batch_size: int) -> Memory:
+        if not self.settings.obs_last_action:
+            return Memory(None, None)
+        shape, device = (batch_size, self.spec.n_agents), self.agent_ids.device
+        if self.spec.action_dim:
+            return Memory(None, torch.zeros(*shape, self.spec.action_dim, device=device))
+        return Memory(None, torch.full(shape, -1, device=device))
+
+    @torch.inference_mode()
+    def act(
+        self, observation: Observation, memory: Memory, t_env: int, generator: torch.Generator | None
+    ) -> Act:
+        """One step of the team, exploring with `generator`'s randomness or, without one, greedily."""
+        outputs, hidden = self.network.step(self._inputs(observation.obs, memory.last_actions), memory.hidden)
+        decision = self.decide(self.head(outputs), observation.available_actions)
+        explore = self.action_selector.select
+        actions = decision.mode if generator is None else explore(decision, t_env, generator)
+        extras = {name: getattr(decision, name)(actions) for name in self.extras}
+        return Act(actions, Memory(hidden, actions if self.settings.obs_last_action else None), extras)
+
+    def decide(self, values: Tensor, available_actions: Tensor) -> Decision:
+        """What can be sampled and asked for probabilities: [..., N, V] and [..., N, A] bool."""
+        return self.head.decide(values, available_actions)
+
+    def inputs(self, episodes: Episodes) -> Tensor:
+        """What the agents' networks read: [B, T+1, N, I]. Made once, unrolled by live and target networks."""
+        last_actions = episodes.last_actions if self.settings.obs_last_action else None
+        return self._inputs(episodes.obs, last_actions)
+
+    def unroll(self, inputs: Tensor, episodes: Episodes) -> Tensor:
+        """Values at every moment of whole episodes in one call: [B, T+1, N, I] -> [B, T+1, N, V]."""
+        return self.head(self.network(inputs, episodes.length + 1))
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Values of single moments, [B, N, O] -> [B, N, V], of a network without a memory."""
+        return self.head(self.network(self._inputs(obs, None)))
+
+    def _inputs(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
+        """[..., N, O], [..., N] or [..., N, U] -> [..., N, I]: observation, last action (zeros first), agent."""
+        parts = [obs]
+        if last_actions is not None:
+            discrete = not self.spec.action_dim
+            parts.append(F.embedding(last_actions + 1, self.action_codes) if discrete else last_actions)
+        if self.settings.obs_agent_id:
+            parts.append(self.agent_ids.expand(*obs.shape[:-1], -1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)

@@ -1,0 +1,93 @@
+"""Target networks by name: copies that follow live networks, each by a rule of its own."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from cohort.components.clock import Clock, ClockUnit
+from cohort.settings import Settings
+
+
+@dataclass(frozen=True)
+class HardUpdate:
+    """The target becomes the live network every `every` of `unit`; `of` names it where the names differ."""
+
+    every: int
+    unit: ClockUnit = "episodes"
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class SoftUpdate:
+    """With every update the target goes `rate` of the way to the live network's parameters.
+
+    Running statistics are each network's own.
+    """
+
+    rate: float
+    of: str | None = None
+
+
+TargetRule = HardUpdate | SoftUpdate
+
+
+class HardTargetSettings(Settings):
+    target_update_interval: int = Field(
+        ge=1, description="episodes between two copies into the target networks"
+    )
+
+    @property
+    def target_rule(self) -> HardUpdate:
+        return HardUpdate(self.target_update_interval)
+
+
+class SoftTargetSettings(Settings):
+    target_update_rate: float = Field(
+        gt=0, le=1, description="share of the way to the live networks that the targets go with every update"
+    )
+
+    @property
+    def target_rule(self) -> SoftUpdate:
+        return SoftUpdate(self.target_update_rate)
+
+
+class Targets:
+    """`targets["mixer"]` is the copy of the live mixer. Nothing differentiates through its parameters."""
+
+    def __init__(self, networks: nn.ModuleDict, rules: Mapping[str, TargetRule]) -> None:
+        """Copies of those of `networks` that `rules` names, as they are now."""
+        self.rules = dict(rules)
+        self._live = {name: networks[rule.of or name] for name, rule in self.rules.items()}
+        self.networks = nn.ModuleDict(copy.deepcopy(self._live)).requires_grad_(False)
+        self.last_copy = dict.fromkeys(self.rules, 0)  # in the rule's unit
+
+    def __getitem__(self, name: str) -> Any:
+        return self.networks[name]
+
+    @torch.no_grad()
+    def follow(self, clock: Clock) -> None:
+        """What each rule asks for after an update."""
+        for name, rule in self.rules.items():
+            live, target = self._live[name], self.networks[name]
+            if isinstance(rule, SoftUpdate):
+                for into, parameter in zip(target.parameters(), live.parameters(), strict=True):
+                    into.lerp_(parameter, rule.rate)
+            elif (now := getattr(clock, rule.unit)) - self.last_copy[name] >= rule.every:
+                target.load_state_dict(live.state_dict())
+                self.last_copy[name] = now
+
+    def restart(self) -> None:
+        """Count from zero, as a run does that begins with saved networks."""
+        self.last_copy = dict.fromkeys(self.rules, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"networks": self.networks.state_dict(), "last_copy": dict(self.last_copy)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.networks.load_state_dict(state["networks"])
+        self.last_copy = dict(state["last_copy"])
