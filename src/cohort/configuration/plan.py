@@ -204,15 +204,23 @@ def _refuse_what_does_not_fit(flat: Mapping, sources: Sources, chosen: Mapping[s
     """Components that would not understand one another, as a learner of episodes and a memory of transitions."""
     for role, other, attribute in COMPATIBLE:
         wanted, found = (getattr(chosen.get(each), attribute, None) for each in (role, other))
-        if None in (wanted, found) or wanted == found:
+        if None in (wanted, found) or _agree(wanted, found):
             continue
-        fitting = [name for name in ROLES[other].entries if _says(other, name, attribute) == wanted]
+        fitting = [
+            name for name in ROLES[other].entries if _agree(_says(other, name, attribute), wanted)
+        ]
         what = attribute.replace("_", " ")
         raise UserError(
             f"{other} = {flat[other]} ({sources.origin(other)}) and {role} = {flat[role]} ({sources.origin(role)}) "
             f"do not fit together: {what} {found} here, {what} {wanted} there. "
             f"To fit {flat[role]}, {other} can be: {', '.join(fitting)}."
         )
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two classes say the same; one that fits several says so in a tuple."""
+    both = [set(each) if isinstance(each, tuple) else {each} for each in (one, other)]
+    return bool(both[0] & both[1])
 
 
 def _says(role: str, name: str, attribute: str) -> str | None:
