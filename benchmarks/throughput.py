@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.per_step_qmix import PerStepQMIX
 from benchmarks.timing import Times, in_turns, ratio, wall
+from cohort.assembly import build_learner
 from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.process import prepare_process
@@ -23,7 +24,6 @@ from cohort.envs import ENVS
 from cohort.envs.base import EnvSpec
 from cohort.envs.sc2_sim.env import SC2Sim
 from cohort.experiment import Experiment
-from cohort.assembly import build_learner
 
 MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m", "MMM2", "corridor")
 SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in the longest batch, 8 agents

@@ -2,12 +2,12 @@
 
 import torch
 
+from cohort.assembly import build_learner
 from cohort.components.episodes import Episodes
 from cohort.components.transitions import Transitions
 from cohort.configuration.plan import Sources, make_plan
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import Learner
-from cohort.assembly import build_learner
 
 SPEC_3M = EnvSpec(n_agents=3, n_actions=9, obs_dim=30, state_dim=48, episode_limit=60)
 PLANE = EnvSpec(n_agents=3, n_actions=0, obs_dim=5, state_dim=6, episode_limit=8, action_dim=2)

@@ -5,10 +5,10 @@ import inspect
 import pytest
 import torch
 
+from cohort.assembly import build_learner
 from cohort.cli import main
 from cohort.configuration.plan import Sources, make_plan
 from cohort.policy import load_policy
-from cohort.assembly import build_learner
 from examples.meeting.hysteretic import HystereticLearner
 from examples.meeting.meeting import Meeting, MeetingSettings
 from tests import harness

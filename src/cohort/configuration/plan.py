@@ -206,9 +206,7 @@ def _refuse_what_does_not_fit(flat: Mapping, sources: Sources, chosen: Mapping[s
         wanted, found = (getattr(chosen.get(each), attribute, None) for each in (role, other))
         if None in (wanted, found) or _agree(wanted, found):
             continue
-        fitting = [
-            name for name in ROLES[other].entries if _agree(_says(other, name, attribute), wanted)
-        ]
+        fitting = [name for name in ROLES[other].entries if _agree(_says(other, name, attribute), wanted)]
         what = attribute.replace("_", " ")
         raise UserError(
             f"{other} = {flat[other]} ({sources.origin(other)}) and {role} = {flat[role]} ({sources.origin(role)}) "

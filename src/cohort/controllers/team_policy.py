@@ -1,6 +1,7 @@
 """The team's policy: inputs, a network, a head that says what its outputs mean, and a way to explore."""
 
-from typing import Any, NamedTuple
+import copy
+from typing import Any, NamedTuple, Self
 
 import torch
 from pydantic import Field
@@ -68,6 +69,7 @@ class TeamPolicy(nn.Module):
         """
         super().__init__()
         self.settings, self.spec, self.action_selector, self.extras = settings, spec, action_selector, extras
+        self._make_network = agent
         self.action_size = spec.action_dim or spec.n_actions
         self.input_dim = (
             spec.obs_dim + self.action_size * settings.obs_last_action + spec.n_agents * settings.obs_agent_id
@@ -77,6 +79,17 @@ class TeamPolicy(nn.Module):
         self.register_buffer("agent_ids", torch.eye(spec.n_agents), persistent=False)
         # one row for each action, and a row of zeros where there was none
         self.register_buffer("action_codes", F.pad(torch.eye(spec.n_actions), (0, 0, 1, 0)), persistent=False)
+
+    def fresh(self) -> Self:
+        """A policy of the same kind with initial weights of its own, for methods that want a second one."""
+        return type(self)(
+            self.settings,
+            spec=self.spec,
+            agent=self._make_network,
+            head=copy.deepcopy(self.head),
+            action_selector=self.action_selector,
+            extras=self.extras,
+        ).to(self.agent_ids.device)
 
     @property
     def extra_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -171,7 +171,9 @@ def test_gradient_is_clipped_as_a_whole():
 @pytest.mark.parametrize("algorithm", ["iql", "vdn", "qmix", "qmix_large", "mnmpg"])
 def test_same_seed_same_losses_and_state_continues(algorithm):
     def losses(learner, rounds):
-        return [learner.update(random_episodes([4, 8], SMALL, seed=i), Clock(episodes=0))["loss"] for i in rounds]
+        return [
+            learner.update(random_episodes([4, 8], SMALL, seed=i), Clock(episodes=0))["loss"] for i in rounds
+        ]
 
     first, second = make_learner(algorithm), make_learner(algorithm)
     expected = losses(first, range(5))
