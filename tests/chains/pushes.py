@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from cohort.components.returns import vector_baseline_features
-
 Reward = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -22,9 +20,6 @@ class Pushes:
 
     def begin(self, chance: torch.Tensor) -> "PushesCourse":
         return PushesCourse(self, chance)
-
-    def features(self, states: torch.Tensor) -> torch.Tensor:
-        return vector_baseline_features(states)
 
 
 class PushesCourse:

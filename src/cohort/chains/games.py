@@ -44,6 +44,3 @@ class ChainGame(Protocol):
 
     def begin(self, chance: Tensor) -> Rollout:
         """New matches from such numbers, [C, K, ...]."""
-
-    def features(self, states: Tensor) -> Tensor:
-        """The linear baseline's inputs: [C, K, T, ...] -> [C, K, T, F] float64."""

@@ -7,11 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from cohort.chains.baseline import baseline_features, linear_baseline
 from cohort.chains.dice import dice_objective, loaded_dice_objective
 from cohort.chains.games import ChainGame
 from cohort.chains.matches import Matches, Policies, play_matches
 from cohort.chains.unroll import Nodes
-from cohort.components.returns import discounted_returns, linear_baseline
+from cohort.components.returns import discounted_returns
 from cohort.modules.policies import Policy
 from cohort.modules.policies.distributions import Distribution
 
@@ -77,7 +78,7 @@ class SampledStage:
         """Of every agent, fitted to these very matches: [C, N, K, T]."""
         if self.sampling.baseline == "none":
             return torch.zeros_like(self.returns)
-        features = self.sampling.game.features(self.matches.states).flatten(1, 2)
+        features = baseline_features(self.matches.states, self.sampling.game.n_inputs).flatten(1, 2)
         fitted = linear_baseline(features, self.returns.flatten(2).transpose(1, 2))  # [C, K T, N]
         return fitted.transpose(1, 2).view_as(self.returns)
 

@@ -18,8 +18,14 @@ def greedy_actions(utilities: Tensor, available_actions: Tensor) -> Tensor:
 
 
 def masked_log_softmax(logits: Tensor, available_actions: Tensor) -> Tensor:
-    """log pi over the available actions, -inf elsewhere: [..., A] and [..., A] bool -> [..., A]."""
-    return logits.masked_fill(~available_actions, -math.inf).log_softmax(dim=-1)
+    """log pi over the available actions, -inf elsewhere: [..., A] and [..., A] bool -> [..., A].
+
+    Where nothing is available, as in padding, all are -inf. Neither a logit that is not available nor a gradient that
+    comes back to one enters, NaN included.
+    """
+    nothing = ~available_actions.any(dim=-1, keepdim=True)
+    filled = logits.masked_fill(~available_actions, -math.inf).masked_fill(nothing, 0.0)
+    return filled.log_softmax(dim=-1).masked_fill(~available_actions, -math.inf)
 
 
 def sampled_actions(probabilities: Tensor, generator: torch.Generator) -> Tensor:
@@ -29,17 +35,31 @@ def sampled_actions(probabilities: Tensor, generator: torch.Generator) -> Tensor
 
 
 def entropy(log_probabilities: Tensor) -> Tensor:
-    """-sum_a pi(a) log pi(a), where what has no chance (-inf) counts nothing: [..., A] -> [...]."""
-    return torch.special.entr(log_probabilities.exp()).sum(dim=-1)
+    """-sum_a pi(a) log pi(a), where what has no chance (-inf) counts nothing: [..., A] -> [...].
+
+    Its gradient is 0 there, and 0 where a chance is too small for its type: p log p has an infinite slope at p = 0.
+    """
+    impossible = log_probabilities.exp() == 0
+    possible = log_probabilities.masked_fill(impossible, 0.0)  # as certain as that, it counts nothing either
+    return torch.special.entr(possible.exp()).sum(dim=-1)
 
 
 def counterfactual_advantage(values: Tensor, probabilities: Tensor, actions: Tensor) -> Tensor:
-    """A_i = Q_i(a_i) - sum_a' pi_i(a') Q_i(a'), own actions alone varying: [..., A] twice and [...] int64 -> [...]."""
-    return taken(values, actions) - (probabilities * values).sum(dim=-1)
+    """A_i = Q_i(a_i) - sum_a' pi_i(a') Q_i(a'), own actions alone varying: [..., A] twice and [...] int64 -> [...].
+
+    What has no chance is left out of the sum, so that its value may be anything, NaN included.
+    """
+    possible = values.masked_fill(probabilities == 0, 0.0)
+    return taken(values, actions) - (probabilities * possible).sum(dim=-1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where the broadcast `mask` holds. What lies elsewhere, even NaN, does not enter."""
+    """Mean of `values` where the broadcast `mask` holds. What lies elsewhere, even NaN, does not enter.
+
+    The gradient of `values` is exactly 0 elsewhere. It stays 0 on the way back through any operation with a finite
+    derivative there; one with an infinite or NaN derivative, as log at 0, makes NaN of 0. Mask what goes into such an
+    operation. A mask that holds nowhere has no mean: NaN.
+    """
     mask = mask.expand_as(values)
     return torch.where(mask, values, 0.0).sum() / mask.sum()
 

@@ -1,67 +1,93 @@
-"""Returns, advantages and baselines, as pure functions of whole sequences. Time is the last dimension."""
+"""Returns and advantages of padded episodes, as pure functions of whole sequences.
+
+What the functions of episodes are given, with J joint values, 1 for a team's or one for each agent:
+
+    reward      [B, T], one for all, or [B, T, J]
+    terminated  [B, T] bool: the episode ended with this step, and nothing comes after it. One that was cut after a
+                step (`truncated`) is not terminated: its last step goes on to the value of its last observation.
+    value       [B, T, J]: V(s_t)
+    next_value  [B, T, J]: V(s_{t+1}), with that of the last observation at the last step
+    mask        [B, T] bool: the steps that happened; padding comes after them
+
+Results are [B, T, J], 0 in padding. Whatever stands there, even NaN, enters neither them nor a gradient. Gradients flow
+to rewards and values that ask for them.
+"""
 
 import torch
 from torch import Tensor
 
-TIME_UNIT = 100.0  # steps; the linear baseline's time runs in these
-RIDGE, RIDGE_TRIES = 1e-5, 5
+from cohort.components.functional import one_step_target
 
 
 def discounted_returns(reward: Tensor, gamma: float) -> Tensor:
-    """R_t = sum_{u >= t} gamma^(u-t) r_u, to the horizon and no further: [..., T] -> [..., T]."""
-    return reward @ _discounts(reward, gamma)
+    """R_t = sum_{u >= t} gamma^(u-t) r_u, to the horizon and no further, time last: [..., T] -> [..., T]."""
+    return reward @ _discounts(reward, gamma) if gamma else reward
 
 
-def gae(reward: Tensor, value: Tensor, gamma: float, gae_lambda: float) -> Tensor:
-    """Generalised advantages (Schulman et al. 2016): [..., T] each -> [..., T]. The value after the last step is 0.
+def n_step_returns(
+    reward: Tensor, terminated: Tensor, next_value: Tensor, mask: Tensor, gamma: float, n: int
+) -> Tensor:
+    """G_t = r_t + ... + gamma^(k-1) r_{t+k-1} + gamma^k V(s_{t+k}), k being n or as many steps as are left."""
+    steps = torch.arange(mask.shape[-1], device=mask.device)
+    last = torch.minimum(steps + n - 1, mask.sum(dim=-1, keepdim=True) - 1).clamp(min=0)  # [B, T]: t + k - 1
+    ending = one_step_target(reward, terminated, next_value, gamma)
+    ending = ending.gather(1, last.unsqueeze(-1).expand_as(ending))
+    before = torch.where(
+        _follows(mask), _each(reward, next_value), 0.0
+    )  # an episode's last reward is in `ending`
+    before = before.transpose(1, 2) @ _discounts(ending[..., 0], gamma, n - 1)
+    weight = gamma ** (last - steps).clamp(min=0).to(ending.dtype)
+    return torch.where(mask.unsqueeze(-1), before.transpose(1, 2) + weight.unsqueeze(-1) * ending, 0.0)
 
-    A_t = sum_{u >= t} (gamma lambda)^(u-t) (r_u + gamma V_{u+1} - V_u).
+
+def td_lambda_returns(
+    reward: Tensor, terminated: Tensor, next_value: Tensor, mask: Tensor, gamma: float, td_lambda: float
+) -> Tensor:
+    """G_t = r_t + gamma ((1 - lambda) V(s_{t+1}) + lambda G_{t+1}), and V alone after the last step.
+
+    With lambda 0 that is `one_step_target`, with 1 all rewards and what the episode's end is worth (Sutton and Barto
+    2018, eq. 12.18).
     """
-    following = torch.cat([value[..., 1:], torch.zeros_like(value[..., :1])], dim=-1)
-    return discounted_returns(reward + gamma * following - value, gamma * gae_lambda)
+    share = torch.where(_follows(mask), (1 - td_lambda) * next_value, next_value)
+    return _ahead(one_step_target(reward, terminated, share, gamma), mask, gamma * td_lambda)
 
 
-def baseline_features(states: Tensor, n_states: int) -> Tensor:
-    """The linear feature baseline's inputs for discrete states: [..., T] int64 -> [..., T, n_states + 4] float64.
+def gae(
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    mask: Tensor,
+    gamma: float,
+    gae_lambda: float,
+) -> Tensor:
+    """Generalised advantages, A_t = sum_{u >= t} (gamma lambda)^(u-t) (r_u + gamma V(s_{u+1}) - V(s_u)).
 
-    One-hot state, tau, tau^2, tau^3 and 1 with tau = t / 100 (Duan et al. 2016). Squared observations, which the
-    baseline has for other games, would repeat the one-hot code.
+    Schulman et al. 2016, arXiv:1506.02438, eq. 16. `td_lambda_returns` less `value` comes to the same.
     """
-    return _with_time(torch.nn.functional.one_hot(states, n_states).to(torch.float64))
+    error = one_step_target(reward, terminated, next_value, gamma) - value
+    return _ahead(error, mask, gamma * gae_lambda)
 
 
-def vector_baseline_features(observations: Tensor) -> Tensor:
-    """The same for vectors: [..., T, O] -> [..., T, 2 O + 4] float64, with their squares."""
-    observations = observations.to(torch.float64)
-    return _with_time(torch.cat([observations, observations.square()], dim=-1))
+def _ahead(values: Tensor, mask: Tensor, discount: float) -> Tensor:
+    """Discounted sums from every step to the end of its episode: [B, T, J] and [B, T] -> [B, T, J]."""
+    real = torch.where(mask.unsqueeze(-1), values, 0.0)
+    return discounted_returns(real.transpose(1, 2), discount).transpose(1, 2)
 
 
-def _with_time(features: Tensor) -> Tensor:
-    """[..., T, F] -> [..., T, F + 4]."""
-    tau = torch.arange(features.shape[-2], dtype=torch.float64, device=features.device) / TIME_UNIT
-    times = torch.stack([tau, tau**2, tau**3, torch.ones_like(tau)], dim=-1)  # [T, 4]
-    return torch.cat([features, times.expand(*features.shape[:-1], 4)], dim=-1)
+def _follows(mask: Tensor) -> Tensor:
+    """Whether another step comes after each: [B, T] -> [B, T, 1]."""
+    return torch.cat([mask[..., 1:], torch.zeros_like(mask[..., :1])], dim=-1).unsqueeze(-1)
 
 
-def linear_baseline(features: Tensor, returns: Tensor) -> Tensor:
-    """Least squares on the very batch that it is used on: [..., M, F] float64 and [..., M, Y] -> [..., M, Y].
-
-    Solves (X'X + ridge) w = X'y for every leading index; where that fails, with a ridge ten times as large. Rows of
-    features and returns belong together. No gradient flows through it.
-    """
-    with torch.no_grad():
-        transposed = features.transpose(-1, -2)
-        left, right = transposed @ features, transposed @ returns.to(features.dtype)
-        one = torch.eye(left.shape[-1], dtype=left.dtype, device=left.device)
-        for attempt in range(RIDGE_TRIES):
-            weights, failed = torch.linalg.solve_ex(left + RIDGE * 10**attempt * one, right)
-            if not failed.any() and weights.isfinite().all():
-                break
-        return (features @ weights).to(returns.dtype)
+def _each(reward: Tensor, values: Tensor) -> Tensor:
+    """One reward for all -> one for each of the J values."""
+    return (reward if reward.dim() == values.dim() else reward.unsqueeze(-1)).expand_as(values)
 
 
-def _discounts(like: Tensor, gamma: float) -> Tensor:
-    """[T, T]: gamma^(u-t) in row u and column t, 0 above the diagonal."""
+def _discounts(like: Tensor, gamma: float, count: int | None = None) -> Tensor:
+    """[T, T]: gamma^(u-t) in row u and column t for u - t = 0, 1, ... `count` - 1, and 0 elsewhere."""
     steps = torch.arange(like.shape[-1], device=like.device)
-    ahead = (steps[:, None] - steps).to(like.dtype)
-    return torch.where(ahead >= 0, gamma ** ahead.clamp(min=0), 0.0)
+    ahead = steps[:, None] - steps
+    counts = (ahead >= 0) if count is None else (ahead >= 0) & (ahead < count)
+    return torch.where(counts, gamma ** ahead.clamp(min=0).to(like.dtype), 0.0)

@@ -9,7 +9,6 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from cohort.components.returns import baseline_features
 from cohort.envs.base import EnvSpec, Observation, Transition
 from cohort.settings import Settings
 
@@ -73,9 +72,6 @@ class RepeatedGame:
 
     def begin(self, chance: Tensor) -> "RepeatedCourse":
         return RepeatedCourse(self, chance)
-
-    def features(self, states: Tensor) -> Tensor:
-        return baseline_features(states, self.n_states)
 
 
 class RepeatedCourse:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cohort.components.returns import vector_baseline_features
 from cohort.envs.halfcheetah.robots import N_JOINTS, N_POSITIONS, N_SEEN, N_VELOCITIES, Robots
 
 N_AGENTS = 2
@@ -41,9 +40,6 @@ class HalfCheetahGame:
 
     def begin(self, chance: Tensor) -> "HalfCheetahCourse":
         return HalfCheetahCourse(self, chance)
-
-    def features(self, states: Tensor) -> Tensor:
-        return vector_baseline_features(states)
 
     def act(self, actions: Tensor) -> Tensor:
         """One step of all robots, [B, N, U] -> reward [B] float64 on the CPU."""

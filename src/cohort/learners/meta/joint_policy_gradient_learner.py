@@ -6,11 +6,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from cohort.chains.baseline import match_advantages
 from cohort.chains.games import ChainGame
 from cohort.chains.matches import Policies
 from cohort.chains.sampled import SampledStage, Sampling
 from cohort.components.averages import Metrics
-from cohort.components.returns import gae
 from cohort.components.seeding import generator
 from cohort.components.state import load_optimiser
 from cohort.learners.base import DiscountSettings
@@ -90,7 +90,7 @@ class JointPolicyGradientLearner:
         critic = {name: each.unsqueeze(0) for name, each in self.critic.items()}
         value = self.value.outputs(critic, stage.matches.states)[:, :, 0].transpose(1, 2)  # [1, K, T]
         reward = stage.matches.reward[..., 0]
-        advantage = gae(reward, value.detach(), settings.gamma, settings.gae_lambda)
+        advantage = match_advantages(reward, value.detach(), settings.gamma, settings.gae_lambda)
         advantage = (advantage - advantage.mean()) / (advantage.std() + TINY)
         score = torch.stack([stage.log_prob(agent) for agent in agents]).sum(dim=0)
         entropy = torch.stack([stage.entropy(agent) for agent in agents]).sum(dim=0).mean()

@@ -7,13 +7,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from cohort.chains.baseline import match_advantages
 from cohort.chains.games import ChainGame
 from cohort.chains.matches import Policies
 from cohort.chains.sampled import InnerObjective, SampledStage
 from cohort.chains.surrogate import OuterTerms, meta_objective
 from cohort.chains.unroll import Nodes, unroll
 from cohort.components.averages import Metrics
-from cohort.components.returns import gae
 from cohort.components.seeding import generator
 from cohort.components.state import load_optimiser
 from cohort.learners.meta.gradients import clip_rows, pcgrad
@@ -179,7 +179,7 @@ class MetaMAPGLearner(SampledLearner):
         value = self.value.outputs(critic, together(stage.matches.states for stage in stages))
         value = value[:, :, 0].transpose(1, 2)
         reward = together(stage.matches.reward[..., 0] for stage in stages)
-        advantages = gae(reward, value.detach(), self.settings.gamma, self.settings.gae_lambda)
+        advantages = match_advantages(reward, value.detach(), self.settings.gamma, self.settings.gae_lambda)
         errors = (value - together(stage.returns[:, 0] for stage in stages)).square().mean(dim=(1, 2))
         return advantages.chunk(len(stages), dim=1), errors * len(stages) / (len(stages) + 1)
 
