@@ -16,7 +16,7 @@ from cohort.configuration.plan import ENV_ARGS, Sources, make_plan
 from cohort.errors import UserError
 from cohort.listing import print_listing
 from cohort.recording.credentials import EXAMPLE, without_credentials
-from cohort.recording.mongo import VARIABLE
+from cohort.recording.mongo.target import VARIABLE
 from cohort.recording.sacred_mirror import parse_config_updates
 from cohort.registry import nearest
 from cohort.sweep.expansion import RunWords, expand, names_several

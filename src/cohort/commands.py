@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate_m": ("cohort.analysis.calibrate_m:main", "AdaMa's m, from a trial run that has recorded D"),
     "export": ("cohort.analysis.export:main", "values as CSV or as marl-eval's JSON"),
     "watch": ("cohort.watch:main", "a video of what a run has learned"),
-    "sync": ("cohort.recording.sync:main", "send to MongoDB what it lacks of runs that are over"),
+    "sync": ("cohort.recording.mongo.sync:main", "send to MongoDB what it lacks of runs that are over"),
 }
 
 

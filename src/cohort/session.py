@@ -18,8 +18,8 @@ from cohort.recording.folder import RunFolder, create_run_folder, open_run_folde
 from cohort.recording.metrics import MetricsFile
 from cohort.recording.mirrors import Mirror
 from cohort.recording.models import load_learner
-from cohort.recording.mongo import MongoTarget
-from cohort.recording.mongo_mirror import mirrored_to_mongo
+from cohort.recording.mongo.mirror import mirrored_to_mongo
+from cohort.recording.mongo.target import MongoTarget
 from cohort.recording.progress import Progress
 from cohort.recording.provenance import collect_provenance, typed_command, write_provenance
 from cohort.recording.recorder import Recorder

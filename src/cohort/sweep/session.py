@@ -11,7 +11,7 @@ from cohort.configuration.task import task_name
 from cohort.errors import UserError
 from cohort.recording.console import Console
 from cohort.recording.folder import create_run_folder
-from cohort.recording.mongo import VARIABLE
+from cohort.recording.mongo.target import VARIABLE
 from cohort.recording.provenance import collect_provenance, typed_command
 from cohort.recording.stop import stop_on_signals
 from cohort.session import REPOSITORY

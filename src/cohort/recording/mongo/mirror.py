@@ -10,9 +10,9 @@ from cohort.errors import UserError
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record
 from cohort.recording.mirrors import Mirror
-from cohort.recording.mongo import MongoTarget
-from cohort.recording.mongo_session import Curves, read_session, session_numbers
-from cohort.recording.mongo_store import make_indexes, send
+from cohort.recording.mongo.session import Curves, read_session, session_numbers
+from cohort.recording.mongo.store import make_indexes, send
+from cohort.recording.mongo.target import MongoTarget
 
 BEAT_SECONDS = 10.0
 LONGEST_PAUSE = 60.0  # between two attempts to reach a lost server
