@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 
 from cohort.commands import COMMANDS, run_command
 from cohort.configuration import files
-from cohort.configuration.plan import ENV_ARGS, Sources, make_plan
+from cohort.configuration.plan import Sources, make_plan
+from cohort.configuration.updates import parse_updates
 from cohort.errors import UserError
 from cohort.listing import print_listing
 from cohort.recording.credentials import EXAMPLE, without_credentials
 from cohort.recording.mongo.target import VARIABLE
-from cohort.recording.sacred_mirror import parse_config_updates
 from cohort.registry import nearest
 from cohort.sweep.expansion import RunWords, expand, names_several
 from cohort.sweep.folder import is_sweep
@@ -132,18 +132,6 @@ def _split_at_with(words: Sequence[str]) -> tuple[list[str], list[str]]:
     place = list(words).index("with")
     options = [word for word in words[place + 1 :] if word.startswith("--")]
     return [*words[:place], *options], [word for word in words[place + 1 :] if not word.startswith("--")]
-
-
-def parse_updates(words: Sequence[str]) -> dict[str, Any]:
-    """`key=value` words in Sacred's syntax, nested keys with dots."""
-    for word in words:
-        key, equals, _ = word.partition("=")
-        if not equals or not key:
-            hint = f" To give {word} a value: {word}=<value>." if word.isidentifier() else ""
-            raise UserError(f"after the word with, {word!r} is not of the form key=value.{hint}")
-        if "." in key and key.split(".")[0] != ENV_ARGS:
-            raise UserError(f"{word!r}: nested keys exist only under {ENV_ARGS}, as {ENV_ARGS}.map_name=3m.")
-    return parse_config_updates(words)
 
 
 def main(words: Sequence[str]) -> int:

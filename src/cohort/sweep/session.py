@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from cohort.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
+from cohort.configuration.plan import Plan, Sources, make_plan
 from cohort.configuration.task import task_name
+from cohort.configuration.updates import ENV_ARGS, parse_updates
 from cohort.errors import UserError
 from cohort.recording.console import Console
 from cohort.recording.folder import create_run_folder
@@ -69,8 +70,6 @@ def resume(path: Path, options: SweepOptions, mongo_url: str | None) -> int:
 
 def _checked_plans(words: Sequence[RunWords]) -> list[Plan]:
     """Raises `UserError` on the first run that cannot be, or that is there twice."""
-    from cohort.cli import parse_updates  # which imports this module
-
     plans: list[Plan] = []
     seen: dict[str, int] = {}
     for number, one in enumerate(words, 1):
