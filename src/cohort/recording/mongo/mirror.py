@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cohort.errors import UserError
+from cohort.program import program_name
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record
 from cohort.recording.mirrors import Mirror
@@ -132,7 +133,7 @@ class MongoMirror:
     def _lose(self, what: str) -> None:
         """Say what is wrong, once until it is mended."""
         if not self._lost:
-            remedy = f"python run.py sync {self._folder.root} --mongo=<url>"
+            remedy = f"{program_name()} sync {self._folder.root} --mongo=<url>"
             self._tell(f"{what} The run goes on; send its record later with: {remedy}")
         self._lost = True
 
