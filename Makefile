@@ -1,10 +1,12 @@
 # `make train` and `make test` work in a fresh clone: they make .venv and install what they need.
 
 SHELL := /bin/bash
-# the first Python that torch 2.13 and Sacred both run on; choose another with make PYTHON=...
+# the first Python that torch and Sacred both run on; choose another with make PYTHON=...
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
 	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+VERSIONS := requirements/constraints.txt
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c $(VERSIONS)
 TRAIN := --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m t_max=500000
 
 .PHONY: train test lint format bench clean
@@ -38,10 +40,10 @@ clean:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 with the venv module is needed (make PYTHON=...)"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/installed: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+.venv/installed: requirements.txt $(VERSIONS) | .venv/bin/python
+	$(INSTALL) -r requirements.txt
 	touch $@
 
 .venv/installed-dev: requirements.txt $(wildcard requirements/*.txt) | .venv/bin/python
-	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements/dev.txt
+	$(INSTALL) -r requirements/dev.txt
 	touch $@ .venv/installed

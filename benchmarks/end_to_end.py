@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 
-from cohort.cli import parse_updates
 from cohort.configuration.plan import Sources, make_plan
+from cohort.configuration.updates import parse_updates
 from cohort.experiment import Experiment
 
 

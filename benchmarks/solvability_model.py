@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from cohort.envs.sc2_sim.env import Games, SC2Sim
+from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.noise import episode_keys, game_keys
 from cohort.envs.sc2_sim.planes import HEALTH, SHIELD

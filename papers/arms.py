@@ -9,7 +9,8 @@ from typing import Any
 from cohort.analysis import comparability
 from cohort.analysis.comparability import NOT_THE_GAME, NOT_THE_METHOD
 from cohort.analysis.runs import Run
-from cohort.configuration.plan import ENV_ARGS, Sources
+from cohort.configuration.plan import Sources
+from cohort.configuration.updates import ENV_ARGS
 
 ENDED = ("COMPLETED", "FAILED")  # all other runs may still go on
 CHOOSE = "Choose with --where."

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cohort.cli import parse_updates
 from cohort.configuration.plan import Plan, Sources, make_plan
+from cohort.configuration.updates import parse_updates
 from cohort.envs.base import EnvSpec
 from cohort.experiment import Experiment
 

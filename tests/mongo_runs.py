@@ -11,8 +11,8 @@ from cohort.recording.console import Console
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record, read_metrics, series
 from cohort.recording.mirrors import Mirror
-from cohort.recording.mongo import MongoTarget
-from cohort.recording.mongo_mirror import mirrored_to_mongo
+from cohort.recording.mongo.mirror import mirrored_to_mongo
+from cohort.recording.mongo.target import MongoTarget
 from cohort.recording.progress import Progress
 from cohort.recording.recorder import Recorder
 from cohort.recording.sacred_mirror import SacredOutcome, record_with_sacred

@@ -247,7 +247,7 @@ def test_ctrl_c_while_a_run_is_being_prepared_is_no_traceback(monkeypatch, capsy
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cohort.cli.make_plan", interrupt)
+    monkeypatch.setattr(planning, "make_plan", interrupt)
     assert main(["--config=qmix", "--env-config=matrix_games"]) == 130
     assert capsys.readouterr().err == "stopped\n"
 

@@ -103,7 +103,7 @@ def test_what_is_copied_exists_and_reaches_docker(instructions):
     for path in (word for words in copied for word in words if word != "."):
         assert (REPOSITORY / path).exists()
         assert path.split("/")[0] in sent
-    assert {"run.py", "cohort", "requirements.txt"} <= sent
+    assert {"run.py", "src", "requirements.txt", "requirements"} <= sent
 
 
 def test_results_git_and_secrets_do_not_reach_docker():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cohort.errors import UserError
+from cohort.program import program_name
 from cohort.registry import nearest
 
 
@@ -12,11 +13,11 @@ class Parser(argparse.ArgumentParser):
     """Reports through `UserError`, with the nearest option, as everything else does."""
 
     def __init__(self, command: str, description: str, epilog: str = "") -> None:
-        """A parser of the words after `run.py <command>`."""
+        """A parser of the words after `run.py <command>`; examples in `epilog` are written with `run.py`."""
         super().__init__(
-            prog=f"run.py {command}",
+            prog=f"{program_name()} {command}",
             description=description,
-            epilog=epilog,
+            epilog=epilog.replace("run.py ", f"{program_name()} "),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -32,4 +33,4 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         end = "" if message.endswith("?") else "."
-        raise UserError(f"{message}{end}\nMore: python {self.prog} --help")
+        raise UserError(f"{message}{end}\nMore: {self.prog} --help")

@@ -1,4 +1,7 @@
-"""The command line: what was typed, and which of the program's few jobs it asks for."""
+"""The command line: what was typed, and which of the program's few jobs it asks for.
+
+What a job needs is imported when it is asked for: torch alone takes longer than most of them.
+"""
 
 import argparse
 import os
@@ -11,29 +14,26 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cohort.commands import COMMANDS, run_command
-from cohort.configuration import files
-from cohort.configuration.plan import ENV_ARGS, Sources, make_plan
+from cohort.configuration.updates import parse_updates
 from cohort.errors import UserError
-from cohort.listing import print_listing
+from cohort.program import program_name
 from cohort.recording.credentials import EXAMPLE, without_credentials
-from cohort.recording.mongo import VARIABLE
-from cohort.recording.sacred_mirror import parse_config_updates
+from cohort.recording.mongo.target import VARIABLE
 from cohort.registry import nearest
 from cohort.sweep.expansion import RunWords, expand, names_several
-from cohort.sweep.folder import is_sweep
 from cohort.sweep.options import OPTIONS, SweepOptions, add_options, read_options
 
-USAGE = """python run.py --config=ALGORITHM --env-config=ENVIRONMENT [--mongo=URL] [print_config] [with KEY=VALUE ...]
-       python run.py --resume=RUN_OR_SWEEP_FOLDER [--mongo=URL] [with t_max=STEPS ...]
-       python run.py --list"""
+USAGE = """{program} --config=ALGORITHM --env-config=ENVIRONMENT [--mongo=URL] [print_config] [with KEY=VALUE ...]
+       {program} --resume=RUN_OR_SWEEP_FOLDER [--mongo=URL] [with t_max=STEPS ...]
+       {program} --list"""
 EPILOG = """examples:
-  python run.py --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m
-  python run.py --config=qmix --env-config=matrix_games with env_args.map_name=two_step seed=3 t_max=20000
-  python run.py --config=qmix --env-config=sc2_sim print_config with env_args.map_name=8m
-  python run.py --config=qmix,vdn --env-config=sc2_sim with seed=0..4 env_args.map_name=3m,8m
-  python run.py --config=qmix --env-config=sc2_sim with evaluate=True checkpoint_path=results/RUN_FOLDER
+  {program} --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m
+  {program} --config=qmix --env-config=matrix_games with env_args.map_name=two_step seed=3 t_max=20000
+  {program} --config=qmix --env-config=sc2_sim print_config with env_args.map_name=8m
+  {program} --config=qmix,vdn --env-config=sc2_sim with seed=0..4 env_args.map_name=3m,8m
+  {program} --config=qmix --env-config=sc2_sim with evaluate=True checkpoint_path=results/RUN_FOLDER
 
-Every key of a run, with its value: print_config. What each means: cohort/config/default.yaml and docs/."""
+Every key of a run, with its value: print_config. What each means: config/default.yaml and docs/."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,19 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         end = "" if message.endswith("?") else "."
-        raise UserError(f"{message}{end}\nusage: {self.usage}\nMore: python run.py --help")
+        raise UserError(f"{message}{end}\nusage: {self.usage}\nMore: {program_name()} --help")
 
 
 def parse(words: Sequence[str]) -> Command:
     """Take the command line apart. Raises `UserError` on words that mean nothing."""
+    program = program_name()
     parser = _Parser(
-        prog="run.py", usage=USAGE, epilog=EPILOG + _jobs(), formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=program, usage=USAGE.format(program=program), epilog=EPILOG.format(program=program) + _jobs(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Trains a team of agents and leaves a complete record in results/.", allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument(
-        "--config", metavar="ALGORITHM", help="a name from cohort/config/algs, or a YAML file"
-    )
-    parser.add_argument(
-        "--env-config", metavar="ENVIRONMENT", help="a name from cohort/config/envs, or a YAML file"
-    )
+    parser.add_argument("--config", metavar="ALGORITHM", help="a name from config/algs, or a YAML file")
+    parser.add_argument("--env-config", metavar="ENVIRONMENT", help="a name from config/envs, or a YAML file")
     parser.add_argument(
         "--resume", metavar="FOLDER", type=Path, help="go on with a run or sweep that was stopped or killed"
     )
@@ -121,7 +119,7 @@ def _runs_of_sweep(options: argparse.Namespace, typed: list[str]) -> list[RunWor
 
 def _jobs() -> str:
     """The jobs beside training, for --help."""
-    lines = [f"  python run.py {word:<12} {sentence}" for word, (_, sentence) in COMMANDS.items()]
+    lines = [f"  {program_name()} {word:<12} {sentence}" for word, (_, sentence) in COMMANDS.items()]
     return "\n\nother jobs, each with --help:\n" + "\n".join(lines)
 
 
@@ -134,20 +132,9 @@ def _split_at_with(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return [*words[:place], *options], [word for word in words[place + 1 :] if not word.startswith("--")]
 
 
-def parse_updates(words: Sequence[str]) -> dict[str, Any]:
-    """`key=value` words in Sacred's syntax, nested keys with dots."""
-    for word in words:
-        key, equals, _ = word.partition("=")
-        if not equals or not key:
-            hint = f" To give {word} a value: {word}=<value>." if word.isidentifier() else ""
-            raise UserError(f"after the word with, {word!r} is not of the form key=value.{hint}")
-        if "." in key and key.split(".")[0] != ENV_ARGS:
-            raise UserError(f"{word!r}: nested keys exist only under {ENV_ARGS}, as {ENV_ARGS}.map_name=3m.")
-    return parse_config_updates(words)
-
-
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Do what was typed; the process's exit status. A user's mistake is one message, never a traceback."""
+    words = sys.argv[1:] if words is None else words
     try:
         if words and words[0] in COMMANDS:
             return run_command(words[0], words[1:])
@@ -172,36 +159,52 @@ def _one_screen(text: str) -> str:
 
 
 def _dispatch(command: Command) -> int:
-    from cohort import session  # torch, which the other jobs can do without
-
     if command.list:
+        from cohort.listing import print_listing
+
         print_listing()
         return 0
     if command.resume is not None:
-        if command.config or command.env_config:
-            raise UserError(
-                "--resume takes the configuration of its run: leave out --config and --env-config."
-            )
-        if is_sweep(command.resume):
-            return _resume_sweep(command)
-        if command.sweep.typed:
-            raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {command.resume} is none.")
-        return session.resume(command.resume, command.updates, command.mongo_url)
+        return _resume(command)
     if command.config is None or command.env_config is None:
+        from cohort.configuration import files
+
         missing = "--config" if command.config is None else "--env-config"
         raise UserError(
             f"{missing} is missing. Known: {', '.join(files.names(missing))}.\n"
-            f"usage: {USAGE}\nMore: python run.py --help"
+            f"usage: {USAGE.format(program=program_name())}\nMore: {program_name()} --help"
         )
     if command.runs:
         from cohort.sweep import session as sweeps
 
         return sweeps.start(command.runs, command.sweep, command.mongo_url)
+    return _train(command)
+
+
+def _train(command: Command) -> int:
+    from cohort.configuration.plan import Sources, make_plan
+
     plan = make_plan(Sources.read(command.config, command.env_config, command.updates))
     if command.print_config:
         print(plan.text(), end="")
         return 0
+    from cohort import session
+
     return session.start(plan, command.mongo_url)
+
+
+def _resume(command: Command) -> int:
+    from cohort.sweep.folder import is_sweep
+
+    if command.config or command.env_config:
+        raise UserError("--resume takes the configuration of its run: leave out --config and --env-config.")
+    if is_sweep(command.resume):
+        return _resume_sweep(command)
+    if command.sweep.typed:
+        raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {command.resume} is none.")
+    from cohort import session
+
+    return session.resume(command.resume, command.updates, command.mongo_url)
 
 
 def _resume_sweep(command: Command) -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from importlib import import_module
 
+from cohort.errors import UserError
+
 # word -> ("module:function of the words that follow, returning the exit status", sentence for --help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "ls": (
@@ -19,11 +21,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate_m": ("cohort.analysis.calibrate_m:main", "AdaMa's m, from a trial run that has recorded D"),
     "export": ("cohort.analysis.export:main", "values as CSV or as marl-eval's JSON"),
     "watch": ("cohort.watch:main", "a video of what a run has learned"),
-    "sync": ("cohort.recording.sync:main", "send to MongoDB what it lacks of runs that are over"),
+    "sync": ("cohort.recording.mongo.sync:main", "send to MongoDB what it lacks of runs that are over"),
 }
 
 
 def run_command(word: str, words: Sequence[str]) -> int:
     """Do the job that `word` names; raises `UserError` on words it does not understand."""
-    module, _, function = COMMANDS[word][0].partition(":")
-    return getattr(import_module(module), function)(words)
+    name, _, function = COMMANDS[word][0].partition(":")
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "papers":
+            raise
+        raise UserError(
+            f"papers come with the repository alone: there, type python run.py {word}."
+        ) from error
+    return getattr(module, function)(words)

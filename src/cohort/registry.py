@@ -5,7 +5,6 @@ import importlib
 from collections.abc import Mapping
 
 from cohort.errors import UserError
-from cohort.settings import Settings
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -62,4 +61,6 @@ class Registry:
 
 
 def _is_settings(value: object) -> bool:
+    from cohort.settings import Settings  # with pydantic: a list of names does not wait for it
+
     return isinstance(value, type) and issubclass(value, Settings)

@@ -6,10 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from cohort.configuration.files import CONFIG_FOLDER
 from cohort.configuration.plan import Plan, Sources, make_plan
 from cohort.configuration.task import task_name
 from cohort.errors import UserError
 from cohort.experiment import Experiment
+from cohort.program import PACKAGE, program_name
 from cohort.recording.checkpoints import load_checkpoint
 from cohort.recording.console import Console
 from cohort.recording.curve import draw_curve
@@ -18,8 +20,8 @@ from cohort.recording.folder import RunFolder, create_run_folder, open_run_folde
 from cohort.recording.metrics import MetricsFile
 from cohort.recording.mirrors import Mirror
 from cohort.recording.models import load_learner
-from cohort.recording.mongo import MongoTarget
-from cohort.recording.mongo_mirror import mirrored_to_mongo
+from cohort.recording.mongo.mirror import mirrored_to_mongo
+from cohort.recording.mongo.target import MongoTarget
 from cohort.recording.progress import Progress
 from cohort.recording.provenance import collect_provenance, typed_command, write_provenance
 from cohort.recording.recorder import Recorder
@@ -28,7 +30,6 @@ from cohort.recording.stop import Stop, stop_on_signals
 from cohort.recording.tensorboard_mirror import TensorBoardMirror
 from cohort.registry import nearest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 # what a resumed run may be told anew: nothing that would change what it has already done
 RESUMABLE = (
     *("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard"),
@@ -137,7 +138,7 @@ def _record(
     console.print(f"run: {folder.root}")
     write_text_atomically(folder.config, plan.text())
     facts = experiment.environment_facts
-    write_provenance(folder, {**collect_provenance(command, REPOSITORY), "environment": facts})
+    write_provenance(folder, {**collect_provenance(command, PACKAGE, CONFIG_FOLDER), "environment": facts})
     mirrors: list[Mirror] = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
 
     def work(sacred: Mirror) -> dict[str, float]:
@@ -183,7 +184,7 @@ def _record(
 
 def _say_how_it_ended(status: str, results: Mapping[str, float], folder: RunFolder, console: Console) -> None:
     if status != "COMPLETED":
-        console.print(f"{status.lower()}; go on with: python run.py --resume={folder.root}")
+        console.print(f"{status.lower()}; go on with: {program_name()} --resume={folder.root}")
     for name, value in results.items():
         console.print(f"{name}: {value:.4f}")
     if folder.curve.is_file():

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cohort.analysis import heatmap, heatmap_figure
 from cohort.analysis.folders import FolderRun
-from cohort.analysis.heatmap import Grid
+from cohort.analysis.grid import Grid
 from cohort.analysis.heatmap_figure import FRAME, NO_VALUE, written
 from cohort.cli import main
 

@@ -13,8 +13,8 @@ from cohort.cli import main
 from cohort.errors import UserError
 from cohort.recording.console import Console
 from cohort.recording.folder import RunFolder, create_run_folder
-from cohort.recording.mongo import MongoTarget
-from cohort.recording.mongo_mirror import mirrored_to_mongo
+from cohort.recording.mongo.mirror import mirrored_to_mongo
+from cohort.recording.mongo.target import MongoTarget
 from cohort.recording.progress import Progress
 from cohort.recording.provenance import write_provenance
 from cohort.recording.recorder import Recorder
@@ -205,10 +205,10 @@ def test_the_commands_read_the_database(
 def test_a_server_that_is_lost_in_between_is_said(
     record: Callable[..., RunFolder], target: MongoTarget, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cohort.recording import mongo
+    from cohort.recording.mongo import target as mongo_target
 
     record(lambda recorder: log(recorder, 0))
-    monkeypatch.setattr(mongo, "SELECTION_MS", 200)
+    monkeypatch.setattr(mongo_target, "SELECTION_MS", 200)
     (run,) = find_mongo_runs(target)
     mongod.kill()
     try:

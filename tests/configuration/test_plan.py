@@ -11,10 +11,11 @@ import yaml
 from pydantic import Field
 
 from cohort import configuration
-from cohort.cli import main, parse_updates
+from cohort.cli import main
 from cohort.configuration import files
-from cohort.configuration.plan import ENV_ARGS, ROLES, Layer, Sources, make_plan
+from cohort.configuration.plan import ROLES, Layer, Sources, make_plan
 from cohort.configuration.run_settings import RunSettings
+from cohort.configuration.updates import ENV_ARGS, parse_updates
 from cohort.errors import UserError
 from cohort.experiment import Experiment
 from cohort.settings import Settings

@@ -8,7 +8,7 @@ import torch
 
 from cohort.envs import ENVS, MAPS
 from cohort.envs.base import EnvSpec
-from cohort.envs.matrix_games import GAMES
+from cohort.envs.payoffs import GAMES
 from cohort.envs.workers.env import WorkerEnv
 from cohort.errors import UserError
 from tests.envs.particles.support import SCENARIOS, arguments

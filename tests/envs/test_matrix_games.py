@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from cohort.envs.matrix_games import GAMES, MatrixGames, MatrixGamesSettings, describe_maps
+from cohort.envs.matrix_games import MatrixGames, MatrixGamesSettings
+from cohort.envs.payoffs import GAMES, describe_matrix_games
 
 
 def make(**arguments) -> MatrixGames:
@@ -92,4 +93,4 @@ def test_games_of_a_batch_are_independent():
 
 
 def test_every_game_is_described():
-    assert set(describe_maps()) == {*GAMES, "custom"}
+    assert set(describe_matrix_games()) == {*GAMES, "custom"}

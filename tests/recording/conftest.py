@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cohort.recording.folder import RunFolder, create_run_folder
-from cohort.recording.mongo import MongoTarget
+from cohort.recording.mongo.target import MongoTarget
 from tests.mongod import Mongod, database, mongod, server
 
 __all__ = ["database", "mongod", "server"]  # fixtures

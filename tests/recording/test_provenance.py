@@ -24,11 +24,15 @@ def git(repository: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def sources(checkout: Path) -> Path:
+    return checkout / "src" / "cohort"
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
-    (root / "cohort").mkdir(parents=True)
-    (root / "cohort" / "a.py").write_text("x = 1\n")
+    sources(root).mkdir(parents=True)
+    (sources(root) / "a.py").write_text("x = 1\n")
     git(root, "init", "-q")
     git(root, "add", ".")
     git(root, "commit", "-q", "-m", "first")
@@ -38,12 +42,12 @@ def checkout(tmp_path: Path) -> Path:
 def test_git_state_tells_clean_from_changed(checkout: Path) -> None:
     clean = git_state(checkout)
     assert clean == {"commit": git(checkout, "rev-parse", "HEAD"), "dirty": False, "diff_hash": None}
-    (checkout / "cohort" / "a.py").write_text("x = 2\n")
+    (sources(checkout) / "a.py").write_text("x = 2\n")
     changed = git_state(checkout)
     assert changed is not None
     assert changed["dirty"]
     assert len(changed["diff_hash"]) == 12
-    (checkout / "cohort" / "a.py").write_text("x = 3\n")
+    (sources(checkout) / "a.py").write_text("x = 3\n")
     other = git_state(checkout)
     assert other is not None
     assert other["diff_hash"] != changed["diff_hash"]
@@ -51,33 +55,51 @@ def test_git_state_tells_clean_from_changed(checkout: Path) -> None:
 
 def test_sources_that_merely_lie_in_a_repository_are_not_its_commit(checkout: Path) -> None:
     copy = checkout / "unpacked"
-    (copy / "cohort").mkdir(parents=True)
+    sources(copy).mkdir(parents=True)
     assert git_state(copy) is None
 
 
 def test_without_git_nothing_fails(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert git_state(tmp_path / "nowhere") is None
     monkeypatch.setenv("PATH", str(tmp_path))
-    provenance = collect_provenance("python run.py", checkout)
+    provenance = collect_provenance("python run.py", sources(checkout), sources(checkout))
     assert provenance["git"] is None
-    assert provenance["source_hash"] == source_hash(checkout / "cohort")
+    assert provenance["source_hash"] == source_hash(sources(checkout))
     assert provenance["packages"]["torch"].startswith("2.")
     assert provenance["cpu_count"] >= 1
 
 
 def test_source_hash_sees_names_and_contents(checkout: Path) -> None:
-    sources = checkout / "cohort"
-    hashes = {source_hash(sources)}
-    (sources / "a.py").rename(sources / "b.py")
-    hashes.add(source_hash(sources))
-    (sources / "b.py").write_text("x = 4\n")
-    hashes.add(source_hash(sources))
-    (sources / "c.yaml").write_text("lr: 1\n")
-    hashes.add(source_hash(sources))
+    folder = sources(checkout)
+    hashes = {source_hash(folder)}
+    (folder / "a.py").rename(folder / "b.py")
+    hashes.add(source_hash(folder))
+    (folder / "b.py").write_text("x = 4\n")
+    hashes.add(source_hash(folder))
+    (folder / "c.yaml").write_text("lr: 1\n")
+    hashes.add(source_hash(folder))
     assert len(hashes) == 4
-    (sources / "__pycache__").mkdir()
-    (sources / "__pycache__" / "b.pyc").write_bytes(b"x")
-    assert source_hash(sources) in hashes
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "b.pyc").write_bytes(b"x")
+    assert source_hash(folder) in hashes
+
+
+def test_source_hash_is_the_same_in_a_checkout_and_in_an_installed_package(tmp_path: Path) -> None:
+    """There the YAML lies beside the code, here in it."""
+    hashes = set()
+    for place in ("src/cohort", "src/config"), ("site/cohort", "site/cohort/config"):
+        package, config = (tmp_path / name for name in place)
+        config.mkdir(parents=True)
+        package.mkdir(exist_ok=True)
+        (package / "a.py").write_text("x = 1\n")
+        (config / "default.yaml").write_text("lr: 1\n")
+        hashes.add(source_hash(package, config))
+    assert len(hashes) == 1
+
+
+def test_what_was_typed_names_the_console_command() -> None:
+    assert typed_command(["/opt/venv/bin/cohort", "--config=qmix"]) == "cohort --config=qmix"
+    assert typed_command(["/a b/run.py", "--list"]) == "python '/a b/run.py' --list"
 
 
 def test_sessions_add_up_and_hold_no_secrets(
@@ -86,8 +108,10 @@ def test_sessions_add_up_and_hold_no_secrets(
     monkeypatch.setenv("SOME_TOKEN", "geheim-env")
     typed = typed_command(["run.py", "--mongo=mongodb://ann:ge@heim@db/runs", "with", "name=a b"])
     assert typed == "python run.py '--mongo=mongodb://***@db/runs' with 'name=a b'"
-    write_provenance(folder, collect_provenance(typed, checkout))
-    write_provenance(folder, collect_provenance("python run.py --resume=x", checkout))
+    write_provenance(folder, collect_provenance(typed, sources(checkout), sources(checkout)))
+    write_provenance(
+        folder, collect_provenance("python run.py --resume=x", sources(checkout), sources(checkout))
+    )
     text = folder.provenance.read_text()
     assert "heim" not in text + folder.command.read_text()
     assert [session["command"] for session in json.loads(text)["sessions"]] == [

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 
-from cohort.errors import UserError
 from cohort.recording.console import Console
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record, read_metrics
@@ -29,7 +28,6 @@ from cohort.recording.sacred_mirror import (
     SacredMirror,
     SacredOutcome,
     _GuardedObserver,
-    parse_config_updates,
     record_with_sacred,
 )
 
@@ -230,33 +228,6 @@ def test_generators_that_a_resume_restored_stay_as_they_are(folder: RunFolder, s
         assert random.getstate() == before[2]
 
     record_run(main, folder, said)
-
-
-def test_words_are_parsed_as_sacred_does() -> None:
-    words = [
-        "lr=1e-4",
-        "n=3",
-        "use_cuda=False",
-        "name=qmix",
-        "env_args.map_name=3m",
-        "env_args.sizes=(1, 2)",
-        "x=None",
-    ]
-    assert parse_config_updates(words) == {
-        "lr": 1e-4,
-        "n": 3,
-        "use_cuda": False,
-        "name": "qmix",
-        "env_args": {"map_name": "3m", "sizes": [1, 2]},
-        "x": None,
-    }
-    assert parse_config_updates([]) == {}
-
-
-@pytest.mark.parametrize("words", [["x={1, 2}"], ["x=b'y'"], ["env_args=3", "env_args.map_name=3m"]])
-def test_words_that_are_no_configuration_are_refused_by_name(words: list[str]) -> None:
-    with pytest.raises(UserError, match=words[0].split("=")[0]):
-        parse_config_updates(words)
 
 
 def test_unusable_sacred_folder_does_not_stop_the_run(folder: RunFolder, said: list[str]) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ import numpy as np
 from cohort.analysis import comparability, options
 from cohort.analysis.fields import Value
 from cohort.analysis.figure import SUFFIXES
+from cohort.analysis.grid import Grid
 from cohort.analysis.heatmap_figure import draw
 from cohort.analysis.language import Column, parse_columns
 from cohort.analysis.ls import in_order, seeds_text
 from cohort.analysis.runs import Run
-from cohort.analysis.tables import shown
 from cohort.arguments import Parser
 from cohort.errors import UserError
 
@@ -27,42 +26,6 @@ EXAMPLES = """examples:
 """
 CHOOSE = "Choose with --where."
 LISTED = 6  # missing cells that are named
-
-
-@dataclass(frozen=True)
-class Grid:
-    """One number for each pair of values.
-
-    Attributes:
-        x, y: the fields, with their headings.
-        metric: the number.
-        columns, rows: the values of x and y that runs have, in order.
-        runs: [Y, X] the runs of each cell, by row and column.
-        means: [Y, X] the mean over these; NaN without a run that has the number, or where one has diverged.
-        diverged: [Y, X] whether the metric of a run had ceased to be finite when it ended.
-    """
-
-    x: Column
-    y: Column
-    metric: Column
-    columns: Sequence[Value]
-    rows: Sequence[Value]
-    runs: Sequence[Sequence[Sequence[Run]]]
-    means: np.ndarray
-    diverged: np.ndarray
-
-    def best(self, *, lowest: bool) -> tuple[int, int] | None:
-        """Row and column of the greatest, or least, mean; None where there is none."""
-        if np.isnan(self.means).all():
-            return None
-        place = np.nanargmin(self.means) if lowest else np.nanargmax(self.means)
-        row, column = np.unravel_index(place, self.means.shape)
-        return int(row), int(column)
-
-    def name(self, row: int, column: int) -> str:
-        """A cell, as one would type it."""
-        pairs = ((self.x, self.columns[column]), (self.y, self.rows[row]))
-        return ", ".join(f"{short(each)}={shown(value, each.field.unit)}" for each, value in pairs)
 
 
 def main(words: Sequence[str]) -> int:
@@ -132,11 +95,6 @@ def notes_on(grid: Grid, runs: Sequence[Run]) -> list[str]:
     asked = {grid.x.field.text.removeprefix("config."), grid.y.field.text.removeprefix("config.")}
     found = [*comparability.within_curve(runs), *comparability.between_curves(runs, asked)]
     return notes + [one.short() for one in found if one.what not in asked and "seed" not in one.what]
-
-
-def short(column: Column) -> str:
-    """A field's heading, or the last part of its name."""
-    return column.title.rpartition(".")[2] if column.title == column.field.text else column.title
 
 
 def _refuse_mixed(runs: Sequence[Run], where: str) -> None:

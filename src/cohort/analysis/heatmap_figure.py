@@ -3,15 +3,12 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cohort.analysis.figure import small_print, styled, write
+from cohort.analysis.grid import Grid
 from cohort.analysis.tables import shown
-
-if TYPE_CHECKING:
-    from cohort.analysis.heatmap import Grid
 
 CELL = (0.46, 0.3)  # inches
 MARGINS = (1.7, 0.9)
@@ -19,7 +16,7 @@ NO_VALUE, FRAME = "#cccccc", "#d62728"
 DIVERGED = "div."
 
 
-def draw(grid: "Grid", best: tuple[int, int], path: Path, *, notes: Sequence[str], title: str = "") -> None:
+def draw(grid: Grid, best: tuple[int, int], path: Path, *, notes: Sequence[str], title: str = "") -> None:
     """Write a figure of `grid`; the least row is the lowest.
 
     Args:

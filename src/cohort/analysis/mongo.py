@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cohort.analysis.runs import SILENT, SILENT_AFTER, Run, Status
 from cohort.errors import UserError
 from cohort.recording.metrics import Record, read_metrics
-from cohort.recording.mongo import MongoTarget
+from cohort.recording.mongo.target import MongoTarget
 
 if TYPE_CHECKING:
     from pymongo.database import Database

@@ -13,7 +13,7 @@ from cohort.analysis.runs import Run
 from cohort.analysis.tables import FORMS
 from cohort.arguments import Parser
 from cohort.errors import UserError
-from cohort.recording.mongo import DEFAULT_DATABASE, VARIABLE, MongoTarget
+from cohort.recording.mongo.target import DEFAULT_DATABASE, VARIABLE, MongoTarget
 from cohort.registry import nearest
 
 RESULTS = Path("results")

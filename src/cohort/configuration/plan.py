@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from cohort.components import MEMORIES
 from cohort.configuration import files
 from cohort.configuration.run_settings import RunSettings
+from cohort.configuration.updates import ENV_ARGS
 from cohort.controllers import ACTION_SELECTORS, CONTROLLERS, HEADS
 from cohort.envs import ENVS
 from cohort.errors import UserError
@@ -54,7 +55,6 @@ COMPATIBLE = (
     ("learner", "agent", "recurrent"),
     ("head", "action_selector", "policy_kind"),
 )
-ENV_ARGS = "env_args"
 
 
 @dataclass(frozen=True)

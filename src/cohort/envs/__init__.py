@@ -4,8 +4,8 @@ from cohort.registry import Registry
 
 # where the maps of an environment that has maps are described: name -> "module:function" for run.py --list
 MAPS = {
-    "matrix_games": "cohort.envs.matrix_games:describe_maps",
-    "repeated_games": "cohort.envs.repeated_games:describe_maps",
+    "matrix_games": "cohort.envs.payoffs:describe_matrix_games",
+    "repeated_games": "cohort.envs.payoffs:describe_repeated_games",
     "sc2": "cohort.envs.sc2_sim.maps:describe_maps",
     "sc2_sim": "cohort.envs.sc2_sim.maps:describe_maps",
 }

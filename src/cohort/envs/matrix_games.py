@@ -1,7 +1,6 @@
 """Matrix games: payoffs one can look up, optima one can compute."""
 
 import math
-from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -9,48 +8,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.payoffs import GAMES, Payoff
 from cohort.registry import nearest
 from cohort.settings import Settings
-
-Payoff = list | float | int
-
-
-@dataclass(frozen=True)
-class Game:
-    """Stage games of one shape. All agents move in stage 0; agent 0's action there leads to stage 1 + action.
-
-    `payoffs[0]` is paid in stage 0. With one payoff the game ends there, with more it ends one step later.
-    """
-
-    summary: str
-    payoffs: tuple[Payoff, ...]
-
-
-GAMES = {
-    "two_step": Game(
-        "two agents, agent 1 first chooses between a sure 7 and a game that pays 8 to those who meet (QMIX paper)",
-        ([[0, 0], [0, 0]], [[7, 7], [7, 7]], [[0, 1], [1, 8]]),
-    ),
-    "climbing": Game(
-        "two agents, the best joint action 11 is surrounded by -30 (Claus and Boutilier 1998)",
-        ([[11, -30, 0], [-30, 7, 6], [0, 0, 5]],),
-    ),
-    "penalty": Game(
-        "two agents, two optima of 10 with penalties of -100 for missing each other (Claus and Boutilier 1998)",
-        ([[-100, 0, 10], [0, 2, 0], [10, 0, -100]],),
-    ),
-    "nonmonotonic": Game(
-        "two agents, 8 for both first actions, -12 for one alone: no monotonic mix can hold it (QTRAN paper)",
-        ([[8, -12, -12], [-12, 0, 0], [-12, 0, 0]],),
-    ),
-}
-
-
-def describe_maps() -> dict[str, str]:
-    """Each game's name and a sentence on it."""
-    return {name: game.summary for name, game in GAMES.items()} | {
-        "custom": "the payoff tensor in env_args.payoff"
-    }
 
 
 class MatrixGamesSettings(Settings):

@@ -10,10 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.payoffs import PRISONERS_DILEMMA
 from cohort.settings import Settings
-
-# rewards of (agent 0, agent 1) for DD, DC, CD, CC: the first letter is agent 0's (Meta-MAPG, Table 1)
-PRISONERS_DILEMMA = ((-0.5, -0.5), (1.5, -1.5), (-1.5, 1.5), (0.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -116,14 +114,6 @@ def rock_paper_scissors(n_agents: int, reduction: Literal["sum", "mean"] = "sum"
     payoff = pairs.sum(dim=-1) / (1 if reduction == "sum" else n_agents - 1)
     names = ("rock", "paper", "scissors")
     return RepeatedGame(payoff, names, names)
-
-
-def describe_maps() -> dict[str, str]:
-    """Each game's name and a sentence on it."""
-    return {
-        "ipd": "iterated prisoner's dilemma, two agents (Meta-MAPG, Table 1)",
-        "rps": "iterated rock-paper-scissors, env_args.n_agents=2, 3 or 4 (Meta-MAPG, Table 2)",
-    }
 
 
 class RepeatedGamesSettings(Settings):

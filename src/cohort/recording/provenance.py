@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,18 @@ from cohort.recording.files import write_text_atomically
 from cohort.recording.folder import RunFolder
 
 _PACKAGES = (
-    *("torch", "numpy", "sacred", "setuptools", "pydantic", "PyYAML", "rich", "matplotlib", "tensorboard"),
+    *(
+        "cohort",
+        "torch",
+        "numpy",
+        "sacred",
+        "setuptools",
+        "pydantic",
+        "PyYAML",
+        "rich",
+        "matplotlib",
+        "tensorboard",
+    ),
     *(
         "pymongo",
         "gymnasium",
@@ -39,22 +50,25 @@ _SOURCES = ("*.py", "*.yaml", "*.yml")
 
 def typed_command(argv: Sequence[str] | None = None) -> str:
     """What was typed to start this process, ready to be typed again, without passwords."""
-    words = [without_credentials(word) for word in (sys.argv if argv is None else argv)]
-    return "python " + shlex.join(words)
+    started, *words = [without_credentials(word) for word in (sys.argv if argv is None else argv)]
+    if Path(started).name == "cohort":
+        return shlex.join(["cohort", *words])
+    return "python " + shlex.join([started, *words])
 
 
-def collect_provenance(command: str, repository: Path) -> dict[str, Any]:
+def collect_provenance(command: str, package: Path, config: Path) -> dict[str, Any]:
     """Everything that tells this session from another. Never fails: what cannot be found out is None.
 
     Args:
         command: what was typed.
-        repository: the folder that holds `cohort`.
+        package: the folder of the code, `src/cohort` in a checkout.
+        config: the folder of the YAML, beside the code in a checkout and in it where the package is installed.
     """
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": without_credentials(command),
-        "git": git_state(repository),
-        "source_hash": source_hash(repository / "cohort"),
+        "git": git_state(package.parents[1]),
+        "source_hash": source_hash(package, config),
         "python": platform.python_version(),
         "packages": _versions(),
         "platform": platform.platform(),
@@ -82,8 +96,8 @@ def write_provenance(folder: RunFolder, provenance: dict[str, Any]) -> None:
 def git_state(repository: Path) -> dict[str, Any] | None:
     """Commit, whether files differ from it, and a short hash of the difference; None outside a checkout.
 
-    A copy of the sources that merely lies somewhere below another repository is outside: `cohort` must be
-    part of the commit.
+    A copy of the sources that merely lies somewhere below another repository is outside, and so is an installed
+    package: `src/cohort` must be part of the commit.
     """
     commit = _git(repository, "rev-parse", "HEAD")
     if commit is None or _git(repository, "rev-parse", "HEAD:./src/cohort") is None:
@@ -97,18 +111,22 @@ def git_state(repository: Path) -> dict[str, Any] | None:
     }
 
 
-def source_hash(sources: Path) -> str:
-    """A hash of the names and contents of all source and YAML files below `sources`."""
+def source_hash(*folders: Path) -> str:
+    """A hash of the names and contents of all source and YAML files below `folders`.
+
+    A later folder may lie beside an earlier one or in it: the hash is the same.
+    """
+    names = {
+        path: (folder.name + "/" + path.relative_to(folder).as_posix())
+        for folder in folders
+        for pattern in _SOURCES
+        for path in folder.rglob(pattern)
+    }
     digest = hashlib.sha256()
-    for path in sorted(_source_files(sources)):
+    for path, name in sorted(names.items(), key=lambda item: item[1]):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(sources).as_posix()}\0{len(content)}\0".encode() + content)
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
-
-
-def _source_files(sources: Path) -> Iterator[Path]:
-    for pattern in _SOURCES:
-        yield from sources.rglob(pattern)
 
 
 def _git(repository: Path, *arguments: str) -> bytes | None:

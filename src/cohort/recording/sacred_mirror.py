@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.errors import UserError
 from cohort.recording.credentials import without_credentials
 from cohort.recording.files import write_text_atomically
 from cohort.recording.folder import RunFolder
@@ -26,7 +25,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Sacred imports pkg_resources, which announces its own removal
     import sacred.run
     from sacred import SETTINGS, Experiment
-    from sacred.arg_parser import get_config_updates
     from sacred.observers import FileStorageObserver, RunObserver
     from sacred.serializer import flatten
     from sacred.utils import SacredInterrupt
@@ -43,27 +41,6 @@ SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False  # an nvidia-smi that Sacred cannot 
 SETTINGS.HOST_INFO.CAPTURED_ENV = []  # environment variables hold secrets
 # Sacred would seed Python, numpy and torch again just before `main`, over generators that a resume has restored.
 sacred.run.set_global_seed = lambda seed: None
-
-
-def parse_config_updates(words: Sequence[str]) -> dict[str, Any]:
-    """The nested configuration that `key=value` words mean in Sacred's syntax: Python literals, else strings.
-
-    Raises:
-        UserError: a word's value has no place in a configuration, or two words contradict each other.
-    """
-    for word in words:
-        try:
-            get_config_updates([word])
-        except TypeError as error:
-            raise UserError(
-                f"{word!r}: only numbers, strings, lists, dictionaries, True, False and None."
-            ) from error
-    try:
-        return get_config_updates(words)[0]
-    except TypeError as error:
-        raise UserError(
-            f"{' '.join(words)!r}: the same key has one value and nested keys as well."
-        ) from error
 
 
 class RunInterrupted(SacredInterrupt):

@@ -10,15 +10,16 @@ from io import StringIO
 from pathlib import Path
 
 from cohort.analysis.tables import write_table
+from cohort.program import program_name
 from cohort.recording.console import Console
 from cohort.recording.files import write_text_atomically
 from cohort.recording.stop import Stop
 from cohort.sweep import view
-from cohort.sweep.child import BUSY, Task
 from cohort.sweep.display import Display
 from cohort.sweep.folder import Description, SweepFolder, announced_run
 from cohort.sweep.journal import Entry, Journal
 from cohort.sweep.processes import Ending, Pool
+from cohort.sweep.task import BUSY, Task
 
 POLL_SECONDS = 0.1
 LOSSES = 3  # times that a run goes on elsewhere after its machine was lost
@@ -90,6 +91,7 @@ class Sweep:
             folder=str(self._results / entry.folder) if entry.folder else None,
             output=str(output.absolute()),
             superseded=str(self._folder.superseded.absolute()),
+            program=program_name(),
         )
         self._change(number, Entry("running", entry.folder), **self._pool.start(number, run, task))
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cohort.sweep.child import BUSY, Task, as_arguments, start_child
 from cohort.sweep.folder import SweepRun
+from cohort.sweep.task import BUSY, Task, as_arguments, start_child
 
 _ASKED_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
 KILL_GRACE_SECONDS = 10.0  # seconds from the second signal to the last

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cohort.errors import UserError
-from cohort.session import REPOSITORY
-from cohort.sweep.child import Task, as_arguments
+from cohort.program import PACKAGE
 from cohort.sweep.folder import SweepFolder, SweepRun
 from cohort.sweep.processes import Ending, thread_variables
+from cohort.sweep.task import Task, as_arguments
 
 REQUIREMENTS = "requirements/ray.txt"
 CONNECT_SECONDS = 5.0
@@ -146,7 +146,7 @@ def _refuse_strangers(ray: Any, folder: SweepFolder) -> None:
         answers = [
             look.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(str(probe), str(REPOSITORY / "run.py"))
+            ).remote(str(probe), str(PACKAGE / "sweep_child.py"))
             for node in nodes
         ]
         for node, (sees_results, sees_program) in zip(
@@ -159,7 +159,7 @@ def _refuse_strangers(ray: Any, folder: SweepFolder) -> None:
                 )
             if not sees_program:
                 raise UserError(
-                    f"machine {node['NodeManagerHostname']} of the cluster has no {REPOSITORY}: this program must "
+                    f"machine {node['NodeManagerHostname']} of the cluster has no {PACKAGE}: this program must "
                     "lie in the same place on every machine."
                 )
     except ray.exceptions.RayError as error:

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from cohort.configuration.plan import ENV_ARGS, Plan, Sources, make_plan
+from cohort.configuration.files import CONFIG_FOLDER
+from cohort.configuration.plan import Plan, Sources, make_plan
 from cohort.configuration.task import task_name
+from cohort.configuration.updates import ENV_ARGS, parse_updates
 from cohort.errors import UserError
+from cohort.program import PACKAGE, program_name
 from cohort.recording.console import Console
 from cohort.recording.folder import create_run_folder
-from cohort.recording.mongo import VARIABLE
+from cohort.recording.mongo.target import VARIABLE
 from cohort.recording.provenance import collect_provenance, typed_command
 from cohort.recording.stop import stop_on_signals
-from cohort.session import REPOSITORY
 from cohort.sweep.display import Display
 from cohort.sweep.expansion import CONFIG, RunWords
 from cohort.sweep.folder import (
@@ -45,7 +47,7 @@ def start(words: Sequence[RunWords], options: SweepOptions, mongo_url: str | Non
         print(_counted(len(runs)))
         return 0
     command = typed_command()
-    description = Description(command, os.getcwd(), collect_provenance(command, REPOSITORY), runs)
+    description = Description(command, os.getcwd(), collect_provenance(command, PACKAGE, CONFIG_FOLDER), runs)
     results = Path(plans[0].run.local_results_path)
     folder = SweepFolder(create_run_folder(results, _name(plans)).root)
     folder.output(0).parent.mkdir()
@@ -69,8 +71,6 @@ def resume(path: Path, options: SweepOptions, mongo_url: str | None) -> int:
 
 def _checked_plans(words: Sequence[RunWords]) -> list[Plan]:
     """Raises `UserError` on the first run that cannot be, or that is there twice."""
-    from cohort.cli import parse_updates  # which imports this module
-
     plans: list[Plan] = []
     seen: dict[str, int] = {}
     for number, one in enumerate(words, 1):
@@ -146,9 +146,9 @@ def _carry_out(
 
 def _how_to_go_on(folder: SweepFolder, states: set[str]) -> str:
     if states & {"interrupted", "waiting"}:
-        return f"go on with: python run.py --resume={folder.root}"
+        return f"go on with: {program_name()} --resume={folder.root}"
     if "failed" in states:
-        return f"once it is mended: python run.py --resume={folder.root} --retry-failed"
+        return f"once it is mended: {program_name()} --resume={folder.root} --retry-failed"
     return ""
 
 

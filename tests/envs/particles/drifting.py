@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec
-from cohort.envs.particles.env import Body, ParticleEnv, ParticleSettings
+from cohort.envs.particles.bodies import Body
+from cohort.envs.particles.env import ParticleEnv, ParticleSettings
 from cohort.envs.particles.world import Dynamics, accelerate, contact_forces
 
 DYNAMICS = Dynamics()

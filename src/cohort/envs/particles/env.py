@@ -1,7 +1,6 @@
 """What all particle worlds share: their games' time, sight, end and state. A scenario states the rest."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.particles.bodies import Body, Marks
 from cohort.envs.particles.world import glide, relative_map, scatter
 from cohort.settings import Settings
 
@@ -29,20 +29,6 @@ class GlidingSettings(ParticleSettings):
     v_step: float = Field(
         gt=0, description="how far an agent moves in one step under an action of 1, per axis"
     )
-
-
-class Body(NamedTuple):
-    """What one entity is."""
-
-    kind: Literal["agent", "landmark", "prey"]
-    owner: int | None = None  # the agent that a landmark belongs to
-
-
-class Marks(NamedTuple):
-    """What a picture shows beside the entities: what the reward looks at."""
-
-    lines: Sequence[tuple[np.ndarray, np.ndarray]] = ()  # from a place [2] to another
-    rings: Sequence[tuple[np.ndarray, float]] = ()  # place [2] and radius; agents within light up
 
 
 class ParticleEnv:

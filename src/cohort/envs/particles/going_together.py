@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cohort.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
+from cohort.envs.particles.bodies import Body, Marks
+from cohort.envs.particles.env import GlidingSettings, ParticleEnv
 
 
 class Scene(NamedTuple):

@@ -7,7 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cohort.envs.particles.env import Body, GlidingSettings, Marks, ParticleEnv
+from cohort.envs.particles.bodies import Body, Marks
+from cohort.envs.particles.env import GlidingSettings, ParticleEnv
 from cohort.envs.particles.world import glide
 
 

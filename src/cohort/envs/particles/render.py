@@ -1,14 +1,12 @@
 """Pictures of particle worlds: one game at a time, as frames for a video or one for a glance."""
 
 import colorsys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cohort.envs.canvas import DIM, PAPER, TEXT, Canvas, Colour
-
-if TYPE_CHECKING:
-    from cohort.envs.particles.env import Marks, ParticleEnv
+from cohort.envs.particles.bodies import Drawable, Marks
 
 # Eight agents that can be told apart on a dark ground (Okabe and Ito's colours, lightened); more get hues of their own.
 COLOURS: tuple[Colour, ...] = (
@@ -49,7 +47,7 @@ class Renderer:
 
     def __init__(
         self,
-        env: "ParticleEnv",
+        env: Drawable,
         game: int = 0,
         agent: int | None = None,
         frames_per_step: int = 10,
@@ -186,7 +184,7 @@ class Renderer:
                     opacity = 0.7 * _FADING**age
                     self.canvas.line(start[i], end[i], self._colour(i), opacity=opacity, width=2.5)
 
-    def _marks(self, marks: "Marks") -> None:
+    def _marks(self, marks: Marks) -> None:
         for start, end in marks.lines:
             self.canvas.line(start, end, _MARK, opacity=0.35, width=1.2)
         for place, radius in marks.rings:
@@ -200,7 +198,7 @@ class Renderer:
                 self.canvas.line(own, place, self._colour(self.agent), opacity=0.5, width=1.5)
         self.canvas.circle(own, (_AGENT + 6) / self.canvas.scale, TEXT, opacity=1, width=2)
 
-    def _body(self, i: int, place: np.ndarray, marks: "Marks") -> None:
+    def _body(self, i: int, place: np.ndarray, marks: Marks) -> None:
         canvas, colour, unit = self.canvas, self._colour(i), 1 / self.canvas.scale
         kind = self.env.cast[i].kind
         if kind == "landmark":
@@ -225,6 +223,6 @@ class Renderer:
         canvas.text(width - 14, HEADER / 2, f"return{since} {self._return:.2f}", 15, TEXT, "rm", bold=True)
 
 
-def draw(env: "ParticleEnv", game: int = 0, agent: int | None = None) -> np.ndarray:
+def draw(env: Drawable, game: int = 0, agent: int | None = None) -> np.ndarray:
     """One picture [H, W, 3] uint8 of a game as it is now; see `Renderer`."""
     return Renderer(env, game, agent).frame()

@@ -1,13 +1,14 @@
 """StarCraft II micromanagement without StarCraft: SMAC's interface, this package's battles."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle
+from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.layout import env_spec
 from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.noise import episode_keys, game_keys
@@ -21,19 +22,6 @@ from cohort.envs.sc2_sim.units import unit_constants
 
 if TYPE_CHECKING:
     from cohort.envs.sc2_sim.render import Renderer
-
-
-class Games(NamedTuple):
-    """All that B games remember of the past."""
-
-    units: Tensor  # [P, B, U] planes of battle.py
-    enemy_target: Tensor  # [B, E] int64 ally each enemy attacked last, -1 for nobody
-    actions: Tensor  # [B, N] int64 last actions, -1 at the start
-    t: Tensor  # [B] int64 steps of this episode
-    episode: Tensor  # [B] int64 number of this episode, -1 before the first
-    keys: Tensor  # [B] int64 random streams of this episode
-    terminated: Tensor  # [B] bool
-    truncated: Tensor  # [B] bool
 
 
 class SC2Sim:

@@ -1,7 +1,5 @@
 """Pictures of battles: one game at a time, as frames for a video or one for a glance."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from cohort.envs.canvas import PAPER, Colour
@@ -15,13 +13,11 @@ from cohort.envs.sc2_sim.canvas import (
     MapCanvas,
 )
 from cohort.envs.sc2_sim.caption import HEADER, Caption
+from cohort.envs.sc2_sim.games import Drawable
 from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.observe import SHOOT, SIGHT
 from cohort.envs.sc2_sim.substep_replay import Moment, SubstepReplay
 from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, unit_names
-
-if TYPE_CHECKING:
-    from cohort.envs.sc2_sim.env import SC2Sim
 
 _FAINT = 0.22  # opacity of what the chosen agent cannot see
 _TURNABLE = {"Zealot", "Zergling", "Hydralisk"}  # shapes with a front; the others would only seem to tremble
@@ -41,7 +37,7 @@ class Renderer:
 
     def __init__(
         self,
-        env: "SC2Sim",
+        env: Drawable,
         game: int = 0,
         agent: int | None = None,
         frames_per_step: int = 8,
@@ -241,7 +237,7 @@ class Renderer:
         self.canvas.line(start, end, colour, opacity=opacity, width=1.5)
 
 
-def draw(env: "SC2Sim", game: int = 0, agent: int | None = None) -> np.ndarray:
+def draw(env: Drawable, game: int = 0, agent: int | None = None) -> np.ndarray:
     """One picture [H, W, 3] uint8 of a game as it is now; see `Renderer`."""
     return Renderer(env, game, agent).frame()
 

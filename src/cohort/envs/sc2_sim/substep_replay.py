@@ -1,17 +1,15 @@
 """What happened inside the last step of one game, for pictures: the same battle again in smaller pieces."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cohort.envs.sc2_sim.battle import Battle
+from cohort.envs.sc2_sim.games import Drawable, Games
 from cohort.envs.sc2_sim.maps import CENTRE, all_maps
 from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, HEALTH, SHIELD
-
-if TYPE_CHECKING:
-    from cohort.envs.sc2_sim.env import Games, SC2Sim
 
 _PIECE = (
     2  # ticks; enemies choose targets every second tick, so longer or odd pieces would tell another story
@@ -41,7 +39,7 @@ class SubstepReplay:
     recovered exactly, because a battle is a pure function of the state before it, the actions and the random stream.
     """
 
-    def __init__(self, env: "SC2Sim", game: int) -> None:
+    def __init__(self, env: Drawable, game: int) -> None:
         self.env, self.game = env, game
         settings = env.settings
         self.pieces = settings.step_mul // _PIECE if settings.step_mul % _PIECE == 0 else 1
@@ -66,13 +64,13 @@ class SubstepReplay:
         self.now = self._moment(after.units, float(after.t))
         return [self.now]
 
-    def _games(self) -> "Games":
+    def _games(self) -> Games:
         """This game alone, out of all B."""
         games, one = self.env.games, slice(self.game, self.game + 1)
         columns = {name: tensor[one].clone() for name, tensor in games._asdict().items() if name != "units"}
         return games._replace(units=games.units[:, one].clone(), **columns)
 
-    def _retell(self, before: "Games", after: "Games") -> list[Moment]:
+    def _retell(self, before: Games, after: Games) -> list[Moment]:
         battle, units, enemy_target = self.battle, before.units, before.enemy_target
         orders = battle.orders(units, after.actions, before.keys)
         reload = battle.reload_times(before.keys, before.t)

@@ -11,9 +11,9 @@ from cohort.arguments import Parser
 from cohort.errors import UserError
 from cohort.recording.credentials import EXAMPLE
 from cohort.recording.folder import RunFolder, open_run_folder
-from cohort.recording.mongo import DEFAULT_DATABASE, VARIABLE, MongoTarget
-from cohort.recording.mongo_session import read_session, session_numbers
-from cohort.recording.mongo_store import Sent, make_indexes, send
+from cohort.recording.mongo.session import read_session, session_numbers
+from cohort.recording.mongo.store import Sent, make_indexes, send
+from cohort.recording.mongo.target import DEFAULT_DATABASE, VARIABLE, MongoTarget
 
 if TYPE_CHECKING:
     from pymongo.database import Database

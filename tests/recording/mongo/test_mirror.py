@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from cohort.cli import main
-from cohort.recording import mongo, mongo_mirror
 from cohort.recording.credentials import EXAMPLE
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import read_metrics
-from cohort.recording.mongo import MongoTarget
+from cohort.recording.mongo import mirror as mongo_mirror
+from cohort.recording.mongo import target as mongo_target
+from cohort.recording.mongo.target import MongoTarget
 from cohort.recording.recorder import Recorder
 from cohort.recording.sacred_mirror import RunInterrupted
 from tests import harness
@@ -103,7 +104,7 @@ def test_a_server_that_is_killed_and_restarted_misses_nothing(
     mongod: Mongod,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mongo, "SELECTION_MS", 500)
+    monkeypatch.setattr(mongo_target, "SELECTION_MS", 500)
 
     def stored() -> list[int]:
         found = database.metrics.find_one({"name": "loss"})
@@ -138,7 +139,7 @@ def test_a_server_that_is_back_before_the_end_gets_everything_then(
     mongod: Mongod,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mongo, "SELECTION_MS", 500)
+    monkeypatch.setattr(mongo_target, "SELECTION_MS", 500)
 
     def work(recorder: Recorder) -> None:
         log(recorder, 100)
@@ -225,7 +226,7 @@ def test_a_server_that_is_not_there_is_said_once_and_harms_nothing(
     assert len(said) == 1, said
     assert "cannot be reached" in said[0] or "does not answer" in said[0]
     assert "geheim" not in said[0]
-    assert within < mongo.SELECTION_MS / 1000, "the training loop waited"
+    assert within < mongo_target.SELECTION_MS / 1000, "the training loop waited"
     assert whole < within + mongo_mirror.GOODBYE_SECONDS + 2, "the end waited longer than it may"
     assert [record.t_env for record in read_metrics(folder.metrics)] == list(range(1, 51))
     assert json.loads((folder.sacred / "1" / "run.json").read_text())["status"] == "COMPLETED"

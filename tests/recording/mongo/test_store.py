@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from cohort.errors import UserError
-from cohort.recording import mongo_session, mongo_store
 from cohort.recording.credentials import EXAMPLE, without_credentials
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record
-from cohort.recording.mongo import MongoTarget, connect
-from cohort.recording.mongo_session import Curves, read_session
-from cohort.recording.mongo_store import make_indexes, send
+from cohort.recording.mongo import session as mongo_session
+from cohort.recording.mongo import store as mongo_store
+from cohort.recording.mongo.session import Curves, read_session
+from cohort.recording.mongo.store import make_indexes, send
+from cohort.recording.mongo.target import MongoTarget, connect
 from tests.mongo_runs import assert_equal, log, record_run
 from tests.mongod import Mongod
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from cohort.cli import main
-from cohort.recording import mongo
 from cohort.recording.folder import RunFolder, create_run_folder
 from cohort.recording.metrics import read_metrics
-from cohort.recording.mongo import MongoTarget
+from cohort.recording.mongo import target as mongo_target
+from cohort.recording.mongo.target import MongoTarget
 from cohort.recording.recorder import Recorder
 from cohort.recording.sacred_mirror import RunInterrupted
 from tests.mongo_runs import assert_equal, assert_metrics, log, record_run
@@ -53,7 +53,7 @@ def test_what_a_lost_server_missed_arrives_later_and_once(
     sync: Sync,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mongo, "SELECTION_MS", 500)
+    monkeypatch.setattr(mongo_target, "SELECTION_MS", 500)
     folder.console.write_text("said")
 
     def work(recorder: Recorder) -> None:

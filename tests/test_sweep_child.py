@@ -8,10 +8,10 @@ import threading
 import pytest
 import yaml
 
+from cohort import sweep_child
 from cohort.recording.checkpoints import save_atomically
-from cohort.sweep import child
-from cohort.sweep.child import BUSY, Task
 from cohort.sweep.processes import Ending
+from cohort.sweep.task import BUSY, Task
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def task(tmp_path):
 
 def left(task, state="RUNNING", t_env=0, checkpoint=None):
     """What a session of the run left behind."""
-    folder = child.Path(task.folder)
+    folder = sweep_child.Path(task.folder)
     (folder / "status.json").write_text(
         json.dumps({"state": state, "t_env": t_env, "pid": 2**22, "host": "elsewhere"})
     )
@@ -36,9 +36,9 @@ def left(task, state="RUNNING", t_env=0, checkpoint=None):
 
 
 def test_a_run_without_a_folder_begins(task, tmp_path):
-    assert child._words_to_go_on(Task(task.words, None, task.output, task.superseded)) == [*task.words]
+    assert sweep_child._words_to_go_on(Task(task.words, None, task.output, task.superseded)) == [*task.words]
     gone = str(tmp_path / "gone")
-    assert child._words_to_go_on(Task(task.words, gone, task.output, task.superseded)) == [*task.words]
+    assert sweep_child._words_to_go_on(Task(task.words, gone, task.output, task.superseded)) == [*task.words]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_run_without_a_folder_begins(task, tmp_path):
 )
 def test_a_run_with_a_checkpoint_goes_on(task, state, t_env, checkpoint):
     left(task, state, t_env, checkpoint)
-    assert child._words_to_go_on(task) == [f"--resume={task.folder}"]
+    assert sweep_child._words_to_go_on(task) == [f"--resume={task.folder}"]
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_a_run_with_a_checkpoint_goes_on(task, state, t_env, checkpoint):
 def test_nothing_is_left_to_do_once_all_is_saved(task, state, t_env, checkpoint):
     """Also where a kill came while the record was being closed, and after an evaluation."""
     left(task, state, t_env, checkpoint)
-    assert child._words_to_go_on(task) is None
+    assert sweep_child._words_to_go_on(task) is None
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_run_without_a_checkpoint_begins_anew_and_its_beginning_is_kept_aside(task, known, tmp_path):
     if known:
         left(task, "RUNNING", 40)
-    assert child._words_to_go_on(task) == [*task.words]
+    assert sweep_child._words_to_go_on(task) == [*task.words]
     assert not os.path.exists(task.folder)
     (aside,) = (tmp_path / ".old").iterdir()
     assert aside.name.startswith("vdn__x.")
@@ -72,16 +72,16 @@ def test_a_run_without_a_checkpoint_begins_anew_and_its_beginning_is_kept_aside(
 
 
 def test_a_predecessor_is_waited_for(task, monkeypatch, capsys):
-    monkeypatch.setattr(child, "_end_with", lambda parent: None)
+    monkeypatch.setattr(sweep_child, "_end_with", lambda parent: None)
     with open(task.output, "ab") as predecessor:
         fcntl.flock(predecessor, fcntl.LOCK_EX)
-        monkeypatch.setattr(child, "PREDECESSOR_SECONDS", 0.05)
-        assert child.main(task, 0) == BUSY
+        monkeypatch.setattr(sweep_child, "PREDECESSOR_SECONDS", 0.05)
+        assert sweep_child.main(task, 0) == BUSY
         assert "still going" in capsys.readouterr().err
         assert os.path.isdir(task.folder), "nothing was touched"
-        monkeypatch.setattr(child, "PREDECESSOR_SECONDS", 60)
+        monkeypatch.setattr(sweep_child, "PREDECESSOR_SECONDS", 60)
         threading.Timer(0.1, fcntl.flock, (predecessor, fcntl.LOCK_UN)).start()
-        lock = child._locked(child.Path(task.output))
+        lock = sweep_child._locked(sweep_child.Path(task.output))
         with open(task.output, "ab") as successor, pytest.raises(BlockingIOError):
             fcntl.flock(successor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cohort.recording.mongo_session import Curves, Series, Session
+from cohort.recording.mongo.session import Curves, Series, Session
 
 if TYPE_CHECKING:
     from pymongo.database import Database

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from cohort.errors import UserError
+from cohort.program import program_name
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record
 from cohort.recording.mirrors import Mirror
-from cohort.recording.mongo import MongoTarget
-from cohort.recording.mongo_session import Curves, read_session, session_numbers
-from cohort.recording.mongo_store import make_indexes, send
+from cohort.recording.mongo.session import Curves, read_session, session_numbers
+from cohort.recording.mongo.store import make_indexes, send
+from cohort.recording.mongo.target import MongoTarget
 
 BEAT_SECONDS = 10.0
 LONGEST_PAUSE = 60.0  # between two attempts to reach a lost server
@@ -132,7 +133,7 @@ class MongoMirror:
     def _lose(self, what: str) -> None:
         """Say what is wrong, once until it is mended."""
         if not self._lost:
-            remedy = f"python run.py sync {self._folder.root} --mongo=<url>"
+            remedy = f"{program_name()} sync {self._folder.root} --mongo=<url>"
             self._tell(f"{what} The run goes on; send its record later with: {remedy}")
         self._lost = True
 

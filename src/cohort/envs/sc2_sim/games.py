@@ -1,0 +1,34 @@
+"""What B battles remember, and what a picture may look at."""
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from cohort.envs.base import EnvSpec
+from cohort.envs.sc2_sim.battle import Battle
+from cohort.envs.sc2_sim.observe import Observer
+from cohort.envs.sc2_sim.settings import SC2SimSettings
+
+
+class Games(NamedTuple):
+    """All that B games remember of the past."""
+
+    units: Tensor  # [P, B, U] planes of battle.py
+    enemy_target: Tensor  # [B, E] int64 ally each enemy attacked last, -1 for nobody
+    actions: Tensor  # [B, N] int64 last actions, -1 at the start
+    t: Tensor  # [B] int64 steps of this episode
+    episode: Tensor  # [B] int64 number of this episode, -1 before the first
+    keys: Tensor  # [B] int64 random streams of this episode
+    terminated: Tensor  # [B] bool
+    truncated: Tensor  # [B] bool
+
+
+class Drawable(Protocol):
+    """What pictures read of an environment: `SC2Sim` is one."""
+
+    settings: SC2SimSettings
+    batch_size: int
+    spec: EnvSpec
+    battle: Battle
+    observer: Observer
+    games: Games
