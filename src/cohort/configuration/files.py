@@ -14,6 +14,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # inside an installed package; beside it in a checkout
 CONFIG_FOLDER = next(each for each in (_PACKAGE / "config", _PACKAGE.parent / "config") if each.is_dir())
 DEFAULT_FILE = CONFIG_FOLDER / "default.yaml"
+FAMILIES = CONFIG_FOLDER / "families"  # what the algorithms of a family share; nobody runs one of these
 FOLDERS = {"--config": CONFIG_FOLDER / "algs", "--env-config": CONFIG_FOLDER / "envs"}
 
 
@@ -39,9 +40,14 @@ def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict:
             )
         seen.add(key.value)
     loader.flatten_mapping(node)  # what `<<` merges in may repeat a key: the mapping's own goes before it
-    return {
-        loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value
-    }
+    return {_key(loader, k): loader.construct_object(v, deep=True) for k, v in node.value}
+
+
+def _key(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """A key as it is written: YAML 1.1 would read the word `on` as True."""
+    if node.value == "on":
+        return node.value
+    return loader.construct_object(node, deep=True)
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats)
@@ -52,7 +58,7 @@ def find(flag: str, name: str) -> Path:
     if name in names(flag):
         return FOLDERS[flag] / f"{name}.yaml"
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.parent != Path():
+    if is_path(name):
         if os.path.exists(path):
             return path
         raise UserError(f"{flag}={name}: there is no such file.{nearest(path.stem, names(flag))}")
@@ -60,6 +66,21 @@ def find(flag: str, name: str) -> Path:
         f"{flag}={name}: unknown name.{nearest(name, names(flag))}\n"
         f"Known: {', '.join(names(flag))}; or the path of a YAML file."
     )
+
+
+def is_path(name: str) -> bool:
+    """Whether a name that is not one of ours is meant as a path: it ends as a YAML file does, or has a folder."""
+    path = Path(name)
+    return path.suffix in (".yaml", ".yml") or path.parent != Path()
+
+
+def is_ours(path: Path) -> bool:
+    return path.is_relative_to(CONFIG_FOLDER)
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    return str(path.relative_to(CONFIG_FOLDER.parent.parent)) if is_ours(path) else str(path)
 
 
 def names(flag: str) -> list[str]:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+# the arguments of environments that name a task
+TASK_ARGS = ("map_name", "key", "scenario")
+
 
 def task_name(config: Mapping[str, Any]) -> str:
     """The map of a configuration, or what stands for it: a key, a scenario and its partition, the environment."""

@@ -1,0 +1,90 @@
+"""Refusing components that would not understand one another, with the names of those that would."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from cohort.configuration import files
+from cohort.configuration.layers import Sources
+from cohort.configuration.roles import COMPATIBLE, PROVIDES, REQUIRES, ROLES
+from cohort.errors import UserError
+
+
+def refuse_what_does_not_fit(flat: Mapping[str, Any], sources: Sources, chosen: Mapping[str, type]) -> None:
+    """Two components differ in what both must say alike, or one lacks what another requires of it."""
+    _refuse_differences(flat, sources, chosen)
+    _refuse_missing_capabilities(flat, sources, chosen)
+
+
+def _refuse_differences(flat: Mapping[str, Any], sources: Sources, chosen: Mapping[str, type]) -> None:
+    """As a learner of utilities and a head of action probabilities."""
+    for role, other, attribute in COMPATIBLE:
+        wanted, found = (_accepted(chosen.get(each), attribute) for each in (role, other))
+        if _meet(wanted, found):
+            continue
+        what = attribute.replace("_", " ")
+        fitting = _fitting(
+            other, lambda cls, wanted=wanted, said=attribute: _meet(wanted, _accepted(cls, said))
+        )
+        raise UserError(
+            f"{_pair(role, other, flat, sources)} do not fit together: "
+            f"{what} {_either(found)} here, {what} {_either(wanted)} there. "
+            f"To fit {flat[role]}, {fitting}."
+        )
+
+
+def _refuse_missing_capabilities(
+    flat: Mapping[str, Any], sources: Sources, chosen: Mapping[str, type]
+) -> None:
+    """As a trainer that plays chains and an environment that has none."""
+    for role, cls in chosen.items():
+        for other in chosen:
+            wanted = set(getattr(cls, REQUIRES + other, ()))
+            missing = wanted - _provided(chosen[other])
+            if not missing:
+                continue
+            fitting = _fitting(other, lambda found, wanted=wanted: wanted <= _provided(found))
+            raise UserError(
+                f"{_pair(role, other, flat, sources)} do not fit together: "
+                f"{flat[role]} requires {' and '.join(sorted(missing))}, which {flat[other]} does not provide. "
+                f"To fit {flat[role]}, {fitting}."
+            )
+
+
+def _accepted(cls: type | None, attribute: str) -> frozenset | None:
+    """The values a class accepts; None for everything."""
+    said = getattr(cls, attribute, None)
+    if said is None:
+        return None
+    return frozenset(said if isinstance(said, tuple) else (said,))
+
+
+def _meet(some: frozenset | None, others: frozenset | None) -> bool:
+    return some is None or others is None or bool(some & others)
+
+
+def _provided(cls: type) -> set[str]:
+    return set(getattr(cls, PROVIDES, ()))
+
+
+def _either(values: frozenset | None) -> str:
+    return " or ".join(sorted(map(str, values or ())))
+
+
+def _pair(role: str, other: str, flat: Mapping[str, Any], sources: Sources) -> str:
+    parts = (f"{each} = {flat[each]} ({sources.origin(each)})" for each in (other, role))
+    return " and ".join(parts)
+
+
+def _fitting(role: str, fits: Callable[[type], bool]) -> str:
+    """Which registered components of a role would do; those that cannot be imported here would not."""
+    names = []
+    for name in ROLES[role].entries:
+        with suppress(UserError):
+            if fits(ROLES[role].load(name)):
+                names.append(name)
+    if role == "env":  # people choose an environment by its file
+        flag = "--env-config"
+        found = [each for each in files.names(flag) if files.read(files.find(flag, each))["env"] in names]
+        return f"{flag} can be: {', '.join(found)}" if found else "no registered environment will do"
+    return f"{role} can be: {', '.join(names)}" if names else f"no registered {role} will do"
