@@ -36,7 +36,7 @@ COMPATIBLE = (
     ("learner", "agent", "recurrent"),
     ("head", "action_selector", "policy_kind"),
 )
-# A class names in `requires_of_<role>` what the component of that role must name in `provides`; both are tuples of words:
-# `requires_of_learner = ("meta_step",)` of a trainer, `provides = ("meta_step",)` of a learner.
+# A class names in `requires_of_<role>` what the component of that role must name in `provides`; both are tuples of
+# words: `requires_of_learner = ("meta_step",)` of a trainer, `provides = ("meta_step",)` of a learner.
 REQUIRES = "requires_of_"
 PROVIDES = "provides"

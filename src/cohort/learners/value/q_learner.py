@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
-from cohort.components.functional import greedy_actions, masked_mean, one_step_target, taken
+from cohort.components.functional import greedy_actions, masked_mean, taken
+from cohort.components.returns import td_lambda_returns
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner
@@ -82,7 +83,14 @@ class QLearner(Learner):
         joint = self.mixing.joint(self.networks, chosen, episodes, inputs)  # [B, T, J]
         with torch.no_grad():
             next_joint = self.mixing.next_joint(self.targets, next_chosen, episodes, inputs)
-            target = one_step_target(episodes.reward, episodes.terminated, next_joint, self.settings.gamma)
+            target = td_lambda_returns(
+                episodes.reward,
+                episodes.terminated,
+                next_joint,
+                episodes.mask,
+                self.settings.gamma,
+                self.settings.td_lambda,
+            )
         return self.temporal_difference(joint, target, episodes)
 
     def utilities(self, episodes: Episodes) -> tuple[Tensor, Tensor, Tensor]:
