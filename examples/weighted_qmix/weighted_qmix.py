@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from cohort.components.episodes import Episodes
 from cohort.components.functional import greedy_actions, masked_mean, one_step_target, taken
 from cohort.envs.base import EnvSpec
-from cohort.learners.minimiser import Loss
-from cohort.learners.value.mixing import StateMixing
-from cohort.learners.value.q_learner import QLearner, QLearnerSettings
+from cohort.learners.base import Loss
+from cohort.learners.value.q_learner import QLearner, QLearnerSettings, StateMixing
 
 
 class WeightedQLearnerSettings(QLearnerSettings):

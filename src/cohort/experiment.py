@@ -38,6 +38,7 @@ class Experiment:
         self._report(recorder, folder)
         while not self.finished:
             self.trainer.iterate()
+            self.trainer.report_crashes()
             recorder.tick(self.trainer.t_env, self.learner.updates, self.trainer.episode)
             self._report(recorder, folder)
             ends = self.finished or stop.requested

@@ -8,8 +8,8 @@ HEADS = Registry(
     {
         "utilities": "cohort.controllers.heads:UtilityHead",
         "categorical": "cohort.controllers.heads:CategoricalHead",
-        "deterministic": "cohort.controllers.heads:DeterministicHead",
-        "squashed_gaussian": "cohort.controllers.heads:SquashedGaussianHead",
+        "deterministic": "cohort.controllers.continuous_heads:DeterministicHead",
+        "squashed_gaussian": "cohort.controllers.continuous_heads:SquashedGaussianHead",
     },
 )
 ACTION_SELECTORS = Registry(

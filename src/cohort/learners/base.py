@@ -1,8 +1,9 @@
 """What every learner of a team does besides its own mathematics: step, follow with targets, count, keep state."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -11,11 +12,59 @@ from torch import Tensor, nn
 from cohort.components.averages import Metrics
 from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
+from cohort.components.functional import clip_per_agent
 from cohort.components.replay import Unit
 from cohort.components.state import restore, state_of
-from cohort.learners.minimiser import Gradient, Loss, Minimiser
 from cohort.learners.targets import TargetRule, Targets
 from cohort.settings import Settings
+
+Gradient = Sequence[Tensor | None]  # one tensor for each parameter; None where the loss does not depend on it
+
+
+class Loss(NamedTuple):
+    """A scalar to minimise and what to log about it (0-d tensors)."""
+
+    value: Tensor
+    metrics: Metrics
+
+
+class Minimiser:
+    """Differentiate, clip, step: the one place where it is done."""
+
+    def __init__(
+        self,
+        parameters: Sequence[Tensor],
+        optimiser: torch.optim.Optimizer,
+        *,
+        grad_norm_clip: float | None,
+        per_agent: bool = False,
+    ) -> None:
+        """Steps of `optimiser`, which has just these parameters.
+
+        Args:
+            parameters: what moves.
+            optimiser: how.
+            grad_norm_clip: largest norm of the whole gradient, or of each agent's; None for no limit.
+            per_agent: parameters are stacked, [N, ...], and each agent's gradient is clipped by itself.
+        """
+        self.parameters, self.optimiser = list(parameters), optimiser
+        self.grad_norm_clip, self.per_agent = grad_norm_clip, per_agent
+
+    def gradient(self, loss: Tensor) -> Gradient:
+        """d loss / d parameters; frees the graph."""
+        return torch.autograd.grad(loss, self.parameters, allow_unused=True)
+
+    def step(self, gradient: Gradient) -> Tensor:
+        """Move, and say how long the gradient was (with `per_agent`: on average); that is where a NaN shows."""
+        limit = math.inf if self.grad_norm_clip is None else self.grad_norm_clip
+        norms = None
+        if self.per_agent:
+            gradient, norms = clip_per_agent(gradient, limit)
+        for parameter, each in zip(self.parameters, gradient, strict=True):
+            parameter.grad = each
+        norm = nn.utils.clip_grad_norm_(self.parameters, limit) if norms is None else norms.mean()
+        self.optimiser.step()
+        return norm
 
 
 class DiscountSettings(Settings):

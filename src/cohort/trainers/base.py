@@ -73,6 +73,9 @@ class Trainer(ABC):
         """
         raise UserError(f"save_replay=True: there is no game to watch under {type(self).__name__}.")
 
+    def report_crashes(self) -> None:  # noqa: B027  # most have nothing that can crash beside them
+        """Tell the user what broke off since the last call in what runs beside this process."""
+
     def worker_metrics(self) -> dict[str, float]:
         """Metrics of what runs beside this process."""
         return {}

@@ -88,7 +88,7 @@ class MetaMixingTrainer(OffPolicyTrainer):
         self.t_meta = 0
         self.meta_rounds = 0
 
-    def round(self) -> None:
+    def iterate(self) -> None:
         self.collect()
         if self.meta_is_due:
             self.meta_round()

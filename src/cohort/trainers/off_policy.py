@@ -71,11 +71,6 @@ class OffPolicyTrainer(TeamTrainer):
         self.updates_owed = 0.0
 
     def iterate(self) -> None:
-        self.round()
-        self.games.report_crashes()
-
-    def round(self) -> None:
-        """One round of collecting, keeping and updating."""
         if self.settings.updates_per_step and self.replay.unit == "steps":
             self.learn_while_playing(self.settings.updates_per_step)
         else:

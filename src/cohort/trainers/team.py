@@ -82,6 +82,9 @@ class TeamTrainer(Trainer):
         super().load_model(state, step)
         self.learner.targets.restart()  # this run's counts of episodes and updates start anew
 
+    def report_crashes(self) -> None:
+        self.games.report_crashes()
+
     def worker_metrics(self) -> dict[str, float]:
         return self.games.metrics()
 

@@ -14,7 +14,7 @@ from cohort.learners.actor_critic.counterfactual import (
     CounterfactualSettings,
     Decisions,
 )
-from cohort.learners.minimiser import Loss
+from cohort.learners.base import Loss
 
 
 class MAACLearnerSettings(CounterfactualSettings):

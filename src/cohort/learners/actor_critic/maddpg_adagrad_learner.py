@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.learners.actor_critic.maddpg_learner import MADDPGLearner, MADDPGLearnerSettings
-from cohort.learners.minimiser import Minimiser
+from cohort.learners.base import Minimiser
 
 
 class MADDPGAdagradLearnerSettings(MADDPGLearnerSettings):

@@ -13,7 +13,7 @@ from cohort.components.functional import masked_mean
 from cohort.components.seeding import generator
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
-from cohort.learners.value.mixing import Networks, refuse_other_mixer
+from cohort.learners.value.q_learner import Networks, refuse_other_mixer
 from cohort.modules.hierarchy import VARIANCE_FLOOR, DiagonalGaussian, Hierarchy
 from cohort.settings import Settings
 

@@ -12,7 +12,7 @@ from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.components.functional import diagonal_gaussian_log_prob
 from cohort.components.state import restore, state_of
-from cohort.learners.minimiser import Minimiser
+from cohort.learners.base import Minimiser
 from cohort.learners.value.hierarchy_mixing import HierarchyMixing, HierarchyMixingSettings
 from cohort.settings import Settings
 

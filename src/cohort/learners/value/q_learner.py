@@ -1,6 +1,8 @@
 """Q-learning on a mixed joint value: IQL, VDN and QMIX."""
 
+import inspect
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from pydantic import Field
@@ -12,10 +14,8 @@ from cohort.components.functional import greedy_actions, masked_mean, taken
 from cohort.components.returns import td_lambda_returns
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
-from cohort.learners.base import DiscountSettings, Learner
-from cohort.learners.minimiser import Loss
+from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.targets import HardTargetSettings
-from cohort.learners.value.mixing import Mixing, StateMixing
 from cohort.modules.mixers.simple import IndependentMixer
 
 
@@ -30,6 +30,38 @@ class QLearnerSettings(HardTargetSettings, DiscountSettings):
         le=1,
         description="lambda of the targets' returns: 0 looks one step ahead, 1 to the episode's end",
     )
+
+
+class Networks(Protocol):
+    """Live networks, or targets, by their names: the same part serves both sides of a loss."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+class Mixing(Protocol):
+    """How utilities become joint values: a part that a learner owns."""
+
+    networks: dict[str, nn.Module]  # what it brings to the learner's networks
+
+    def joint(self, networks: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
+        """Values of the taken actions: utilities [B, T, N], the policy's inputs [B, T+1, N, I] -> [B, T, J]."""
+
+    def next_joint(self, targets: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
+        """Values one step later: utilities [B, T, N] of the next actions -> [B, T, J]."""
+
+
+class StateMixing:
+    """By a mixer that reads the utilities and the state."""
+
+    def __init__(self, mixer: nn.Module) -> None:
+        refuse_other_mixer(mixer, ("utilities", "state"))
+        self.networks: dict[str, nn.Module] = {"mixer": mixer}
+
+    def joint(self, networks: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
+        return networks["mixer"](chosen, episodes.state[:, :-1])
+
+    def next_joint(self, targets: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
+        return targets["mixer"](chosen, episodes.state[:, 1:])
 
 
 class QLearner(Learner):
@@ -114,3 +146,15 @@ class QLearner(Learner):
             "target_mean": masked_mean(target, mask),
         }
         return Loss(masked_mean(error.square(), mask), metrics)
+
+
+def refuse_other_mixer(mixer: nn.Module, inputs: tuple[str, ...]) -> None:
+    """Raises `ValueError` when `mixer` does not read just these `inputs`."""
+    reads = inspect.signature(mixer.forward)
+    try:
+        reads.bind(*inputs)
+    except TypeError as error:
+        raise ValueError(
+            f"this learner gives its mixer {', '.join(inputs)}; {type(mixer).__name__} reads "
+            f"{', '.join(reads.parameters)}. Choose another mixer, or another learner."
+        ) from error
