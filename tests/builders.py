@@ -43,10 +43,11 @@ def random_episodes(
     return Episodes(
         obs=normal(steps + 1, spec.n_agents, spec.obs_dim).masked_fill(after[..., None, None], padding),
         state=normal(steps + 1, spec.state_dim).masked_fill(after[..., None], padding),
-        available_actions=available.masked_fill(after[..., None, None], False),
+        available_actions=available.masked_fill(after[..., None, None], True),
         actions=scores[:, :-1].argmax(dim=-1).masked_fill(idle[..., None], 0),
         reward=normal(steps).masked_fill(idle, padding),
         terminated=last & (torch.arange(batch) % 2 == 0)[:, None],
+        truncated=last & (torch.arange(batch) % 2 == 1)[:, None],
         length=length,
     )
 
@@ -71,13 +72,17 @@ def random_transitions(
     else:
         actions = torch.rand(before.shape, generator=draw).masked_fill(~before, -1).argmax(dim=-1)
     ends, cut = (torch.rand(batch, generator=draw) < share for share in (0.2, 0.3))
+    obs, next_obs = normal(spec.n_agents, spec.obs_dim), normal(spec.n_agents, spec.obs_dim)
+    reward = normal() if spec.common_reward else normal(spec.n_agents)
     return Transitions(
-        obs=normal(spec.n_agents, spec.obs_dim),
-        next_obs=normal(spec.n_agents, spec.obs_dim),
+        obs=obs,
+        next_obs=next_obs,
+        state=normal(spec.state_dim),
+        next_state=normal(spec.state_dim),
         available_actions=before,
         next_available_actions=after,
         actions=actions,
-        reward=normal() if spec.common_reward else normal(spec.n_agents),
+        reward=reward,
         terminated=ends,
         truncated=cut & ~ends,
     )

@@ -8,7 +8,7 @@ from tests.builders import SMALL, random_episodes
 
 def test_concatenation_pads_to_the_longest_and_changes_nothing_else():
     parts = [random_episodes([2, 5], seed=1), random_episodes([3], seed=2), random_episodes([7, 1], seed=3)]
-    parts = [part.with_extras(z=torch.randn(part.batch_size, part.obs.shape[1], 2)) for part in parts]
+    parts = [part.with_extras(z=torch.randn(part.batch_size, part.actions.shape[1], 2)) for part in parts]
     whole = Episodes.concatenated(parts)
     assert whole.length.tolist() == [2, 5, 3, 7, 1]
     assert whole.obs.shape == (5, 8, SMALL.n_agents, SMALL.obs_dim)
@@ -19,12 +19,14 @@ def test_concatenation_pads_to_the_longest_and_changes_nothing_else():
         for name in ("obs", "state", "available_actions"):
             values = getattr(whole, name)[rows]
             assert torch.equal(values[:, : steps + 1], getattr(part, name))
-            assert not values[:, steps + 1 :].any()
-        for name in ("actions", "reward", "terminated", "mask"):
+            padding = values[:, steps + 1 :]
+            assert padding.all() if name == "available_actions" else not padding.any()
+        for name in ("actions", "reward", "terminated", "truncated", "mask"):
             values = getattr(whole, name)[rows]
             assert torch.equal(values[:, :steps], getattr(part, name))
             assert not values[:, steps:].any()
-        assert torch.equal(whole.extras["z"][rows, : steps + 1], part.extras["z"])
+        assert torch.equal(whole.extras["z"][rows, :steps], part.extras["z"])
+        assert not whole.extras["z"][rows, steps:].any()
 
 
 def test_one_part_is_the_whole():

@@ -44,8 +44,8 @@ def test_rows_map_and_extras_reach_every_tensor():
     assert some.info["won"].tolist() == [1.0, 1.0]
     assert torch.equal(some.obs, episodes.obs[[2, 0]])
     more = some.with_extras(y=torch.zeros(2))
-    assert set(more.extras) == {"z", "y"}
-    assert set(some.extras) == {"z"}
+    assert set(more.extras) == {"log_prob", "role", "z", "y"}
+    assert set(some.extras) == {"log_prob", "role", "z"}
 
 
 # --- statistics

@@ -10,20 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohort.components import rows as module
-from cohort.components.episodes import Episodes
-from cohort.components.replay import EpisodeReplay, ReplaySettings
-from cohort.components.transition_replay import TransitionReplay
+from cohort.components.episodes import DONE, SEEN, Episodes
+from cohort.components.replay import Replay, ReplaySettings
 from tests import harness
 
 LIMIT = 5
 SPEC = harness.spec(episode_limit=LIMIT)
-FIELDS = ("obs", "state", "available_actions", "actions", "reward", "terminated")
+FIELDS = (*SEEN, *DONE)
 
 
-def memory(size: int, dtype: str = "float32", seed: int = 0, spec=SPEC) -> EpisodeReplay:
-    chosen = ReplaySettings(buffer_size=size, buffer_dtype=dtype, buffer_cpu_only=True)
+def memory(
+    size: int,
+    dtype: str = "float32",
+    seed: int = 0,
+    spec=SPEC,
+    unit: str = "episodes",
+    standardise: bool = False,
+) -> Replay:
+    chosen = ReplaySettings(
+        buffer_size=size, buffer_dtype=dtype, buffer_cpu_only=True, standardise_rewards=standardise
+    )
     generator = torch.Generator().manual_seed(seed)
-    return EpisodeReplay(chosen, spec=spec, device=torch.device("cpu"), generator=generator)
+    extras = {"log_prob": (spec.n_agents,), "role": ()}
+    return Replay(
+        chosen, unit=unit, spec=spec, extras=extras, device=torch.device("cpu"), generator=generator
+    )
 
 
 def random_episodes(lengths: list[int], seed: int, spec=SPEC, poison: bool = True) -> Episodes:
@@ -40,14 +51,18 @@ def random_episodes(lengths: list[int], seed: int, spec=SPEC, poison: bool = Tru
     available = noise(steps + 1, n, a) > 0
     actions = torch.randint(0, a, (games, steps, n), generator=generator)
     reward, terminated = noise(steps), noise(steps) > 0
+    truncated = (torch.arange(steps) == length[:, None] - 1) & ~terminated
+    extras = {"log_prob": noise(steps, n), "role": noise(steps)}
     if poison:
         after = torch.arange(steps + 1) > length[:, None]
         idle = torch.arange(steps) >= length[:, None]
         obs[after], state[after], available[after] = math.nan, math.nan, True
-        actions[idle], reward[idle], terminated[idle] = a - 1, math.nan, True
+        actions[idle], reward[idle], terminated[idle], truncated[idle] = a - 1, math.nan, True, True
+        for each in extras.values():
+            each[idle] = math.nan
     return Episodes(
         obs=obs, state=state, available_actions=available, actions=actions, reward=reward,
-        terminated=terminated, length=length,
+        terminated=terminated, truncated=truncated, length=length, extras=extras,
     )  # fmt: skip
 
 
@@ -60,11 +75,9 @@ class ListOfEpisodes:
     def add(self, episodes: Episodes) -> None:
         for row in list(range(episodes.batch_size))[-self.size :]:
             end = int(episodes.length[row])
-            one = {name: getattr(episodes, name)[row, :end] for name in ("actions", "reward", "terminated")}
-            one |= {
-                name: getattr(episodes, name)[row, : end + 1]
-                for name in ("obs", "state", "available_actions")
-            }
+            one = {name: getattr(episodes, name)[row, :end] for name in DONE}
+            one |= {name: getattr(episodes, name)[row, : end + 1] for name in SEEN}
+            one |= {f"extras/{name}": values[row, :end] for name, values in episodes.extras.items()}
             self.slots[self.added % self.size] = one
             self.added += 1
 
@@ -72,13 +85,17 @@ class ListOfEpisodes:
         chosen = [self.slots[slot] for slot in slots]
         steps = max(len(each["reward"]) for each in chosen)
         values = {}
-        for name in FIELDS:
-            rows = steps + (name in ("obs", "state", "available_actions"))
-            padded = [torch.zeros(rows, *each[name].shape[1:], dtype=each[name].dtype) for each in chosen]
+        for name in chosen[0]:
+            rows, padding = steps + (name in SEEN), name == "available_actions"
+            padded = [
+                torch.full((rows, *each[name].shape[1:]), padding).to(each[name].dtype) for each in chosen
+            ]
             for into, each in zip(padded, chosen, strict=True):
                 into[: len(each[name])] = each[name]
             values[name] = torch.stack(padded)
-        return Episodes(**values, length=torch.tensor([len(each["reward"]) for each in chosen]))
+        extras = {name.partition("/")[2]: values.pop(name) for name in list(values) if "/" in name}
+        length = torch.tensor([len(each["reward"]) for each in chosen])
+        return Episodes(**values, length=length, extras=extras)
 
 
 def assert_same(found: Episodes, expected: Episodes) -> None:
@@ -87,6 +104,9 @@ def assert_same(found: Episodes, expected: Episodes) -> None:
         ours, theirs = getattr(found, name), getattr(expected, name)
         assert ours.dtype == theirs.dtype, name
         assert torch.equal(ours, theirs), name
+    assert found.extras.keys() == expected.extras.keys()
+    for name, values in expected.extras.items():
+        assert torch.equal(found.extras[name], values), name
 
 
 batches = st.lists(st.lists(st.integers(1, LIMIT), min_size=1, max_size=9), min_size=1, max_size=12)
@@ -146,7 +166,8 @@ def test_the_longest_episodes_fill_exactly_the_promised_bytes():
         ours.add(random_episodes([LIMIT] * 3, seed=number))
     used = sum(rows[:-1].numel() * rows.element_size() for rows in ours._ring._rows.values())
     assert used == ours.bytes_at_most
-    per_row = 4 * (2 * 4 + 5) + 2 * 3 + 2 + 4 + 1  # obs and state, available, actions, reward, terminated
+    # obs and state, available, actions, reward, terminated and truncated, extras
+    per_row = 4 * (2 * 4 + 5) + 2 * 3 + 2 + 4 + 2 + 4 * (2 + 1)
     assert ours.bytes_at_most == size * (LIMIT + 1) * per_row
 
 
@@ -167,7 +188,7 @@ def test_half_precision_rounds_observations_and_nothing_else(dtype):
     assert not torch.equal(found.obs, exact.obs)
 
 
-def test_padding_is_zero_whatever_stood_there():
+def test_padding_is_zero_whatever_stood_there_but_every_action_is_available():
     ours = memory(3)
     ours.add(random_episodes([1, LIMIT, 2], seed=0))
     batch = ours.sample(3)
@@ -178,8 +199,10 @@ def test_padding_is_zero_whatever_stood_there():
             assert not values[idle].any(), name
         else:
             after = torch.arange(values.shape[1]) > batch.length[:, None]
-            assert not values[after].any(), name
+            empty = values[after] if name != "available_actions" else ~values[after]
+            assert not empty.any(), name
         assert torch.isfinite(values.float()).all(), name
+    assert not any(each[idle].any() for each in batch.extras.values())
 
 
 def test_a_sample_is_padded_to_its_own_longest_episode():
@@ -251,16 +274,14 @@ def test_the_memory_says_its_size_and_warns_of_too_much(monkeypatch):
 def test_no_loop_over_episodes():
     """Adding and sampling are tensor programs; their only loops go over the fields."""
     methods = (
-        *(EpisodeReplay.add, EpisodeReplay.sample, EpisodeReplay._read, module.step_rows),
-        *(module.RowRing.append, module.RowRing.read, TransitionReplay.add, TransitionReplay._read),
+        *(Replay.add, Replay.sample, Replay._read_episodes, Replay._read_steps, Replay.reward_moments),
+        *(module.RowRing.append, module.RowRing.read, module.step_rows),
     )
-    over_fields = ("for name in names", "for name in FIELDS", "for name, into in self._rows.items()")
+    over_fields = ("for name, values in done.items()", "for name, into in self._rows.items()")
     for method in methods:
         lines = [line.strip() for line in inspect.getsource(method).splitlines()]
         loops = [line for line in lines if line.startswith(("for ", "while "))]
-        assert all(line.startswith((*over_fields, 'for name in ("actions", "reward"')) for line in loops), (
-            loops
-        )
+        assert all(line.startswith(over_fields) for line in loops), loops
 
 
 def test_rewards_of_every_agent_are_kept():

@@ -8,17 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohort.components import rows as rows_module
-from cohort.components.transition_replay import TransitionReplay, TransitionReplaySettings
+from cohort.components.episodes import SEEN
+from cohort.components.replay import Replay
 from tests import harness
+from tests.components import test_replay
 from tests.components.test_replay import LIMIT, SPEC, batches, random_episodes
 
 
-def memory(size: int, seed: int = 0, spec=SPEC, standardise: bool = False) -> TransitionReplay:
-    chosen = TransitionReplaySettings(
-        buffer_size=size, buffer_dtype="float32", buffer_cpu_only=True, standardise_rewards=standardise
-    )
-    generator = torch.Generator().manual_seed(seed)
-    return TransitionReplay(chosen, spec=spec, device=torch.device("cpu"), generator=generator)
+def memory(size: int, seed: int = 0, spec=SPEC, standardise: bool = False) -> Replay:
+    return test_replay.memory(size, seed=seed, spec=spec, unit="steps", standardise=standardise)
 
 
 def transitions_of(episodes) -> list[dict[str, torch.Tensor]]:
@@ -28,21 +26,22 @@ def transitions_of(episodes) -> list[dict[str, torch.Tensor]]:
         end = int(episodes.length[row])
         for t in range(end):
             terminated = bool(episodes.terminated[row, t])
-            one = {
-                name: getattr(episodes, name)[row, t] for name in ("obs", "actions", "reward", "terminated")
-            }
-            one["next_obs"] = episodes.obs[row, t + 1]
-            one["available_actions"] = episodes.available_actions[row, t]
-            one["next_available_actions"] = episodes.available_actions[row, t + 1]
+            one = {name: getattr(episodes, name)[row, t] for name in ("actions", "reward", "terminated")}
+            for name in SEEN:
+                one[name] = getattr(episodes, name)[row, t]
+                one[f"next_{name}"] = getattr(episodes, name)[row, t + 1]
+            one["extras"] = {name: values[row, t] for name, values in episodes.extras.items()}
             one["truncated"] = torch.tensor(t == end - 1 and not terminated)
             found.append(one)
     return found
 
 
 def assert_same(found, expected: list[dict[str, torch.Tensor]]) -> None:
-    for name in (each.name for each in dataclasses.fields(found)):
+    for name in (each.name for each in dataclasses.fields(found) if each.name != "extras"):
         theirs = torch.stack([one[name] for one in expected])
         assert torch.equal(getattr(found, name), theirs), name
+    for name, ours in found.extras.items():
+        assert torch.equal(ours, torch.stack([one["extras"][name] for one in expected])), name
 
 
 @settings(max_examples=120, deadline=None)
@@ -77,8 +76,9 @@ def test_a_restored_memory_goes_on_with_the_same_samples(size, added, rest, seed
         for each in (ours, again):
             each.add(random_episodes(lengths, seed=100 + number))
         found, expected = again.sample(5), ours.sample(5)
-        for name in (each.name for each in dataclasses.fields(found)):
+        for name in (each.name for each in dataclasses.fields(found) if each.name != "extras"):
             assert torch.equal(getattr(found, name), getattr(expected, name)), name
+        assert all(torch.equal(found.extras[name], each) for name, each in expected.extras.items())
 
 
 def test_transitions_are_drawn_uniformly_with_replacement():
@@ -96,7 +96,7 @@ def test_an_observation_is_stored_once():
     ours = memory(1000)
     ours.add(random_episodes([LIMIT] * 4, seed=0))
     assert ours.state_dict()["rows"]["obs"].shape[0] == 4 * (LIMIT + 1)
-    assert "1,000 transitions" in ours.describe()
+    assert "1,000 steps" in ours.describe()
 
 
 def test_continuous_actions_and_rewards_of_every_agent_are_kept():
