@@ -216,7 +216,7 @@ def test_training_goes_on_from_a_model_with_this_runs_settings(tmp_path):
 def test_every_algorithm_learns_on_every_kind_of_environment(algorithm, env, tmp_path):
     subject = harness.experiment(algorithm, env, "t_max=150" + (f" {SIM}" if env == "sc2_sim" else ""))
     before = parameters(subject)
-    assert same(before, subject.learner.targets.state_dict())
+    assert same(before, subject.learner.targets.networks.state_dict())
     recorder = harness.train(subject, folder(tmp_path))
     last = {name: value for *_, line in recorder.lines for name, value in line.items()}
     expected = {"return_mean", "return_std", "ep_length_mean"}
@@ -232,7 +232,7 @@ def test_every_algorithm_learns_on_every_kind_of_environment(algorithm, env, tmp
     assert all(math.isfinite(value) for value in last.values()), last
     assert subject.learner.updates > 0
     assert not same(before, parameters(subject))
-    assert not same(before, subject.learner.targets.state_dict())
+    assert not same(before, subject.learner.targets.networks.state_dict())
     if algorithm == "mnmpg":
         assert last["meta_rounds"] > 0
         assert "meta_grad_norm" in last
@@ -316,4 +316,4 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, 
             current.load_state_dict(state)
     assert str(lines) == str(expected.lines)
     assert same(parameters(current), parameters(whole))
-    assert same(current.learner.targets.state_dict(), whole.learner.targets.state_dict())
+    assert same(current.learner.targets.networks.state_dict(), whole.learner.targets.networks.state_dict())

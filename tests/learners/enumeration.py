@@ -35,6 +35,7 @@ def every_episode(trained: Experiment) -> Episodes:
         actions=actions,
         reward=torch.stack(paid, dim=1),
         terminated=torch.stack(over, dim=1),
+        truncated=torch.zeros(len(rows), spec.episode_limit, dtype=torch.bool),
         length=torch.full((len(rows),), spec.episode_limit),
     )
 
@@ -42,7 +43,7 @@ def every_episode(trained: Experiment) -> Episodes:
 def fit(trained: Experiment, updates: int) -> Episodes:
     """Full-batch learning on every episode, uniformly: what full exploration converges to. Rate falls at the end."""
     episodes = every_episode(trained)
-    (group,) = trained.learner.optimiser.param_groups
+    (group,) = trained.learner.optimisers["td"].param_groups
     rate = group["lr"]
     for update in range(updates):
         group["lr"] = rate * min(1.0, 4 * (1 - update / updates))
@@ -54,4 +55,4 @@ def fit(trained: Experiment, updates: int) -> Episodes:
 def joint_values(trained: Experiment, episodes: Episodes) -> torch.Tensor:
     """Q_tot of the actions taken: [B, T]."""
     chosen, _, inputs = trained.learner.utilities(episodes)
-    return trained.learner.mix(chosen, episodes, inputs).squeeze(-1)
+    return trained.learner.mixing.joint(trained.learner.networks, chosen, episodes, inputs).squeeze(-1)

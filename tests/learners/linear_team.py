@@ -41,7 +41,8 @@ def learner(**typed) -> AdaMaLearner:
         algorithm, env="going_together", spec=SPEC, gamma=0.0, adama_m=40.0, **typed
     ).settings
     return AdaMaLearner(
-        settings, spec=SPEC, controller=Constant(1, 2), critic=Product(1, 2, 0.5), device=torch.device("cpu"), seed=0
+        settings, spec=SPEC, policy=Constant(1, 2), make_critic=lambda: Product(1, 2, 0.5),
+        device=torch.device("cpu"), seed=0,
     )  # fmt: skip
 
 
@@ -51,7 +52,8 @@ def one_sample(target: float = 5.0) -> Transitions:
     sight = torch.zeros(1, 2, 1, dtype=torch.float64)
     no = torch.zeros(1, dtype=torch.bool)
     return Transitions(
-        obs=sight, next_obs=sight, available_actions=nothing, next_available_actions=nothing,
+        obs=sight, next_obs=sight, state=sight[0], next_state=sight[0],
+        available_actions=nothing, next_available_actions=nothing,
         actions=torch.tensor([[[1.0], [2.0]]], dtype=torch.float64),
         reward=torch.tensor([target], dtype=torch.float64), terminated=no, truncated=no,
     )  # fmt: skip

@@ -107,7 +107,7 @@ class PerAgentMAAC:
         copies = [
             (
                 PerAgentCritic(networks["critic"], self.agents),
-                [PerAgentActor(networks["policy"].actors, i) for i in range(self.agents)],
+                [PerAgentActor(networks["policy"].network, i) for i in range(self.agents)],
             )
             for networks in (learner.networks, learner.targets)
         ]

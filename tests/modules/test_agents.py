@@ -10,8 +10,12 @@ from cohort.modules.agents.rnn import RNNAgent, RNNAgentSettings
 B, T, N, INPUTS, ACTIONS = 4, 6, 2, 5, 3
 LENGTHS = torch.tensor([6, 2, 5, 1])
 MAKE = {
-    "rnn": lambda: RNNAgent(RNNAgentSettings(rnn_hidden_dim=8), input_dim=INPUTS, output_dim=ACTIONS),
-    "mlp": lambda: MLPAgent(MLPAgentSettings(agent_hidden_dims=(8, 7)), input_dim=INPUTS, output_dim=ACTIONS),
+    "rnn": lambda: RNNAgent(
+        RNNAgentSettings(rnn_hidden_dim=8), input_dim=INPUTS, output_dim=ACTIONS, n_agents=N
+    ),
+    "mlp": lambda: MLPAgent(
+        MLPAgentSettings(agent_hidden_dims=(8, 7)), input_dim=INPUTS, output_dim=ACTIONS, n_agents=N
+    ),
 }
 
 

@@ -163,12 +163,16 @@ class Learner(ABC):
         return {}
 
     @property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """By the names of the losses that they step down."""
+        return {name: each.optimiser for name, each in self._minimisers.items()}
+
+    @property
     def _state(self) -> dict[str, Any]:
-        optimisers = {name: each.optimiser for name, each in self._minimisers.items()}
         return {
             "networks": self.networks,
             "targets": self.targets,
-            "optimisers": optimisers,
+            "optimisers": self.optimisers,
             "parts": self._kept,
         }
 

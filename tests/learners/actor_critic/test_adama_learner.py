@@ -78,7 +78,7 @@ def double(algorithm: str, **typed):
     smooth = {"agent_activation": "tanh", "critic_activation": "tanh"}
     learner = make_learner(algorithm, **PLANE_RUN, **(smooth | typed))
     learner.networks.double()
-    learner.targets.double()
+    learner.targets.networks.double()
     return learner
 
 

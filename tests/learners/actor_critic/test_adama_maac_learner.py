@@ -218,8 +218,8 @@ def test_negative_gains_are_counted_and_turn_no_actor_around(monkeypatch):
     decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
     slope = ours.distribution_gradient(batch.obs, decisions, like=ours.one_hot(batch.actions))
     against = torch.tensor([1.0, -1.0, 1.0]).view(-1, 1, 1)
-    monkeypatch.setattr(ours, "slope", lambda *_, **__: slope)
-    monkeypatch.setattr(ours, "ascent", lambda *_: [against * each for each in slope.actors])
+    monkeypatch.setattr(ours, "distribution_gradient", lambda *_, **__: slope)
+    monkeypatch.setattr(ours, "actor_gradient", lambda *_: [against * each for each in slope.actors])
     metrics = ours.step(batch)
     assert int(metrics["negative_gains"]) == int(metrics["negative_actor_lrs"]) == 1
     assert float(ours.rates.actors[1]) == 0

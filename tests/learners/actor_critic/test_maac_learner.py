@@ -27,9 +27,9 @@ def learner(algorithm: str = "maac", spec=SMALL, **typed):
     """In double precision, with targets unlike the live networks."""
     made = make_learner(algorithm, spec, **SIZES, **typed)
     made.networks.double()
-    made.targets.double()
+    made.targets.networks.double()
     draw = torch.Generator().manual_seed(3)
-    for parameter in made.targets.parameters():
+    for parameter in made.targets.networks.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=draw)
     return made
 
@@ -52,7 +52,7 @@ def assert_same_networks(ours, critic, actors) -> None:
         torch.testing.assert_close(
             dict(ours["critic"].named_parameters())[name], value, rtol=1e-9, atol=1e-10
         )
-    for number, layer in enumerate(ours["policy"].actors.networks.layers):
+    for number, layer in enumerate(ours["policy"].network.networks.layers):
         for place, parameter in enumerate((layer.weight, layer.bias)):
             theirs = torch.stack([actor.layers[number][place] for actor in actors])
             torch.testing.assert_close(parameter, theirs, rtol=1e-9, atol=1e-10)
@@ -158,9 +158,11 @@ def test_advantages_do_not_reach_the_critic_or_the_actors():
 
 def test_targets_go_a_part_of_the_way_and_keep_their_own_statistics():
     ours, batch = learner(target_update_rate=0.25), double(40)
-    before = [each.clone() for each in ours.targets.parameters()]
+    before = [each.clone() for each in ours.targets.networks.parameters()]
     ours.update(batch, Clock(episodes=0))
-    for old, target, live in zip(before, ours.targets.parameters(), ours.networks.parameters(), strict=True):
+    for old, target, live in zip(
+        before, ours.targets.networks.parameters(), ours.networks.parameters(), strict=True
+    ):
         torch.testing.assert_close(target, 0.75 * old + 0.25 * live)
     norms = [each["policy"].actors.norm.running_mean for each in (ours.networks, ours.targets)]
     torch.testing.assert_close(norms[0], 0.1 * batch.obs.mean(0).flatten())

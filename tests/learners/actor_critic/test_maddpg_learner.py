@@ -19,7 +19,7 @@ class SlowReference:
 
     def __init__(self, learner) -> None:
         self.actors = one_by_one(learner.policy.network.networks, "relu")
-        self.old_actors = one_by_one(learner.targets["policy"].actors.networks, "relu")
+        self.old_actors = one_by_one(learner.targets["policy"].network.networks, "relu")
         self.critic, self.old_critic = (
             self._critic(networks["critic"]) for networks in (learner.networks, learner.targets)
         )
@@ -65,7 +65,7 @@ def learner():
     """Targets that differ from the live networks, so that mistaking one for the other shows."""
     made = make_learner("maddpg_fixed_lr", **RUN)
     torch.manual_seed(5)
-    for parameter in made.targets.parameters():
+    for parameter in made.targets.networks.parameters():
         parameter.add_(0.1 * torch.randn_like(parameter))
     return made
 
@@ -74,7 +74,7 @@ def learner():
 def test_loss_value_and_gradients_are_those_of_plain_loops(mask_horizon):
     learner = make_learner("maddpg_fixed_lr", **RUN, mask_horizon=mask_horizon)
     torch.manual_seed(5)
-    for parameter in learner.targets.parameters():
+    for parameter in learner.targets.networks.parameters():
         parameter.add_(0.1 * torch.randn_like(parameter))
     batch = random_transitions(16)
     assert batch.terminated.any()
@@ -142,7 +142,7 @@ def test_targets_follow_every_twentieth_episode():
     learner = make_learner("maddpg_fixed_lr", **RUN)
 
     def same() -> bool:
-        pairs = zip(learner.networks.parameters(), learner.targets.parameters(), strict=True)
+        pairs = zip(learner.networks.parameters(), learner.targets.networks.parameters(), strict=True)
         return all(torch.equal(live, target) for live, target in pairs)
 
     for episode in range(1, 22):

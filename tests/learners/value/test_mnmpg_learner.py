@@ -44,7 +44,7 @@ class TestWhatTheQLossTellsTheHierarchy:
         losses = {}
         for target_z in ("mean", "sample"):
             learner = make_learner("mnmpg", target_z=target_z)
-            learner.live_z = lambda episodes, inputs: torch.zeros(2, 8, 3)
+            learner.mixing.live_z = lambda episodes, inputs: torch.zeros(2, 8, 3)
             losses[target_z] = [learner.loss(episodes).value.item() for _ in range(3)]
         assert len(set(losses["mean"])) == 1
         assert len(set(losses["sample"])) == 3
@@ -55,7 +55,7 @@ class TestWhatTheQLossTellsTheHierarchy:
         episodes = random_episodes([4, 4])
         inputs = learner.networks["policy"].inputs(episodes)
         expected = learner.networks["hierarchy"](inputs[:, :-1].reshape(2, 4, -1)).mean
-        torch.testing.assert_close(learner.hierarchy(episodes).mean, expected)
+        torch.testing.assert_close(learner.mixing.hierarchy(episodes).mean, expected)
 
 
 class TestMetaGradient:
@@ -75,10 +75,10 @@ class TestMetaGradient:
                 parameter.zero_()
             theta(learner)["mean.bias"].fill_(self.MU)
             theta(learner)["log_variance.bias"].fill_(torch.tensor(self.VARIANCE).log())
-        before = learner.store_z(self.one_step(torch.full((self.EPISODES,), -1.0)))
+        before = learner.meta.store_z(self.one_step(torch.full((self.EPISODES,), -1.0)))
         exercised = self.ETA * before.extras["z"].flatten()
         after = self.one_step(-((exercised - 1) ** 2))
-        loss = learner.meta_loss(learner.improvement(before, after), learner.log_prob(before))
+        loss = learner.meta.meta_loss(learner.meta.improvement(before, after), learner.meta.log_prob(before))
         (gradient,) = torch.autograd.grad(loss, theta(learner)["mean.bias"])
         return -gradient.item() / self.EPISODES
 
@@ -91,6 +91,7 @@ class TestMetaGradient:
             actions=torch.zeros(batch, 1, 1, dtype=torch.int64),
             reward=reward[:, None],
             terminated=torch.ones(batch, 1, dtype=torch.bool),
+            truncated=torch.zeros(batch, 1, dtype=torch.bool),
             length=torch.ones(batch, dtype=torch.int64),
         )
 
@@ -103,12 +104,12 @@ class TestMetaGradient:
 
 class TestMetaUpdate:
     def batches(self, learner):
-        return learner.store_z(random_episodes([3, 8, 5, 4])), random_episodes([6, 2, 8, 3], seed=1)
+        return learner.meta.store_z(random_episodes([3, 8, 5, 4])), random_episodes([6, 2, 8, 3], seed=1)
 
     def test_only_the_hierarchy_changes(self):
         learner = make_learner("mnmpg")
         before = copy.deepcopy(learner.networks.state_dict())
-        learner.meta_update(*self.batches(learner))
+        learner.meta.update(*self.batches(learner))
         changed = {
             n for n, value in learner.networks.state_dict().items() if not torch.equal(value, before[n])
         }
@@ -127,7 +128,7 @@ class TestMetaUpdate:
     def test_exercise_uses_the_stored_z(self):
         learner = make_learner("mnmpg", target_z="mean")
         episodes, _ = self.batches(learner)
-        assert learner.live_z(episodes, None) is episodes.extras["z"]
+        assert learner.mixing.live_z(episodes, None) is episodes.extras["z"]
         loss = learner.loss(episodes).value
         assert torch.equal(loss, learner.loss(episodes).value)
         shifted = episodes.with_extras(z=episodes.extras["z"] + 1.0)
@@ -137,14 +138,14 @@ class TestMetaUpdate:
         learner = make_learner("mnmpg", exercise_updates_theta=True)
         episodes, _ = self.batches(learner)
         inputs = learner.networks["policy"].inputs(episodes)
-        z = learner.live_z(episodes, inputs)
+        z = learner.mixing.live_z(episodes, inputs)
         torch.testing.assert_close(z.detach(), episodes.extras["z"])
         assert z.requires_grad
 
     def test_zero_rate_changes_nothing(self):
         learner = make_learner("mnmpg", meta_lr=0)
         before = copy.deepcopy(learner.networks.state_dict())
-        learner.meta_update(*self.batches(learner))
+        learner.meta.update(*self.batches(learner))
         assert all(torch.equal(value, before[n]) for n, value in learner.networks.state_dict().items())
 
     @pytest.mark.parametrize("meta_return", ["sum", "per_step"])
@@ -162,23 +163,23 @@ class TestMetaUpdate:
         deltas = [b - a for a, b in zip(scores["before"], scores["after"], strict=True)]
         if pairing == "mean":
             deltas = [sum(deltas) / 4] * 4
-        latent = learner.hierarchy(before)
+        latent = learner.mixing.hierarchy(before)
         expected = 0.0
         for i, length in enumerate(lengths["before"]):
             normal = torch.distributions.Normal(latent.mean[i, :length], latent.variance[i, :length].sqrt())
             log_prob = normal.log_prob(before.extras["z"][i, :length]).sum(-1)
             expected -= deltas[i] * (log_prob.mean() if logp_agg == "mean_t" else log_prob.sum())
-        loss = learner.meta_loss(learner.improvement(before, after), learner.log_prob(before))
+        loss = learner.meta.meta_loss(learner.meta.improvement(before, after), learner.meta.log_prob(before))
         torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
 
     def test_log_prob_has_its_closed_form_derivatives(self):
         learner = make_learner("mnmpg")
         episodes, _ = self.batches(learner)
-        latent = learner.hierarchy(episodes)
+        latent = learner.mixing.hierarchy(episodes)
         mean, variance = (each.detach().double().requires_grad_() for each in latent)
-        learner.hierarchy = lambda episodes: type(latent)(mean, variance)
+        learner.mixing.hierarchy = lambda episodes: type(latent)(mean, variance)
         stored = episodes.with_extras(z=episodes.extras["z"].double())
-        (learner.log_prob(stored) * stored.length).sum().backward()
+        (learner.meta.log_prob(stored) * stored.length).sum().backward()
         real = stored.mask.unsqueeze(-1)
         gap = stored.extras["z"] - mean
         expected = torch.where(real, gap / variance, 0.0)
@@ -193,6 +194,6 @@ class TestMetaUpdate:
         assert metrics["credit_agent_0"] > 0
         assert metrics["q_tot_std_over_z"] > 0
         after = learner.state_dict()
-        assert torch.equal(before["generator"], after["generator"])
+        assert torch.equal(before["parts"]["generator"], after["parts"]["generator"])
         for name, value in before["networks"].items():
             assert torch.equal(value, after["networks"][name])

@@ -17,7 +17,7 @@ def copy_weights(learner, reference):
         (learner.networks, reference.agent, reference.mixer),
         (learner.targets, reference.target_agent, reference.target_mixer),
     ):
-        network = ours["policy"].agent
+        network = ours["policy"].network
         agent.fc1.load_state_dict(network.encoder.state_dict())
         agent.fc2.load_state_dict(network.head.state_dict())
         agent.rnn.load_state_dict(
@@ -30,7 +30,7 @@ def copy_weights(learner, reference):
 
 def qmix_and_reference():
     learner = make_learner("qmix")
-    for parameter in learner.targets.parameters():  # targets that differ from the live networks
+    for parameter in learner.targets.networks.parameters():  # targets that differ from the live networks
         nn.init.normal_(parameter, std=0.3)
     reference = PerStepQMIX(3, 4, 5, 6, torch.device("cpu"))
     copy_weights(learner, reference)
@@ -68,7 +68,7 @@ def test_three_updates_equal_the_reference():
 def test_target_by_hand(double):
     """Loops over episodes, steps and agents: the live networks choose if double, the target networks value."""
     learner = make_learner("vdn", double_q=double)
-    for parameter in learner.targets.parameters():
+    for parameter in learner.targets.networks.parameters():
         nn.init.normal_(parameter, std=0.5)
     episodes = random_episodes([3, 5])
     with torch.no_grad():
@@ -148,15 +148,21 @@ def test_continuous_actions_are_refused():
 
 def test_targets_follow_every_so_many_episodes():
     learner = make_learner("qmix", target_update_interval=10)
-    before = copy.deepcopy(learner.targets.state_dict())
+    before = copy.deepcopy(learner.targets.networks.state_dict())
     learner.update(random_episodes([4, 6]), Clock(episodes=9))
-    assert all(torch.equal(before[name], value) for name, value in learner.targets.state_dict().items())
+    assert all(
+        torch.equal(before[name], value) for name, value in learner.targets.networks.state_dict().items()
+    )
     learner.update(random_episodes([4, 6]), Clock(episodes=10))
     live = learner.networks.state_dict()
-    assert all(torch.equal(live[name], value) for name, value in learner.targets.state_dict().items())
+    assert all(
+        torch.equal(live[name], value) for name, value in learner.targets.networks.state_dict().items()
+    )
     learner.update(random_episodes([4, 6]), Clock(episodes=19))
     live = learner.networks.state_dict()
-    assert any(not torch.equal(live[name], value) for name, value in learner.targets.state_dict().items())
+    assert any(
+        not torch.equal(live[name], value) for name, value in learner.targets.networks.state_dict().items()
+    )
 
 
 def test_gradient_is_clipped_as_a_whole():
