@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from cohort.controllers.categorical import CategoricalController
+from cohort.controllers.heads import CategoricalHead
 from cohort.controllers.sampling import Sampling
+from cohort.controllers.team_policy import TeamPolicy, TeamPolicySettings
 from cohort.envs.base import Observation
 from cohort.modules.agents.own_mlp import OwnMLPAgents, OwnMLPAgentsSettings
 from cohort.modules.agents.own_normed_mlp import NormedOwnMLPAgents
@@ -18,13 +19,19 @@ SPEC = harness.spec()  # two agents, three actions, four features
 LAYERS = OwnMLPAgentsSettings(agent_hidden_dims=(8, 8), agent_activation="leaky_relu")
 
 
-def controller(network=NormedOwnMLPAgents, seed: int = 0) -> CategoricalController:
+def controller(network=NormedOwnMLPAgents, seed: int = 0) -> TeamPolicy:
     torch.manual_seed(seed)
 
     def agent(**sizes):
         return network(LAYERS, **sizes)
 
-    return CategoricalController(NoSettings(), spec=SPEC, agent=agent, action_selector=Sampling(NoSettings()))
+    return TeamPolicy(
+        TeamPolicySettings(obs_last_action=False, obs_agent_id=False),
+        spec=SPEC,
+        agent=agent,
+        head=CategoricalHead(NoSettings(), spec=SPEC),
+        action_selector=Sampling(NoSettings()),
+    )
 
 
 def seen(obs: torch.Tensor, available: torch.Tensor | None = None) -> Observation:
@@ -37,9 +44,9 @@ def batch(rows: int, seed: int = 0) -> torch.Tensor:
     return 4 + scale * torch.randn(rows, 2, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def plain(team: CategoricalController, agent: int, rows: torch.Tensor) -> torch.Tensor:
+def plain(team: TeamPolicy, agent: int, rows: torch.Tensor) -> torch.Tensor:
     """One agent's perceptron behind the normalisation, layer by layer."""
-    for number, layer in enumerate(team.actors.networks.layers):
+    for number, layer in enumerate(team.network.networks.layers):
         rows = rows @ layer.weight[agent] + layer.bias[agent, 0]
         if number < 2:
             rows = torch.where(rows > 0, rows, 0.01 * rows)
@@ -58,8 +65,8 @@ def test_learning_normalises_by_the_batch_and_acting_by_the_running_statistics()
     for norm in norms:
         norm.eval()
     expected = torch.stack([plain(team, i, norms[i](new[:, i])) for i in range(2)], dim=1)
-    torch.testing.assert_close(team.actors.step(new), expected, rtol=1e-4, atol=1e-5)
-    greedy, _ = team.act(seen(new), None, 0, None)
+    torch.testing.assert_close(team.network.step(new, None)[0], expected, rtol=1e-4, atol=1e-5)
+    greedy, _, _ = team.act(seen(new), team.initial_memory(5), 0, None)
     assert torch.equal(greedy, expected.argmax(-1))
 
 
@@ -68,8 +75,8 @@ def test_acting_changes_no_statistics_and_rows_do_not_mix():
     team(batch(50))
     before = {name: value.clone() for name, value in team.state_dict().items()}
     obs = batch(6, seed=3)
-    together = team.actors.step(obs)
-    alone = torch.cat([team.actors.step(obs[i : i + 1]) for i in range(6)])
+    together = team.network.step(obs, None)[0]
+    alone = torch.cat([team.network.step(obs[i : i + 1], None)[0] for i in range(6)])
     torch.testing.assert_close(together, alone)
     team.act(seen(obs), team.initial_memory(6), 0, torch.Generator().manual_seed(0))
     assert all(torch.equal(value, before[name]) for name, value in team.state_dict().items())
@@ -80,11 +87,13 @@ def test_actions_are_drawn_by_their_chances_among_those_available(network):
     draws = 40_000
     team = controller(network)
     with torch.no_grad():
-        team.actors.networks.layers[-1].weight.mul_(5)
+        team.network.networks.layers[-1].weight.mul_(5)
     obs = batch(1, seed=4).expand(draws, 2, 4)
     mask = torch.tensor([[True, True, False], [False, True, True]]).expand(draws, 2, 3)
-    actions, _ = team.act(seen(obs, mask), None, 0, torch.Generator().manual_seed(1))
-    logits = team.actors.step(obs[:1])[0].detach().double()
+    actions, _, _ = team.act(
+        seen(obs, mask), team.initial_memory(len(obs)), 0, torch.Generator().manual_seed(1)
+    )
+    logits = team.network.step(obs[:1], None)[0][0].detach().double()
     for agent in range(2):
         weights = [math.exp(logits[agent, a]) * bool(mask[0, agent, a]) for a in range(3)]
         for action, weight in enumerate(weights):
@@ -99,7 +108,7 @@ def test_evaluation_takes_the_likeliest_available_action_and_draws_nothing():
     obs, before = batch(200), torch.get_rng_state()
     mask = torch.rand(200, 2, 3, generator=torch.Generator().manual_seed(2)) < 0.5
     mask[..., 2] |= ~mask.any(-1)
-    actions, _ = team.act(seen(obs, mask), None, 0, None)
+    actions, _, _ = team.act(seen(obs, mask), team.initial_memory(len(obs)), 0, None)
     assert torch.equal(actions, team(obs).masked_fill(~mask, -math.inf).argmax(-1))
     assert torch.equal(torch.get_rng_state(), before)
     assert team.action_selector.metrics(0) == {}
@@ -109,16 +118,11 @@ def test_agents_share_no_weights():
     team = controller()
     for parameter in team.parameters():
         assert parameter.shape[0] == SPEC.n_agents
-    (gradient,) = torch.autograd.grad(team(batch(9))[:, 1].sum(), [team.actors.networks.layers[0].weight])
+    (gradient,) = torch.autograd.grad(team(batch(9))[:, 1].sum(), [team.network.networks.layers[0].weight])
     assert not gradient[0].any()
     assert gradient[1].any()
 
 
 def test_continuous_actions_are_refused():
-    with pytest.raises(ValueError, match="mac=categorical_mac chooses among discrete actions"):
-        CategoricalController(
-            NoSettings(),
-            spec=harness.spec(n_actions=0, action_dim=2),
-            agent=None,
-            action_selector=Sampling(NoSettings()),
-        )
+    with pytest.raises(ValueError, match="head=categorical chooses among discrete actions"):
+        CategoricalHead(NoSettings(), spec=harness.spec(n_actions=0, action_dim=2))

@@ -5,12 +5,15 @@ import math
 import pytest
 import torch
 
+from cohort.components.distributions import Utilities
 from cohort.components.episodes import Episodes
 from cohort.controllers.epsilon import EpsilonSettings
 from cohort.controllers.epsilon_greedy import EpsilonGreedy
-from cohort.controllers.shared import SharedController, SharedControllerSettings
+from cohort.controllers.heads import UtilityHead
+from cohort.controllers.team_policy import TeamPolicy, TeamPolicySettings
 from cohort.envs.base import Observation
 from cohort.modules.agents.rnn import RNNAgent, RNNAgentSettings
+from cohort.settings import NoSettings
 from tests import harness
 from tests.components.test_replay import random_episodes
 
@@ -22,14 +25,19 @@ def selector(start: float, finish: float = 0.0, duration: int = 100) -> EpsilonG
     return EpsilonGreedy(chosen)
 
 
-def controller(last_action: bool = True, agent_id: bool = True) -> SharedController:
+def controller(last_action: bool = True, agent_id: bool = True) -> TeamPolicy:
     torch.manual_seed(0)
 
-    def agent(*, input_dim, output_dim):
-        return RNNAgent(RNNAgentSettings(rnn_hidden_dim=8), input_dim=input_dim, output_dim=output_dim)
+    def agent(**sizes):
+        return RNNAgent(RNNAgentSettings(rnn_hidden_dim=8), **sizes)
 
-    chosen = SharedControllerSettings(obs_last_action=last_action, obs_agent_id=agent_id)
-    return SharedController(chosen, spec=SPEC, agent=agent, action_selector=selector(1.0))
+    return TeamPolicy(
+        TeamPolicySettings(obs_last_action=last_action, obs_agent_id=agent_id),
+        spec=SPEC,
+        agent=agent,
+        head=UtilityHead(NoSettings(), spec=SPEC),
+        action_selector=selector(1.0),
+    )
 
 
 def available(*shape: int) -> torch.Tensor:
@@ -46,7 +54,7 @@ def available(*shape: int) -> torch.Tensor:
 def test_only_available_actions_are_ever_chosen(epsilon):
     mask = available(2000, 3, 5)
     utilities = torch.randn(2000, 3, 5) - 100 * mask  # what is available looks worst
-    chosen = selector(epsilon).select(utilities, mask, 0, torch.Generator().manual_seed(0))
+    chosen = selector(epsilon).select(Utilities(utilities, mask), 0, torch.Generator().manual_seed(0))
     assert mask.gather(-1, chosen.unsqueeze(-1)).all()
 
 
@@ -54,7 +62,7 @@ def test_exploration_is_uniform_over_what_is_available_and_agents_explore_apart(
     draws, epsilon = 40_000, 0.4
     mask = torch.tensor([[True, False, True, True], [False, True, False, True]]).expand(draws, 2, 4)
     utilities = torch.tensor([[0.0, 9.0, 5.0, 0.0], [9.0, 0.0, 9.0, 1.0]]).expand(draws, 2, 4)
-    chosen = selector(epsilon).select(utilities, mask, 0, torch.Generator().manual_seed(1))
+    chosen = selector(epsilon).select(Utilities(utilities, mask), 0, torch.Generator().manual_seed(1))
     greedy = torch.tensor([2, 3])
     for agent in range(2):
         actions = int(mask[0, agent].sum())
@@ -73,7 +81,7 @@ def test_epsilon_falls_with_t_env():
     assert each.metrics(25)["epsilon"] == pytest.approx(0.525)
     assert each.metrics(500) == {"epsilon": 0.05}
     utilities, mask = torch.tensor([5.0, 0.0]).expand(5000, 1, 2), torch.ones(5000, 1, 2, dtype=torch.bool)
-    chosen = each.select(utilities, mask, 10**6, torch.Generator().manual_seed(0))
+    chosen = each.select(Utilities(utilities, mask), 10**6, torch.Generator().manual_seed(0))
     assert 0.01 < float(chosen.double().mean()) < 0.045  # half of 0.05
 
 
@@ -81,7 +89,7 @@ def test_greedy_choice_is_the_argmax_and_draws_nothing():
     before = torch.get_rng_state()
     utilities = torch.tensor([[[3.0, 9.0, 5.0]]])
     mask = torch.tensor([[[True, False, True]]])
-    assert selector(1.0).select(utilities, mask, 0, None).tolist() == [[2]]
+    assert Utilities(utilities, mask).mode.tolist() == [[2]]
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -115,20 +123,20 @@ def test_acting_step_by_step_is_the_unroll_of_what_was_recorded(explore, monkeyp
     games, steps = 3, 5
     team = controller()
     seen, utilities = [], []
-    step = team.agent.step
+    step = team.network.step
 
     def watched(inputs, hidden):
         outputs = step(inputs, hidden)
         seen.append(outputs[0])
         return outputs
 
-    monkeypatch.setattr(team.agent, "step", watched)
+    monkeypatch.setattr(team.network, "step", watched)
     drawn = random_episodes([steps] * games, seed=3, poison=False)
     mask = available(games, steps + 1, SPEC.n_agents, SPEC.n_actions)
     memory, actions = team.initial_memory(games), []
     generator = torch.Generator().manual_seed(0) if explore else None
     for t in range(steps + 1):
-        chosen, memory = team.act(
+        chosen, memory, _ = team.act(
             Observation(drawn.obs[:, t], drawn.state[:, t], mask[:, t]), memory, 0, generator
         )
         actions.append(chosen)
@@ -170,4 +178,4 @@ def test_rows_of_a_batch_do_not_mix():
 
 
 def test_the_codes_are_no_part_of_the_saved_weights():
-    assert all(name.startswith("agent.") for name in controller().state_dict())
+    assert all(name.startswith("network.") for name in controller().state_dict())

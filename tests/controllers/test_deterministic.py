@@ -2,6 +2,7 @@
 
 import torch
 
+from cohort.components.distributions import Point
 from cohort.controllers.epsilon import EpsilonSettings
 from cohort.controllers.uniform_mixture import UniformMixture
 from cohort.envs.base import Observation
@@ -13,7 +14,7 @@ SETTINGS = EpsilonSettings(epsilon_start=1.0, epsilon_finish=0.1, epsilon_anneal
 
 def explored(actions: torch.Tensor, episode: int, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return UniformMixture(SETTINGS).select(actions, torch.empty(0), episode * T, generator)
+    return UniformMixture(SETTINGS).select(Point(actions), episode * T, generator)
 
 
 def test_the_weight_of_the_noise_falls_over_ten_thousand_episodes():
@@ -41,21 +42,22 @@ def test_later_actions_are_a_mixture_within_bounds():
 
 
 def test_without_a_generator_actions_are_the_policys():
-    controller = make_learner("maddpg_fixed_lr", spec=PLANE, env="cooperative_navigation").controller
+    policy = make_learner("maddpg_fixed_lr", spec=PLANE, env="cooperative_navigation").policy
     sight = Observation(torch.randn(4, 3, 5), torch.randn(4, 6), torch.ones(4, 3, 0, dtype=torch.bool))
-    actions, memory = controller.act(sight, controller.initial_memory(4), 0, None)
-    assert memory is None
-    assert torch.allclose(actions, controller(sight.obs))
+    actions, memory, extras = policy.act(sight, policy.initial_memory(4), 0, None)
+    assert memory == (None, None)
+    assert extras == {}
+    assert torch.allclose(actions, policy(sight.obs))
     assert actions.shape == (4, 3, 2)
     assert not actions.requires_grad
 
 
 def test_each_agent_acts_on_its_own_sight_with_its_own_network():
-    controller = make_learner("maddpg_fixed_lr", spec=PLANE, env="cooperative_navigation").controller
+    policy = make_learner("maddpg_fixed_lr", spec=PLANE, env="cooperative_navigation").policy
     obs = torch.randn(1, 3, 5)
-    same = controller(obs[:, :1].expand(-1, 3, -1))[0]
+    same = policy(obs[:, :1].expand(-1, 3, -1))[0]
     assert len(same.unique(dim=0)) == 3, "networks are not shared"
     changed = obs.clone()
     changed[0, 1] += 1
-    moved = (controller(changed) - controller(obs)).abs().sum(-1)[0] > 0
+    moved = (policy(changed) - policy(obs)).abs().sum(-1)[0] > 0
     assert moved.tolist() == [False, True, False]

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from cohort.controllers.team_policy import Act
 from cohort.envs.base import Observation, Transition
 from cohort.runners.in_process import InProcessRunner
 from cohort.settings import NoSettings
@@ -61,7 +62,7 @@ class Scripted:
         self.resets = state["resets"]
 
 
-class CountingController:
+class CountingPolicy:
     """Action = step number modulo A, so that records can be checked; draws once when it explores."""
 
     def initial_memory(self, batch_size: int) -> int:
@@ -72,13 +73,14 @@ class CountingController:
             torch.rand(1, generator=generator)
         self.t_env = t_env
         action = (memory + 1) % SPEC.n_actions
-        return torch.full((len(LENGTHS), SPEC.n_agents), action), memory + 1
+        steps = torch.full((len(LENGTHS),), float(memory + 1))
+        return Act(torch.full((len(LENGTHS), SPEC.n_agents), action), memory + 1, {"step": steps})
 
 
 @pytest.fixture
 def runner():
     generator = torch.Generator().manual_seed(0)
-    return InProcessRunner(NoSettings(), env=Scripted(), policy=CountingController(), generator=generator)
+    return InProcessRunner(NoSettings(), env=Scripted(), policy=CountingPolicy(), generator=generator)
 
 
 def test_episodes_hold_what_was_played_and_zeros_after_it(runner):
@@ -90,13 +92,15 @@ def test_episodes_hold_what_was_played_and_zeros_after_it(runner):
             code = 100.0 + 10 * (b + 1) + t if t <= length else 0.0
             assert (episodes.obs[b, t] == code).all()
             assert (episodes.state[b, t] == -code).all()
-            mask = [t % 2 == 0, True, True] if t <= length else [False] * 3
+            mask = [t % 2 == 0, True, True] if t <= length else [True] * 3
             assert episodes.available_actions[b, t, 0].tolist() == mask
         for t in range(LIMIT):
             real = t < length
             assert (episodes.actions[b, t] == ((t + 1) % SPEC.n_actions if real else 0)).all()
             assert episodes.reward[b, t] == (0.5 * (t + 1) + b if real else 0.0)
-            assert bool(episodes.terminated[b, t]) == (t == length - 1 and ENDS[b] == "terminated")
+            for end in ("terminated", "truncated"):
+                assert bool(getattr(episodes, end)[b, t]) == (t == length - 1 and ENDS[b] == end)
+            assert episodes.extras["step"][b, t] == (t + 1 if real else 0)
     assert episodes.info["won"].tolist() == [1.0, 0.0, 0.0, 0.0]
     assert episodes.returns.tolist() == [
         sum(0.5 * (t + 1) + b for t in range(n)) for b, n in enumerate(LENGTHS)
@@ -141,7 +145,7 @@ def test_its_state_is_the_games_and_the_exploration(runner):
     runner.run(t_env=0, explore=True)
     state = runner.state_dict()
     other = InProcessRunner(
-        NoSettings(), env=Scripted(), policy=CountingController(), generator=torch.Generator()
+        NoSettings(), env=Scripted(), policy=CountingPolicy(), generator=torch.Generator()
     )
     other.load_state_dict(state)
     assert other.env.resets == 1
@@ -169,7 +173,7 @@ class Breaking(Scripted):
 
 def play(env: Scripted, episodes: int):
     runner = InProcessRunner(
-        NoSettings(), env=env, policy=CountingController(), generator=torch.Generator(), episodes=episodes
+        NoSettings(), env=env, policy=CountingPolicy(), generator=torch.Generator(), episodes=episodes
     )
     return runner.run(t_env=0, explore=False)
 
@@ -201,7 +205,7 @@ def test_a_round_of_which_nothing_is_left_is_forgotten():
 def test_every_moment_can_be_watched():
     seen = []
     runner = InProcessRunner(
-        NoSettings(), env=Scripted(), policy=CountingController(), generator=torch.Generator()
+        NoSettings(), env=Scripted(), policy=CountingPolicy(), generator=torch.Generator()
     )
     runner.run(t_env=0, explore=False, watch=lambda: seen.append(runner.env.t.tolist()))
     assert seen[0] == [0, 0, 0, 0]

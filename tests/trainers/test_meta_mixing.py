@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from cohort.components.replay import EpisodeReplay
+from cohort.components.replay import Replay
 from cohort.components.seeding import generator
 from cohort.configuration.plan import Sources, make_plan
 from tests.builders import SMALL, make_learner, random_episodes
@@ -39,20 +39,22 @@ def make_trainer(log=None, **typed):
     typed = {"batch_size_run": 1, **typed}
     plan = make_plan(Sources.read("mnmpg", "matrix_games", typed))
     learner = make_learner("mnmpg", **typed)
-    for name in ("update", "exercise", "meta_update"):
+    for name in ("update", "exercise"):
         setattr(learner, name, logged(log, name, getattr(learner, name)))
-    replay = EpisodeReplay(
+    learner.meta.update = logged(log, "meta_update", learner.meta.update)
+    replay = Replay(
         plan["memory"].settings,
+        unit="episodes",
+        extras={},
         spec=dataclasses.replace(SMALL, episode_limit=LENGTH),
         device=torch.device("cpu"),
         generator=generator(1, "replay"),
     )
     games = SimpleNamespace(
-        runner=lambda controller, batch, purpose: StubRunner(batch, log),
-        test_runner=lambda controller: StubRunner(1, []),
-        report_crashes=lambda: None,
+        runner=lambda policy, batch, purpose: StubRunner(batch, log),
+        test_runner=lambda policy: StubRunner(1, []),
     )
-    return plan["trainer"].create(games=games, controller=None, learner=learner, replay=replay)
+    return plan["trainer"].create(games=games, policy=None, learner=learner, replay=replay)
 
 
 def logged(log, name, function):

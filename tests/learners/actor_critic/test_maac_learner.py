@@ -164,7 +164,7 @@ def test_targets_go_a_part_of_the_way_and_keep_their_own_statistics():
         before, ours.targets.networks.parameters(), ours.networks.parameters(), strict=True
     ):
         torch.testing.assert_close(target, 0.75 * old + 0.25 * live)
-    norms = [each["policy"].actors.norm.running_mean for each in (ours.networks, ours.targets)]
+    norms = [each["policy"].network.norm.running_mean for each in (ours.networks, ours.targets)]
     torch.testing.assert_close(norms[0], 0.1 * batch.obs.mean(0).flatten())
     torch.testing.assert_close(norms[1], 0.1 * batch.next_obs.mean(0).flatten())
 
