@@ -97,16 +97,16 @@ def test_robots_begin_around_rest_as_the_law_says():
 
 
 @needs_mujoco
-def test_a_course_is_the_environment_played_with_the_same_numbers():
+def test_a_rollout_is_the_environment_played_with_the_same_numbers():
     """Two chains of two matches, whose robots are one after the other's."""
     game, steps = HalfCheetahGame(1.0, 0.01), 5
     chance = game.chance((2, 2), steps, generator(1, "test"))
-    course = game.begin(chance)
-    assert course.steps == steps
-    assert torch.equal(course.draws[3, 1], chance[..., N_START + 3 * 6 + 3 : N_START + 4 * 6])
-    for draws in course.draws:
-        course.step([0.5 * each for each in draws])
-    states, actions, reward = course.record()
+    rollout = game.begin(chance)
+    assert rollout.steps == steps
+    assert torch.equal(rollout.draws[3, 1], chance[..., N_START + 3 * 6 + 3 : N_START + 4 * 6])
+    for draws in rollout.draws:
+        rollout.step([0.5 * each for each in draws])
+    states, actions, reward = rollout.record()
     assert (states.shape, actions.shape, reward.shape) == ((2, 2, 5, 17), (2, 2, 5, 2, 3), (2, 2, 5, 2))
     assert torch.equal(reward[..., 0], reward[..., 1])
     env = make(batch_size=4, reward_scale=0.01)

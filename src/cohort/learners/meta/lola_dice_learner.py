@@ -40,7 +40,7 @@ class LOLADiCELearner(ReinforceLearner):
         played, *imagined = chance.split(self.settings.trajectories, dim=1)
         sampling = self.sampling(nodes="all", inner_objective=self.settings.inner_objective)
         rate = torch.full((len(chance), self.settings.look_aheads), self.settings.peer_lr, device=self.device)
-        return LookAheadStage(self.sampling().play(params, played), sampling, rate, imagined)
+        return LookAheadStage(self.sampling().stage(params, played), sampling, rate, imagined)
 
 
 class LookAheadStage(SampledStage):
@@ -57,7 +57,7 @@ class LookAheadStage(SampledStage):
         if agent > 0:
             return super().objective(agent)
         stages = unroll(
-            lambda params, place: self.look_ahead.play(params, self.imagined[place]),
+            lambda params, place: self.look_ahead.stage(params, self.imagined[place]),
             self.params,
             [torch.zeros_like(self.rate), *[self.rate] * (len(self.params) - 1)],
             differentiate=True,
