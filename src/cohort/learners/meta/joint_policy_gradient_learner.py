@@ -13,9 +13,8 @@ from cohort.chains.sampled import SampledStage, Sampling
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
 from cohort.components.state import restore, state_of
-from cohort.learners.base import DiscountSettings
+from cohort.learners.base import DiscountSettings, Minimiser
 from cohort.learners.meta.meta_base import make_policies
-from cohort.learners.minimiser import Minimiser
 from cohort.modules.policies import Params
 from cohort.modules.policies.lstm import LSTMNetwork
 
