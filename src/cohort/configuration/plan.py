@@ -80,7 +80,8 @@ def _choose(flat: Mapping[str, Any], sources: Sources) -> dict[str, type]:
         return ROLES[role].load(_component_name(flat, role, sources))
 
     both = {"learner": load("learner"), "trainer": load("trainer")}
-    refuse_what_does_not_fit(flat, sources, both)  # before asking for pieces that only a wrong one of them needs
+    # before asking for pieces that only a wrong one of them needs
+    refuse_what_does_not_fit(flat, sources, both)
     wanted = {*both["trainer"].roles, *both["learner"].parts}
     return {role: load(role) for role in ROLES if role in wanted}
 

@@ -5,18 +5,15 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.chains.matches import Policies
-from cohort.chains.sampled import InnerObjective, SampledStage, Sampling
+from cohort.chains.sampled import SampledStage, Sampling
 from cohort.chains.unroll import unroll
-from cohort.learners.meta.meta_base import MetaLearnerSettings
+from cohort.learners.meta.meta_base import LookAheadSettings
 from cohort.learners.meta.reinforce_learner import ReinforceLearner
 
 
-class LOLADiCELearnerSettings(MetaLearnerSettings):
+class LOLADiCELearnerSettings(LookAheadSettings):
     look_aheads: int = Field(
         ge=1, description="updates of the peers that each of the agent's own looks ahead"
-    )
-    inner_objective: InnerObjective = Field(
-        description="dice (the paper), or loaded: the same first derivative, less variance in the second"
     )
 
 

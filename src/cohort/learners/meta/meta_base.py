@@ -45,13 +45,28 @@ class MetaLearnerSettings(ChainSettings):
     )
 
 
+class DifferentiatedChainSettings(ChainSettings):
+    """Of learners that follow a gradient through the agents' updates."""
+
+    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
+    dice_nodes: Nodes = Field(
+        description="an agent's inner objective is a function of all agents' parameters (all), or of its own"
+    )
+
+
+class LookAheadSettings(MetaLearnerSettings):
+    """Of learners that play what they differentiate twice."""
+
+    inner_objective: InnerObjective = Field(
+        description="dice (the paper), or loaded: the same first derivative, less variance in the second"
+    )
+
+
 class Adaptation(NamedTuple):
     """What chains from the first policy came to, joint policy by joint policy."""
 
     scores: Tensor  # [C, L+1, N] every agent's mean reward per step
-    action_shares: (
-        Tensor  # [C, L+1, N, A] of its time that it took each action; A = 0 where they are continuous
-    )
+    action_shares: Tensor  # [C, L+1, N, A] how often it took each action; A is 0 where they are continuous
 
 
 class ChainLearner(ABC):
@@ -181,11 +196,9 @@ class SampledLearner(ChainLearner):
 
     def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
         drawn = self.draw(count(peers), draws)
-        parts = [
-            self.adapt_few(few, chance)
-            for few, chance in in_parts(peers, drawn, self.settings.chains_at_once)
-        ]
-        return Adaptation(*(torch.cat(each) for each in zip(*parts, strict=True)))
+        parts = in_parts(peers, drawn, self.settings.chains_at_once)
+        found = [self.adapt_few(few, chance) for few, chance in parts]
+        return Adaptation(*(torch.cat(each) for each in zip(*found, strict=True)))
 
     def adapt_few(self, peers: Params, chance: Tensor) -> Adaptation:
         """Chains without a graph, from [C, N-1, ...] and [C, L+1, M, ...]."""

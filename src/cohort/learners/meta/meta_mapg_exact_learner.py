@@ -8,13 +8,13 @@ from torch import Tensor
 
 from cohort.chains.exact import ExactStage, ExactValues, action_shares, mean_reward
 from cohort.chains.games import MatrixGame
-from cohort.chains.unroll import Nodes, unroll
+from cohort.chains.unroll import unroll
 from cohort.components.averages import Metrics
 from cohort.learners.meta.gradients import rows, step_along
 from cohort.learners.meta.meta_base import (
     Adaptation,
     ChainLearner,
-    ChainSettings,
+    DifferentiatedChainSettings,
     chain_metrics,
     count,
     make_policies,
@@ -23,11 +23,7 @@ from cohort.learners.meta.meta_base import (
 from cohort.modules.policies import Params
 
 
-class MetaMAPGExactLearnerSettings(ChainSettings):
-    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
-    dice_nodes: Nodes = Field(
-        description="peers' objectives know the agent's parameters (all: Meta-MAPG), or do not (own: Meta-PG)"
-    )
+class MetaMAPGExactLearnerSettings(DifferentiatedChainSettings):
     outer_lr: float = Field(gt=0, description="Adam's rate for the first policy and the inner step sizes")
 
 

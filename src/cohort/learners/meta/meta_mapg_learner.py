@@ -9,13 +9,14 @@ from torch import Tensor
 
 from cohort.chains.baseline import match_advantages
 from cohort.chains.matches import Policies
-from cohort.chains.sampled import InnerObjective, SampledStage
-from cohort.chains.unroll import Nodes, unroll
+from cohort.chains.sampled import SampledStage, Sampling
+from cohort.chains.unroll import unroll
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
 from cohort.learners.meta.gradients import clip_rows, pcgrad, rows, step_along
 from cohort.learners.meta.meta_base import (
-    MetaLearnerSettings,
+    DifferentiatedChainSettings,
+    LookAheadSettings,
     SampledLearner,
     chain_metrics,
     count,
@@ -29,15 +30,8 @@ from cohort.modules.policies.lstm import LSTMNetwork
 OuterTerms = Literal["all", "last"]
 
 
-class MetaMAPGLearnerSettings(MetaLearnerSettings):
-    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
+class MetaMAPGLearnerSettings(DifferentiatedChainSettings, LookAheadSettings):
     peer_learning: bool = Field(description="the peers' log-probabilities count (peer learning)")
-    dice_nodes: Nodes = Field(
-        description="an agent's inner objective is a function of all agents' parameters, or of its own"
-    )
-    inner_objective: InnerObjective = Field(
-        description="dice (the paper), or loaded: the same first derivative, less variance in the second"
-    )
     outer_terms: OuterTerms = Field(
         description="log-probabilities that meet an advantage: of all stages so far (the paper), or the last's"
     )
@@ -144,15 +138,17 @@ class MetaMAPGLearner(SampledLearner):
 
     def chain(self, start: Policies, rates: list[Tensor], chance: Tensor) -> list[SampledStage]:
         """The stages as functions of `start` and `rates`, by the settings' rules."""
-        settings = self.settings
-        sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
-        return unroll(
-            lambda params, place: sampling.stage(params, chance[:, place]),
-            start,
-            rates,
-            differentiate=True,
-            own=settings.own_learning,
-        )
+        sampling, own = self.differentiated, self.settings.own_learning
+
+        def stage_of(params: Policies, place: int) -> SampledStage:
+            return sampling.stage(params, chance[:, place])
+
+        return unroll(stage_of, start, rates, differentiate=True, own=own)
+
+    @property
+    def differentiated(self) -> Sampling:
+        """How the stages of such a chain are played."""
+        return self.sampling(nodes=self.settings.dice_nodes, inner_objective=self.settings.inner_objective)
 
     def judge(self, stages: Sequence[SampledStage], critic: Params) -> tuple[Sequence[Tensor], Tensor]:
         """Agent 0's advantages at each stage, [C, K, T], and the value's squared errors, [C].

@@ -41,9 +41,8 @@ class MetaMAPGOMLearner(MetaMAPGLearner):
 
     def chain(self, start: Policies, rates: list[Tensor], chance: Tensor) -> list[SampledStage]:
         settings = self.settings
-        sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
         likelihood = Likelihood(settings.om_lr, settings.om_steps, settings.om_tolerance)
-        peers = ModelledPeers(sampling, start[1:], rates[1:], likelihood, chance)
+        peers = ModelledPeers(self.differentiated, start[1:], rates[1:], likelihood, chance)
         guessed = [self._first_guess(each["logits"]) for each in start[1:]]
         return unroll(peers.stage, [start[0], *guessed], rates, differentiate=True, own=settings.own_learning)
 
