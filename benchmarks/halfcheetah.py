@@ -30,9 +30,9 @@ def make_learner(method: str, game: HalfCheetahGame):
 
 
 def physics_alone(game: HalfCheetahGame, matches: int = 64, steps: int = 200) -> None:
-    course = game.begin(game.chance((1, matches), steps, generator(1, "benchmark")))
-    for draws in course.draws:
-        course.step(list(draws))
+    rollout = game.begin(game.chance((1, matches), steps, generator(1, "benchmark")))
+    for draws in rollout.draws:
+        rollout.step(list(draws))
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def main() -> None:
     prepare_process(1)
     personas = draw_population(prisoners_dilemma(), 1, (8, 1, 1))["train"]
     for count in options.at_once:
-        peers = personas.among(torch.arange(count).unsqueeze(1))
+        peers = {"logits": personas.logits[torch.arange(count).unsqueeze(1)]}
         jobs = {}
         for name in (options.only,) if options.only else ("ours", "per_step"):
             learner = make_learner(

@@ -88,5 +88,6 @@ def build_chain_trainer(plan: Plan, device: torch.device, say: Say) -> Trainer:
     """A trainer of one agent among learning peers, which plays chains of matches."""
     seed = plan.run.seed
     env = plan["env"].create(batch_size=1, seed=seed, device=device)
-    learner = plan["learner"].create(game=env.game, steps=env.spec.episode_limit, device=device, seed=seed)
+    game = plan["trainer"].cls.game_of(env, plan["trainer"].settings)
+    learner = plan["learner"].create(game=game, steps=env.spec.episode_limit, device=device, seed=seed)
     return plan["trainer"].create(env=env, learner=learner, device=device, seed=seed, say=say)

@@ -6,10 +6,10 @@ import torch
 
 from cohort.chains.matches import Matches
 from cohort.chains.sampled import SampledStage, Sampling
-from cohort.chains.surrogate import meta_objective
 from cohort.chains.unroll import unroll
 from cohort.components.returns import discounted_returns
 from cohort.envs.repeated_games import RepeatedGame, prisoners_dilemma
+from cohort.learners.meta.meta_mapg_learner import meta_objective
 from cohort.modules.policies.table import TablePolicy
 
 # rows agent 0, columns agent 1
@@ -70,7 +70,7 @@ def played_chain(
     policies = policies or (TablePolicy(5, 2),) * 2
     sampling = Sampling(game, policies, gamma, how["nodes"], inner_objective, baseline)
     return unroll(
-        lambda each, place: sampling.play(each, uniform[:, place]),
+        lambda each, place: sampling.stage(each, uniform[:, place]),
         params,
         rates,
         differentiate=True,

@@ -18,11 +18,11 @@ class Pushes:
     def chance(self, lead: tuple[int, ...], steps: int, generator: torch.Generator) -> torch.Tensor:
         return torch.randn(*lead, steps, 2, 1, dtype=self.dtype, generator=generator)
 
-    def begin(self, chance: torch.Tensor) -> "PushesCourse":
-        return PushesCourse(self, chance)
+    def begin(self, chance: torch.Tensor) -> "PushesRollout":
+        return PushesRollout(self, chance)
 
 
-class PushesCourse:
+class PushesRollout:
     def __init__(self, game: Pushes, chance: torch.Tensor) -> None:
         self.game, self.steps = game, chance.shape[2]
         self.draws = chance.permute(2, 3, 0, 1, 4)

@@ -126,7 +126,7 @@ def test_looking_ahead_goes_through_recurrent_peers(inner_objective):
     plain = Sampling(game, policies, 0.9, "own", "dice", "none")
     ahead = Sampling(game, policies, 0.9, "all", inner_objective, "none")
     rates = torch.full((chains, 1), rate, dtype=torch.float64)
-    stage = LookAheadStage(plain.play(params, played), ahead, rates, imagined)
+    stage = LookAheadStage(plain.stage(params, played), ahead, rates, imagined)
     (gradient,) = torch.autograd.grad(stage.objective(0).sum(), params[0]["b_out"])
     m0, m1 = MEANS
     expected = m1 + rate * (-m0 - 0.6 * m1) - rate * (m0 + 0.5)
@@ -142,7 +142,7 @@ def test_without_a_graph_the_chain_is_the_same():
     kept = oracles.played_chain("meta_mapg", params, rates, chance, game=game, policies=policies)
     sampling = Sampling(game, policies, 0.96, "own", "dice")
     plain = unroll(
-        lambda each, place: sampling.play(each, chance[:, place]), params, rates, differentiate=False
+        lambda each, place: sampling.stage(each, chance[:, place]), params, rates, differentiate=False
     )
     for one, other in zip(kept, plain, strict=True):
         torch.testing.assert_close(one.matches.states, other.matches.states, atol=1e-11, rtol=1e-9)

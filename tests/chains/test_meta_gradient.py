@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.per_step_lstm import PerStepPolicy
-from cohort.chains.exact import ExactPlay, discounted_value, joint_policy, mean_reward
+from cohort.chains.exact import ExactValues, discounted_value, joint_policy, mean_reward
 from cohort.chains.sampled import SampledStage, Sampling
 from cohort.chains.unroll import unroll
 from cohort.envs.repeated_games import RepeatedGame, prisoners_dilemma
@@ -27,8 +27,8 @@ def uniform(*shape: int, seed: int = 0) -> torch.Tensor:
 def exact_one_shot(method: str, length: int, game: RepeatedGame) -> tuple[float, float]:
     """V^0 of the last joint policy, and its derivative by agent 0's first logit in state 0."""
     params, rates = oracles.constant_tables(), oracles.constant_rates(1, length)
-    play = ExactPlay(game, gamma=0.0, nodes=oracles.METHODS[method]["nodes"])
-    last = unroll(play, params, rates, differentiate=True)[-1]
+    values = ExactValues(game, gamma=0.0, nodes=oracles.METHODS[method]["nodes"])
+    last = unroll(values.stage, params, rates, differentiate=True)[-1]
     value = discounted_value(game, last.logits, gamma=0.0)[0, 0]
     (gradient,) = torch.autograd.grad(value, params[0]["logits"])
     assert gradient[0, 0].sum().item() == pytest.approx(0, abs=1e-12)
@@ -314,7 +314,7 @@ def test_without_a_graph_the_chain_is_the_same_and_nothing_is_kept():
     kept = oracles.played_chain("meta_mapg", params, oracles.constant_rates(2, 3), draws)
     sampling = Sampling(kept[0].sampling.game, kept[0].sampling.policies, 0.96, "own", "dice")
     plain = unroll(
-        lambda each, place: sampling.play(each, draws[:, place]),
+        lambda each, place: sampling.stage(each, draws[:, place]),
         params,
         oracles.constant_rates(2, 3),
         differentiate=False,
@@ -337,14 +337,14 @@ def test_two_who_look_ahead_come_to_cooperate_in_the_dilemma(looks, least, most)
     generator = torch.Generator().manual_seed(0)
     logits = [0.01 * torch.randn(1, 5, 2, dtype=torch.float64, generator=generator) for _ in range(2)]
     optimisers = [torch.optim.Adam([each.requires_grad_()], lr=0.2) for each in logits]
-    play = ExactPlay(game, 0.96, "all")
+    values = ExactValues(game, 0.96, "all")
     for _ in range(100):
         gradients = []
         for agent in range(2):
             rates = [
                 torch.full((1, looks), 0.0 if j == agent else 0.3, dtype=torch.float64) for j in range(2)
             ]
-            last = unroll(play, [{"logits": each} for each in logits], rates, differentiate=True)[-1]
+            last = unroll(values.stage, [{"logits": each} for each in logits], rates, differentiate=True)[-1]
             gradients.append(torch.autograd.grad(last.objective(agent).sum(), logits[agent])[0])
         for each, gradient, optimiser in zip(logits, gradients, optimisers, strict=True):
             each.grad = -gradient

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cohort.chains.modelled import Likelihood, ModelledPlay
+from cohort.chains.modelled import Likelihood, ModelledPeers
 from cohort.chains.sampled import Sampling
 from cohort.chains.unroll import unroll
 from cohort.envs.repeated_games import prisoners_dilemma
@@ -45,9 +45,9 @@ def chain(peer_rate: float, method: str = "modelled"):
         sampling = Sampling(
             oracles.double(prisoners_dilemma()), (TablePolicy(5, 2),) * 2, 0.96, "all", "dice"
         )
-        play = ModelledPlay(sampling, params[1:], rates[1:], FIT, uniform)
+        peers = ModelledPeers(sampling, params[1:], rates[1:], FIT, uniform)
         guess = {"logits": torch.zeros(2, 5, 2, dtype=torch.float64, requires_grad=True)}
-        stages = unroll(play, [params[0], guess], rates, differentiate=True)
+        stages = unroll(peers.stage, [params[0], guess], rates, differentiate=True)
     else:
         stages = oracles.played_chain(method, params, rates, uniform)
     objective = oracles.objective_of(stages, "meta_pg" if method == "meta_pg" else "meta_mapg", "last")

@@ -9,10 +9,10 @@ import torch
 
 from cohort.analysis.figure import Panel
 from cohort.analysis.folders import FolderRun
+from cohort.assembly import build_trainer
 from cohort.cli import main
 from cohort.configuration.plan import Sources, make_plan
 from cohort.learners.meta.personas import SPLITS
-from cohort.trainers.meta_learning import MetaLearningTrainer
 from papers import FIGURES, figure
 from papers.meta_mapg.peers import principal_components, probabilities, redrawn
 
@@ -166,7 +166,7 @@ def test_personas_are_those_of_the_run(write_chains: WriteChains, beyond: bool) 
     run = write_chains("meta_mapg", "ipd", 5, {}, **typed)
     small = {"rnn_hidden_dim": 2, "use_cuda": False, "seed": 5}
     plan = make_plan(Sources.read("meta_mapg", "ipd", typed | small))
-    trainer = MetaLearningTrainer.build(plan, torch.device("cpu"), lambda line: None)
+    trainer = build_trainer(plan, torch.device("cpu"), lambda line: None)
     for split in SPLITS:
         assert torch.equal(redrawn(run)[split].logits, trainer.population[split].logits)
     cooperating = probabilities(redrawn(run)["test"])[redrawn(run)["test"].temperament == 1]

@@ -94,8 +94,8 @@ def test_every_iterations_teammate_is_the_policy_that_played(pair):
 
 def test_the_return_is_that_of_whole_matches_to_the_left_without_the_scale():
     trainer = pretraining().trainer
-    stage = trainer.learner.play(trainer.learner.draws)
-    assert trainer.game.direction == -1
+    stage = trainer.learner.stage(trainer.learner.draws)
+    assert trainer.learner.game.direction == -1
     trainer = pretraining().trainer
     trainer.iterate()
     whole = 100 * stage.matches.reward[..., 0].double().sum(dim=-1).mean()
@@ -173,7 +173,7 @@ def test_the_split_and_what_teammates_came_to_are_kept_with_the_run(pair, tmp_pa
         ("meta_mapg_om", "halfcheetah_dir", ["teammates=PAIR"], "--env-config=ipd or rps"),
         ("meta_mapg_exact", "halfcheetah_dir", ["teammates=PAIR"], "--env-config=ipd or rps"),
         ("meta_mapg", "ipd", ["teammates=PAIR"], "peers are drawn here"),
-        ("cheetah_teammates", "ipd", [], "needs --env-config=halfcheetah_dir"),
+        ("cheetah_teammates", "ipd", [], "--env-config can be: halfcheetah_dir"),
         ("cheetah_teammates", "halfcheetah_dir", ["trainer=meta_learning"], "subject meta-agent here"),
     ],
 )

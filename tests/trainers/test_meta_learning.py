@@ -166,7 +166,7 @@ def test_before_any_validation_the_model_of_the_moment_is_tested():
     first = trainer.evaluate()
     assert trainer.evaluate() == first, "the test's random numbers are the same each time"
     trainer.iterate()
-    assert trainer.learner.chosen is None
+    assert trainer.learner.best is None
     assert trainer.evaluate() != first
 
 
@@ -244,7 +244,7 @@ def test_from_the_command_line_to_the_record_and_a_later_evaluation(tmp_path, ca
 @pytest.mark.parametrize(
     ("config", "env", "more", "told"),
     [
-        ("meta_mapg", "matrix_games", [], "plays repeated games"),
+        ("meta_mapg", "matrix_games", [], "--env-config can be: halfcheetah_dir"),
         ("meta_mapg", "ipd", ["trainer=off_policy"], "do not fit together"),
         ("qmix", "ipd", ["trainer=meta_learning"], "do not fit together"),
         ("meta_mapg", "ipd", ["mac=basic_mac"], "trainer 'meta_learning' has no mac"),

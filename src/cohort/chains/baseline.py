@@ -44,8 +44,7 @@ def linear_baseline(features: Tensor, returns: Tensor) -> Tensor:
 
 
 def match_advantages(reward: Tensor, value: Tensor, gamma: float, gae_lambda: float) -> Tensor:
-    """Generalised advantages in matches that are over after T steps: [C, K, T] each -> [C, K, T]."""
+    """Generalised advantages in matches that are worth nothing more after T steps: [C, K, T] each -> [C, K, T]."""
     following = torch.cat([value[..., 1:], torch.zeros_like(value[..., :1])], dim=-1)
-    played = torch.ones(len(reward), reward.shape[-1], dtype=torch.bool, device=reward.device)
-    never = torch.zeros_like(played)  # what comes after the last step is worth 0 as it is
-    return gae(reward.mT, value.mT, following.mT, never, played, gamma, gae_lambda).mT
+    played = torch.ones(reward.shape[-1], dtype=torch.bool, device=reward.device)
+    return gae(reward.mT, value.mT, following.mT, ~played, played, gamma, gae_lambda).mT

@@ -1,4 +1,4 @@
-"""Stages of a chain without sampling: the values of tabular policies in a repeated game, in closed form."""
+"""Stages of a chain without sampling: the values of tabular policies in a matrix game, in closed form."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cohort.chains.games import MatrixGame
 from cohort.chains.matches import Policies
 from cohort.chains.unroll import Nodes
-from cohort.envs.repeated_games import RepeatedGame
 
 
 def joint_policy(logits: Sequence[Tensor]) -> Tensor:
@@ -20,7 +20,7 @@ def joint_policy(logits: Sequence[Tensor]) -> Tensor:
     return joint
 
 
-def discounted_value(game: RepeatedGame, logits: Sequence[Tensor], gamma: float) -> Tensor:
+def discounted_value(game: MatrixGame, logits: Sequence[Tensor], gamma: float) -> Tensor:
     """Every agent's expected return of a match without end: [C, N].
 
     V = j_0 (r + gamma (I - gamma P)^-1 P r), with P the way from one joint action to the next and r the payoff.
@@ -39,13 +39,13 @@ def joint_action_shares(logits: Sequence[Tensor], steps: int) -> Tensor:
     return (joint[:, :1] @ _powers(joint[:, 1:], steps)[0]).squeeze(1) / steps
 
 
-def mean_reward(game: RepeatedGame, logits: Sequence[Tensor], steps: int) -> Tensor:
+def mean_reward(game: MatrixGame, logits: Sequence[Tensor], steps: int) -> Tensor:
     """Every agent's expected reward per step of a match of `steps`: [C, N]."""
     shares = joint_action_shares(logits, steps)
     return shares @ game.payoff.to(shares.dtype)
 
 
-def action_shares(game: RepeatedGame, logits: Sequence[Tensor], steps: int) -> Tensor:
+def action_shares(game: MatrixGame, logits: Sequence[Tensor], steps: int) -> Tensor:
     """The expected share of each of every agent's actions in a match of `steps`: [C, N, A]."""
     shares = joint_action_shares(logits, steps)
     taken = F.one_hot(game.joint_actions, game.n_actions).to(shares.dtype)  # [A^N, N, A]
@@ -62,26 +62,26 @@ def _powers(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class ExactPlay:
-    """How stages come about: `gamma` discounts, `nodes` says whose parameters an agent's objective knows."""
+class ExactValues:
+    """How stages are valued: `gamma` discounts, `nodes` says whose parameters an agent's objective knows."""
 
-    game: RepeatedGame
+    game: MatrixGame
     gamma: float
     nodes: Nodes
 
-    def __call__(self, params: Policies, place: int) -> "ExactStage":
+    def stage(self, params: Policies, place: int) -> "ExactStage":
         return ExactStage(self, params)
 
 
 class ExactStage:
     """A joint tabular policy in each of C chains."""
 
-    def __init__(self, play: ExactPlay, params: Policies) -> None:
-        self.play, self.params = play, params
+    def __init__(self, values: ExactValues, params: Policies) -> None:
+        self.values, self.params = values, params
         self.logits = [each["logits"] for each in params]
 
     def objective(self, agent: int) -> Tensor:
         logits = self.logits
-        if self.play.nodes == "own":
+        if self.values.nodes == "own":
             logits = [each if index == agent else each.detach() for index, each in enumerate(logits)]
-        return discounted_value(self.play.game, logits, self.play.gamma)[:, agent]
+        return discounted_value(self.values.game, logits, self.values.gamma)[:, agent]

@@ -44,3 +44,24 @@ class ChainGame(Protocol):
 
     def begin(self, chance: Tensor) -> Rollout:
         """New matches from such numbers, [C, K, ...]."""
+
+
+class ChainEnv(Protocol):
+    """An environment that such a game is a part of: its class says `provides = ("chains",)`."""
+
+    game: ChainGame
+
+
+class DirectedChainEnv(ChainEnv, Protocol):
+    """One whose game is to run in a direction, and has a twin that runs in another: `provides` "directions" as well."""
+
+    def game_towards(self, direction: str) -> ChainGame:
+        """The game of the same settings in this direction."""
+
+
+class MatrixGame(ChainGame, Protocol):
+    """One matrix game again and again, whose state is the joint action before: values have a closed form."""
+
+    payoff: Tensor  # [A^N, N], what every agent gets for a joint action
+    joint_actions: Tensor  # [A^N, N], the joint action behind each row of it
+    n_states: int  # A^N and the beginning, which is state 0; 1 + i follows the joint action of row i

@@ -36,13 +36,11 @@ class Matches(NamedTuple):
 def play_matches(game: ChainGame, policies: Sequence[Policy], params: Policies, chance: Tensor) -> Matches:
     """Play to the horizon. `chance` [C, K, ...], drawn beforehand by the game, decides all that is random."""
     with torch.no_grad():
-        course = game.begin(chance)
+        rollout = game.begin(chance)
         players = [
-            policy.player(each, chance.shape[1], course.steps)
+            policy.player(each, chance.shape[1], rollout.steps)
             for policy, each in zip(policies, params, strict=True)
         ]
-        for draws in course.draws:
-            seen = course.seen
-            course.step([player(seen, each) for player, each in zip(players, draws, strict=True)])
-        states, actions, reward = course.record()
-        return Matches(states, actions, reward, traces=tuple(player.trace for player in players))
+        for draws in rollout.draws:
+            rollout.step([player(rollout.seen, each) for player, each in zip(players, draws, strict=True)])
+        return Matches(*rollout.record(), traces=tuple(player.trace for player in players))

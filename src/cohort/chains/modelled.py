@@ -41,8 +41,8 @@ class Likelihood:
         return logits
 
 
-class ModelledPlay:
-    """Plays with the peers as they are and goes on with what one would think they are.
+class ModelledPeers:
+    """Stages that are played with the peers as they are, and go on with what one would think they are.
 
     Algorithm 3: in every stage the guesses are fitted to the peers' actions, and from there they take the peers'
     updates. A fit changes a guess's values and leaves it as much a function of the first policy as it was.
@@ -60,7 +60,7 @@ class ModelledPlay:
         self.sampling, self.peers, self.rates, self.likelihood = sampling, peers, rates, likelihood
         self.uniform = uniform
 
-    def __call__(self, params: Policies, place: int) -> SampledStage:
+    def stage(self, params: Policies, place: int) -> SampledStage:
         sampling = self.sampling
         matches = play_matches(
             sampling.game, sampling.policies, [params[0], *self.peers], self.uniform[:, place]

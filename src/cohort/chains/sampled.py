@@ -40,8 +40,8 @@ class Sampling:
     inner_objective: InnerObjective
     baseline: Baseline = "linear"
 
-    def play(self, params: Policies, chance: Tensor) -> "SampledStage":
-        """`chance` [C, K, ...], drawn by the game, decides all that is random."""
+    def stage(self, params: Policies, chance: Tensor) -> "SampledStage":
+        """Play it; `chance` [C, K, ...], drawn by the game, decides all that is random."""
         return SampledStage(self, params, play_matches(self.game, self.policies, params, chance))
 
 

@@ -26,7 +26,7 @@ AnyStage = TypeVar("AnyStage", bound=Stage)
 
 
 def unroll(
-    play: Callable[[Policies, int], AnyStage],
+    stage_of: Callable[[Policies, int], AnyStage],
     start: Policies,
     rates: Sequence[Tensor],
     *,
@@ -39,7 +39,7 @@ def unroll(
     leave open: if those of the peers know the parameters of agent 0, the peers' later policies depend on them too.
 
     Args:
-        play: from a joint policy and its place in the chain to its stage.
+        stage_of: from a joint policy and its place in the chain to its stage.
         start: every agent's parameters, each tensor [C, ...].
         rates: the step sizes of every agent, [C, L] each.
         differentiate: keep the graph. Otherwise each stage begins with parameters of its own, and nothing is kept.
@@ -47,19 +47,15 @@ def unroll(
             steps were constants.
     """
     params, stages = start, []
+    keep = [differentiate and (own or agent > 0) for agent in range(len(start))]
     for place in range(rates[0].shape[1] + 1):
         if not differentiate:
             params = [{name: each.detach().requires_grad_() for name, each in one.items()} for one in params]
-        stages.append(play(params, place))
+        stages.append(stage := stage_of(params, place))
         if place < rates[0].shape[1]:
             params = [
-                ascend(
-                    one,
-                    stages[-1].objective(agent),
-                    rates[agent][:, place],
-                    differentiate=differentiate and (own or agent > 0),
-                )
-                for agent, one in enumerate(stages[-1].params)
+                ascend(one, stage.objective(agent), rates[agent][:, place], differentiate=keep[agent])
+                for agent, one in enumerate(stage.params)
             ]
     return stages
 

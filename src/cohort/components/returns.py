@@ -35,7 +35,7 @@ def n_step_returns(
     before = torch.where(
         _follows(mask), _each(reward, next_value), 0.0
     )  # an episode's last reward is in `ending`
-    before = before.transpose(1, 2) @ _discounts(ending[..., 0], gamma, n - 1)
+    before = before.transpose(1, 2) @ _discounts(ending[..., 0], gamma).triu(2 - n)  # n - 1 steps
     weight = gamma ** (last - steps).clamp(min=0).to(ending.dtype)
     return torch.where(mask.unsqueeze(-1), before.transpose(1, 2) + weight.unsqueeze(-1) * ending, 0.0)
 
@@ -65,8 +65,7 @@ def gae(
 
     Schulman et al. 2016, arXiv:1506.02438, eq. 16. `td_lambda_returns` less `value` comes to the same.
     """
-    error = one_step_target(reward, terminated, next_value, gamma) - value
-    return _ahead(error, mask, gamma * gae_lambda)
+    return _ahead(one_step_target(reward, terminated, next_value, gamma) - value, mask, gamma * gae_lambda)
 
 
 def _ahead(values: Tensor, mask: Tensor, discount: float) -> Tensor:
@@ -85,9 +84,8 @@ def _each(reward: Tensor, values: Tensor) -> Tensor:
     return (reward if reward.dim() == values.dim() else reward.unsqueeze(-1)).expand_as(values)
 
 
-def _discounts(like: Tensor, gamma: float, count: int | None = None) -> Tensor:
-    """[T, T]: gamma^(u-t) in row u and column t for u - t = 0, 1, ... `count` - 1, and 0 elsewhere."""
+def _discounts(like: Tensor, gamma: float) -> Tensor:
+    """[T, T]: gamma^(u-t) in row u and column t, 0 above the diagonal."""
     steps = torch.arange(like.shape[-1], device=like.device)
-    ahead = steps[:, None] - steps
-    counts = (ahead >= 0) if count is None else (ahead >= 0) & (ahead < count)
-    return torch.where(counts, gamma ** ahead.clamp(min=0).to(like.dtype), 0.0)
+    ahead = (steps[:, None] - steps).to(like.dtype)
+    return torch.where(ahead >= 0, gamma ** ahead.clamp(min=0), 0.0)

@@ -79,7 +79,10 @@ def _choose(flat: Mapping[str, Any], sources: Sources) -> dict[str, type]:
     def load(role: str) -> type:
         return ROLES[role].load(_component_name(flat, role, sources))
 
-    wanted = {*load("trainer").roles, *load("learner").parts}
+    both = {"learner": load("learner"), "trainer": load("trainer")}
+    # before asking for pieces that only a wrong one of them needs
+    refuse_what_does_not_fit(flat, sources, both)
+    wanted = {*both["trainer"].roles, *both["learner"].parts}
     return {role: load(role) for role in ROLES if role in wanted}
 
 

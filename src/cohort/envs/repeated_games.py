@@ -68,11 +68,11 @@ class RepeatedGame:
         """One number from [0, 1) for each action: [*lead, T, N]."""
         return torch.rand(*lead, steps, self.n_agents, generator=generator)
 
-    def begin(self, chance: Tensor) -> "RepeatedCourse":
-        return RepeatedCourse(self, chance)
+    def begin(self, chance: Tensor) -> "RepeatedRollout":
+        return RepeatedRollout(self, chance)
 
 
-class RepeatedCourse:
+class RepeatedRollout:
     """C x K matches of a repeated game while they are played, as tensors."""
 
     def __init__(self, game: RepeatedGame, uniform: Tensor) -> None:
@@ -144,6 +144,7 @@ class RepeatedGames:
     """
 
     Settings = RepeatedGamesSettings
+    provides = ("chains",)  # its `game` is one that chains of joint policies are played in
 
     def __init__(
         self,

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from cohort.chains.games import ChainGame
+from cohort.chains.games import ChainEnv, ChainGame
 from cohort.components.averages import RunningAverages
 from cohort.components.seeding import generator
-from cohort.configuration.plan import Plan
-from cohort.envs.halfcheetah.env import HalfCheetahDir
-from cohort.envs.repeated_games import RepeatedGames
-from cohort.learners.meta.meta_base import Adaptation, ChainLearner
-from cohort.learners.meta.personas import SPLITS, Personas, draw_population
+from cohort.components.state import Part, restore, state_of
+from cohort.learners.meta.meta_base import Adaptation, ChainLearner, count
+from cohort.learners.meta.personas import Personas, draw_population
 from cohort.learners.meta.teammates import Teammates, load_teammates, split_teammates
 from cohort.modules.policies import Params
 from cohort.settings import Settings
@@ -64,6 +62,7 @@ class MetaLearningTrainer(Trainer):
 
     Settings = MetaLearningTrainerSettings
     roles = ("env", "learner", "trainer")
+    requires_of_env = ("chains",)
     subject = "meta-agent"
 
     learner: ChainLearner
@@ -72,37 +71,27 @@ class MetaLearningTrainer(Trainer):
         self,
         settings: MetaLearningTrainerSettings,
         *,
-        game: ChainGame,
+        env: ChainEnv,
         learner: ChainLearner,
         device: torch.device,
         seed: int,
+        say: Callable[[str], None],
     ) -> None:
-        self.settings, self.game, self.learner = settings, game, learner
+        self.settings, self.game, self.learner = settings, env.game, learner
         self.device, self.seed = device, seed
         self.population = self._populate()
+        sizes = ", ".join(f"{len(each)} to {name}" for name, each in self.population.items())
+        say(f"personas: {sizes}")
         self.draws = generator(seed, "peers")
         self.averages = RunningAverages()
         self.validation: dict[str, float] = {}  # the last one's metrics
         self.t_env = 0
         self.episode = 0
 
-    @classmethod
-    def build(cls, plan: Plan, device: torch.device, say: Callable[[str], None]) -> Self:
-        """Raises `ValueError` when chains cannot be played in the environment."""
-        if not issubclass(plan["env"].cls, (RepeatedGames, HalfCheetahDir)):
-            raise ValueError(
-                "trainer=meta_learning plays repeated games: it needs --env-config=ipd, rps or halfcheetah_dir, "
-                f"not env={plan['env'].name}"
-            )
-        seed = plan.run.seed
-        env = plan["env"].create(batch_size=1, seed=seed, device=device)
-        learner = plan["learner"].create(
-            game=env.game, steps=env.spec.episode_limit, device=device, seed=seed
-        )
-        trainer = plan["trainer"].create(game=env.game, learner=learner, device=device, seed=seed)
-        sizes = ", ".join(f"{len(each)} to {name}" for name, each in trainer.population.items())
-        say(f"personas: {sizes}")
-        return trainer
+    @staticmethod
+    def game_of(env: ChainEnv, settings: MetaLearningTrainerSettings) -> ChainGame:
+        """What the learner is to play."""
+        return env.game
 
     def _populate(self) -> dict[str, Personas] | dict[str, Teammates]:
         """The peers of each split. Raises `ValueError` where the settings do not go with the game."""
@@ -125,8 +114,8 @@ class MetaLearningTrainer(Trainer):
 
     def iterate(self) -> None:
         """One update, and the validation that may be due."""
-        train, chains = self.population["train"], self.settings.chains
-        chosen = torch.randint(len(train), (chains, self.game.n_agents - 1), generator=self.draws)
+        train, chains = self.population["train"].params, self.settings.chains
+        chosen = torch.randint(count(train), (chains, self.game.n_agents - 1), generator=self.draws)
         self.averages.add(self.learner.update(self._first(train, chosen)))
         matches = chains * self.learner.matches_per_chain
         self.episode += matches
@@ -141,8 +130,8 @@ class MetaLearningTrainer(Trainer):
         self.learner.keep_if_best(score)
         self.validation = {
             "val_auc": score,
-            "val_auc_best": self.learner.chosen["score"],
-            "val_updates_best": float(self.learner.chosen["updates"]),
+            "val_auc_best": self.learner.best["score"],
+            "val_updates_best": float(self.learner.best["updates"]),
         }
 
     def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
@@ -168,39 +157,35 @@ class MetaLearningTrainer(Trainer):
 
     def _meet(self, split: str) -> Adaptation:
         """Chains with each of P personas of a split; further peers are drawn from the same split."""
-        personas, draws = self.population[split], generator(self.seed, f"meet/{split}")
-        others = torch.randint(len(personas), (len(personas), self.game.n_agents - 2), generator=draws)
-        first = torch.arange(len(personas)).unsqueeze(1)
-        return self.learner.adapt(self._first(personas, torch.cat([first, others], dim=1)), draws)
+        params, draws = self.population[split].params, generator(self.seed, f"meet/{split}")
+        size = count(params)
+        others = torch.randint(size, (size, self.game.n_agents - 2), generator=draws)
+        index = torch.cat([torch.arange(size).unsqueeze(1), others], dim=1)
+        return self.learner.adapt(self._first(params, index), draws)
 
-    def _first(self, personas: Personas | Teammates, index: Tensor) -> Params:
+    def _first(self, params: Params, index: Tensor) -> Params:
         """The peers' first policies, [C, N-1, ...]."""
-        return {name: each.to(self.device) for name, each in personas.among(index).items()}
+        return {name: each[index].to(self.device) for name, each in params.items()}
 
     def metrics(self) -> dict[str, float]:
         return {**self.averages.flush(), **self.validation}
 
-    def load_model(self, state: dict[str, Any], step: int) -> None:
-        self.learner.load_state_dict(state)
-        self.t_env = step
+    @property
+    def _kept(self) -> dict[str, Part]:
+        population = {name: vars(each) for name, each in self.population.items()}  # tensors by their names
+        return {
+            "learner": self.learner,
+            "population": population,
+            "draws": self.draws,
+            "averages": self.averages,
+        }
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "learner": self.learner.state_dict(),
-            "population": {name: each.state_dict() for name, each in self.population.items()},
-            "draws": self.draws.get_state(),
-            "averages": self.averages.state_dict(),
-            "validation": dict(self.validation),
-            "counters": {"t_env": self.t_env, "episode": self.episode},
-        }
+        counters = {"t_env": self.t_env, "episode": self.episode}
+        return {**state_of(self._kept), "validation": dict(self.validation), "counters": counters}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.learner.load_state_dict(state["learner"])
-        self.population = {
-            name: type(self.population[name]).of_state_dict(state["population"][name]) for name in SPLITS
-        }
-        self.draws.set_state(state["draws"])
-        self.averages.load_state_dict(state["averages"])
+        restore(self._kept, state)
         self.validation = dict(state["validation"])
         self.t_env, self.episode = state["counters"]["t_env"], state["counters"]["episode"]
 

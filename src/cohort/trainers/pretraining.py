@@ -1,16 +1,14 @@
 """Training a pair and keeping what one of them was after every update: the teammates that meta-learning meets."""
 
-from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 
+from cohort.chains.games import ChainGame, DirectedChainEnv
 from cohort.components.averages import RunningAverages
 from cohort.components.seeding import generator
-from cohort.configuration.plan import Plan
-from cohort.envs.halfcheetah.env import DIRECTIONS, HalfCheetahDir
-from cohort.envs.halfcheetah.game import HalfCheetahGame
+from cohort.components.state import Part, restore, state_of
 from cohort.learners.meta.joint_policy_gradient_learner import JointPolicyGradientLearner
 from cohort.learners.meta.teammates import Teammates
 from cohort.settings import Settings
@@ -33,6 +31,7 @@ class PretrainingTrainer(Trainer):
 
     Settings = PretrainingTrainerSettings
     roles = ("env", "learner", "trainer")
+    requires_of_env = ("chains", "directions")
     subject = "pair"
 
     learner: JointPolicyGradientLearner
@@ -41,28 +40,22 @@ class PretrainingTrainer(Trainer):
         self,
         settings: PretrainingTrainerSettings,
         *,
-        game: HalfCheetahGame,
         learner: JointPolicyGradientLearner,
         seed: int,
+        **unread: Any,
     ) -> None:
-        self.game, self.learner, self.seed = game, learner, seed
+        """The game is the learner's; what other trainers of chains are given besides is not needed."""
+        self.learner, self.seed = learner, seed
         self.kept: list[dict[str, torch.Tensor]] = []
         self.returns: list[float] = []
         self.averages = RunningAverages()
         self.t_env = 0
         self.episode = 0
 
-    @classmethod
-    def build(cls, plan: Plan, device: torch.device, say: Callable[[str], None]) -> Self:
-        """Raises `ValueError` when the environment is not the 2-agent HalfCheetah."""
-        if not issubclass(plan["env"].cls, HalfCheetahDir):
-            raise ValueError(
-                f"trainer=pretraining needs --env-config=halfcheetah_dir, not env={plan['env'].name}"
-            )
-        seed, env = plan.run.seed, plan["env"].settings
-        game = HalfCheetahGame(DIRECTIONS[plan["trainer"].settings.pretraining_direction], env.reward_scale)
-        learner = plan["learner"].create(game=game, steps=env.episode_limit, device=device, seed=seed)
-        return plan["trainer"].create(game=game, learner=learner, seed=seed)
+    @staticmethod
+    def game_of(env: DirectedChainEnv, settings: PretrainingTrainerSettings) -> ChainGame:
+        """What the learner is to play: the environment's game in the direction of pre-training."""
+        return env.game_towards(settings.pretraining_direction)
 
     def iterate(self) -> None:
         """One update."""
@@ -77,12 +70,12 @@ class PretrainingTrainer(Trainer):
 
     def _whole(self, score: float) -> float:
         """From the mean reward per step to what a whole match paid, unscaled."""
-        return score * self.learner.steps / self.game.reward_scale
+        return score * self.learner.steps / self.learner.game.reward_scale
 
     def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
         """K matches with random numbers that are the same each time."""
         with torch.no_grad():
-            stage = self.learner.play(generator(self.seed, "test"))
+            stage = self.learner.stage(generator(self.seed, "test"))
         return {"test_return_mean": self._whole(float(stage.matches.score[:, 0].mean()))}
 
     @property
@@ -95,24 +88,19 @@ class PretrainingTrainer(Trainer):
     def metrics(self) -> dict[str, float]:
         return self.averages.flush()
 
-    def load_model(self, state: dict[str, Any], step: int) -> None:
-        self.learner.load_state_dict(state)
-        self.t_env = step
+    @property
+    def _kept(self) -> dict[str, Part]:
+        return {"learner": self.learner, "averages": self.averages}
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "learner": self.learner.state_dict(),
-            "teammates": self.teammates.state_dict(),
-            "averages": self.averages.state_dict(),
-            "counters": {"t_env": self.t_env, "episode": self.episode},
-        }
+        counters = {"t_env": self.t_env, "episode": self.episode}
+        return {**state_of(self._kept), "teammates": vars(self.teammates), "counters": counters}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.learner.load_state_dict(state["learner"])
-        teammates = Teammates.of_state_dict(state["teammates"])
+        restore(self._kept, state)
+        teammates = Teammates(**state["teammates"])
         self.kept = [
             {name: each[place] for name, each in teammates.params.items()} for place in range(len(teammates))
         ]
         self.returns = teammates.returns.tolist()
-        self.averages.load_state_dict(state["averages"])
         self.t_env, self.episode = state["counters"]["t_env"], state["counters"]["episode"]

@@ -97,16 +97,29 @@ def test_robots_begin_around_rest_as_the_law_says():
 
 
 @needs_mujoco
-def test_a_course_is_the_environment_played_with_the_same_numbers():
+def test_the_game_in_the_other_direction_has_robots_of_its_own_and_pays_the_opposite_for_running():
+    env = make(batch_size=2, reward_scale=0.5)
+    left = env.game_towards("left")
+    assert (env.game.direction, left.direction, left.reward_scale) == (1, -1, 0.5)
+    before, pushes = env.game.robots.state(), torch.full((2, 2, 3), 0.3)
+    left.robots.restore(before)
+    costs = 0.5 * 0.1 * pushes.square().sum(dim=(1, 2)).double()
+    paid = left.act(pushes)
+    assert (env.game.robots.state() == before).all()
+    torch.testing.assert_close(env.game.act(pushes) + costs, -(paid + costs))
+
+
+@needs_mujoco
+def test_a_rollout_is_the_environment_played_with_the_same_numbers():
     """Two chains of two matches, whose robots are one after the other's."""
     game, steps = HalfCheetahGame(1.0, 0.01), 5
     chance = game.chance((2, 2), steps, generator(1, "test"))
-    course = game.begin(chance)
-    assert course.steps == steps
-    assert torch.equal(course.draws[3, 1], chance[..., N_START + 3 * 6 + 3 : N_START + 4 * 6])
-    for draws in course.draws:
-        course.step([0.5 * each for each in draws])
-    states, actions, reward = course.record()
+    rollout = game.begin(chance)
+    assert rollout.steps == steps
+    assert torch.equal(rollout.draws[3, 1], chance[..., N_START + 3 * 6 + 3 : N_START + 4 * 6])
+    for draws in rollout.draws:
+        rollout.step([0.5 * each for each in draws])
+    states, actions, reward = rollout.record()
     assert (states.shape, actions.shape, reward.shape) == ((2, 2, 5, 17), (2, 2, 5, 2, 3), (2, 2, 5, 2))
     assert torch.equal(reward[..., 0], reward[..., 1])
     env = make(batch_size=4, reward_scale=0.01)
@@ -119,7 +132,12 @@ def test_a_course_is_the_environment_played_with_the_same_numbers():
 
 
 def test_what_is_not_installed_is_named_with_what_to_type(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mujoco" else object())
+    find, others = importlib.util.find_spec, set(PACKAGES) - {"mujoco"}
+
+    def spec(name: str, *more: str) -> object:
+        return None if name == "mujoco" else object() if name in others else find(name, *more)
+
+    monkeypatch.setattr(importlib.util, "find_spec", spec)
     words = ["use_cuda=False", f"local_results_path={tmp_path}"]
     assert main(["--config=cheetah_teammates", "--env-config=halfcheetah_dir", "with", *words]) == 2
     told = capsys.readouterr().err

@@ -37,7 +37,7 @@ def test_the_gradient_is_that_of_scores_times_advantages():
     with torch.no_grad():
         for each in learner.critic.values():
             each.zero_()
-    stage = learner.play(learner.draws)
+    stage = learner.stage(learner.draws)
     loss, metrics = learner.loss(stage)
     reward, following, returns = stage.matches.reward[0, ..., 0], torch.zeros(MATCHES), []
     for step in reversed(range(STEPS)):
@@ -61,7 +61,7 @@ def test_the_gradient_is_that_of_scores_times_advantages():
 
 def test_the_entropy_of_both_agents_is_weighted():
     plain, weighted = make(), make(entropy_weight=0.5)
-    losses = [each.loss(each.play(each.draws))[0] for each in (plain, weighted)]
+    losses = [each.loss(each.stage(each.draws))[0] for each in (plain, weighted)]
     entropy = torch.distributions.Normal(0.0, 1.0).entropy()
     torch.testing.assert_close(losses[0] - losses[1], 0.5 * 2 * entropy, atol=1e-4, rtol=0)
 
@@ -71,7 +71,7 @@ def test_both_agents_find_what_pays():
     for _ in range(250):
         metrics, score = learner.update()
     assert score > -1.0, "it begins at -7"
-    pushed = learner.play(learner.draws).matches.actions.mean(dim=(0, 1, 2))[:, 0]
+    pushed = learner.stage(learner.draws).matches.actions.mean(dim=(0, 1, 2))[:, 0]
     torch.testing.assert_close(pushed, torch.tensor([1.0, -2.0]), atol=0.3, rtol=0)
     assert float(metrics["value_loss"]) < 3
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cohort.chains.exact import ExactPlay, discounted_value
+from cohort.chains.exact import ExactValues, discounted_value
 from cohort.chains.sampled import SampledStage, Sampling
 from cohort.chains.unroll import unroll
 from cohort.learners.meta.lola_dice_learner import LookAheadStage
@@ -21,7 +21,7 @@ def look_ahead(chains: int, matches: int, looks: int, rate: float, inner_objecti
     plain = Sampling(game, policies, 0.9, "own", "dice", "none")
     ahead = Sampling(game, policies, 0.9, "all", inner_objective, "none")
     rates = torch.full((chains, looks), rate, dtype=torch.float64)
-    return LookAheadStage(plain.play(params, played), ahead, rates, imagined)
+    return LookAheadStage(plain.stage(params, played), ahead, rates, imagined)
 
 
 def gradient(stage: SampledStage) -> torch.Tensor:
@@ -33,7 +33,7 @@ def gradient(stage: SampledStage) -> torch.Tensor:
 def test_the_mean_over_many_matches_is_the_exact_gradient(looks, inner_objective):
     params = oracles.constant_tables()
     rates = [torch.full((1, looks), rate, dtype=torch.float64) for rate in (0.0, PEER_RATE)]
-    last = unroll(ExactPlay(oracles.one_shot(), 0.0, "all"), params, rates, differentiate=True)[-1]
+    last = unroll(ExactValues(oracles.one_shot(), 0.0, "all").stage, params, rates, differentiate=True)[-1]
     value = discounted_value(oracles.one_shot(), last.logits, 0.0)[0, 0]
     exact = torch.autograd.grad(value, params[0]["logits"])[0][0, 0, 0].item()
     found = gradient(look_ahead(600, 256, looks, PEER_RATE, inner_objective))
@@ -46,7 +46,7 @@ def test_the_mean_over_many_matches_is_the_exact_gradient(looks, inner_objective
 
 def test_where_peers_stand_still_it_is_the_plain_gradient_of_the_last_matches():
     stage = look_ahead(4, 8, 3, 0.0, "dice")
-    plain = stage.sampling.play(stage.params, stage.imagined[-1])
+    plain = stage.sampling.stage(stage.params, stage.imagined[-1])
     torch.testing.assert_close(gradient(stage), gradient(plain), atol=1e-13, rtol=1e-12)
 
 

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
+from cohort.assembly import build_trainer
 from cohort.configuration.plan import Sources, make_plan
-from cohort.trainers.meta_learning import MetaLearningTrainer
 
 UPDATES = 200
 
 
 def trained(seed: int, **typed) -> dict[str, float]:
     plan = make_plan(Sources.read("meta_mapg_exact", "ipd", {"seed": seed, "use_cuda": False, **typed}))
-    trainer = MetaLearningTrainer.build(plan, torch.device("cpu"), lambda line: None)
+    trainer = build_trainer(plan, torch.device("cpu"), lambda line: None)
     for _ in range(UPDATES):
         trainer.iterate()
     return trainer.evaluate()

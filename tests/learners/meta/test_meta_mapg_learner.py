@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from cohort.chains.matches import play_matches
-from cohort.chains.surrogate import meta_objective
 from cohort.components.returns import discounted_returns
 from cohort.components.seeding import generator
 from cohort.configuration.plan import Sources, make_plan
 from cohort.envs.repeated_games import prisoners_dilemma
 from cohort.errors import UserError
-from cohort.learners.meta.gradients import clip_rows, pcgrad
-from cohort.learners.meta.meta_mapg_learner import MetaMAPGLearner, rows, step
+from cohort.learners.meta.gradients import clip_rows, pcgrad, rows, step_along
+from cohort.learners.meta.meta_mapg_learner import MetaMAPGLearner, meta_objective
 from cohort.learners.meta.personas import draw_population
 
 STEPS = 5
@@ -27,7 +26,7 @@ def make(method: str = "meta_mapg", **typed) -> MetaMAPGLearner:
 
 def peers(chains: int) -> dict[str, torch.Tensor]:
     personas = draw_population(prisoners_dilemma(), 1, (chains, 1, 1))["train"]
-    return personas.among(torch.arange(chains).unsqueeze(1))
+    return {"logits": personas.logits[torch.arange(chains).unsqueeze(1)]}
 
 
 def test_the_step_is_the_mean_of_clipped_and_projected_gradients():
@@ -50,10 +49,10 @@ def test_the_step_is_the_mean_of_clipped_and_projected_gradients():
 def test_amsgrad_never_forgets_a_large_gradient():
     learner = make(outer_lr=0.1)
     optimiser, size = learner.optimisers["rates"], 2
-    step(optimiser, torch.full((size,), 100.0))
+    step_along(optimiser, torch.full((size,), 100.0))
     for _ in range(50):
         before = learner.rates.clone()
-        step(optimiser, torch.full((size,), 0.01))
+        step_along(optimiser, torch.full((size,), 0.01))
     plain = torch.full((size,), 0.1 * 0.01 / (0.01 + 0.001))
     assert ((learner.rates - before).abs() < 0.5 * plain).all()
 
@@ -71,7 +70,7 @@ def test_advantages_are_those_of_a_critic_that_is_a_constant():
         each.zero_()
     learner.critic["b_out"].fill_(0.25)
     start, uniform = learner.start(peers(2)), learner.draw(2, generator(2, "matches"))
-    stage = learner.sampling().play(start, uniform[:, 0])
+    stage = learner.sampling().stage(start, uniform[:, 0])
     critic = {name: each.expand(2, *each.shape) for name, each in learner.critic.items()}
     (advantage,), errors = learner.judge([stage], critic)
     matches = play_matches(learner.game, learner.policies, start, uniform[:, 0])
@@ -84,7 +83,7 @@ def test_every_stage_is_valued_by_itself():
     """All stages go through the value network as one batch: none may get another's advantages."""
     learner = make(trajectories=3)
     start, uniform = learner.start(peers(2)), learner.draw(2, generator(2, "matches"))
-    stages = [learner.sampling().play(start, uniform[:, place]) for place in range(3)]
+    stages = [learner.sampling().stage(start, uniform[:, place]) for place in range(3)]
     critic = {name: each.expand(2, *each.shape) for name, each in learner.critic.items()}
     together, errors = learner.judge(stages, critic)
     alone = [learner.judge([stage], critic) for stage in stages]
@@ -139,4 +138,4 @@ def test_a_learners_state_continues():
     for name, each in one.first.items():
         assert torch.equal(each, other.first[name])
     assert torch.equal(one.critic["w_hh"], other.critic["w_hh"])
-    assert other.chosen["score"] == 0.5
+    assert other.best["score"] == 0.5

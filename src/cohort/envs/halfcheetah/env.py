@@ -11,11 +11,12 @@ from cohort.envs.base import EnvSpec, Observation, Transition
 from cohort.envs.halfcheetah.game import N_AGENTS, HalfCheetahGame
 from cohort.settings import Settings
 
-DIRECTIONS = {"right": 1.0, "left": -1.0}
+Direction = Literal["right", "left"]
+DIRECTIONS: dict[Direction, float] = {"right": 1.0, "left": -1.0}
 
 
 class HalfCheetahDirSettings(Settings):
-    direction: Literal["right", "left"] = Field(description="where the robot is to run")
+    direction: Direction = Field(description="where the robot is to run")
     reward_scale: float = Field(gt=0, description="what rewards are multiplied by for learning")
     episode_limit: int = Field(ge=1, description="steps of a match (the paper's horizon H)")
 
@@ -24,6 +25,10 @@ class HalfCheetahDir:
     """B robots side by side. Both agents see all joints; an episode is cut after `episode_limit` steps, never ended."""
 
     Settings = HalfCheetahDirSettings
+    provides = (
+        "chains",
+        "directions",
+    )  # its `game` is one that chains are played in; `game_towards` turns it round
 
     def __init__(
         self,
@@ -34,7 +39,8 @@ class HalfCheetahDir:
         device: torch.device | str = "cpu",
     ) -> None:
         """`seed` decides where episodes begin. Raises `UserError` where a package is missing."""
-        self.game = HalfCheetahGame(DIRECTIONS[settings.direction], settings.reward_scale)
+        self.settings = settings
+        self.game = self.game_towards(settings.direction)
         self.batch_size, self.device = batch_size, device
         self.spec = EnvSpec(
             n_agents=N_AGENTS,
@@ -47,6 +53,10 @@ class HalfCheetahDir:
         self.starts = generator(seed, "halfcheetah/starts")
         self.time = 0
         self.reset()
+
+    def game_towards(self, direction: Direction) -> HalfCheetahGame:
+        """The game of these settings with robots of its own, to run in one direction or the other."""
+        return HalfCheetahGame(DIRECTIONS[direction], self.settings.reward_scale)
 
     def reset(self) -> Observation:
         self.time = 0

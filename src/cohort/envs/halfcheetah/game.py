@@ -18,7 +18,7 @@ class HalfCheetahGame:
 
         reward = scale (direction (x' - x) / 0.05 s - 0.1 |clipped actions|^2).
 
-    One course is played at a time: the next takes its robots.
+    One rollout is played at a time: the next takes its robots.
     """
 
     n_agents, n_actions, action_dim, n_inputs = N_AGENTS, 0, N_JOINTS // N_AGENTS, N_SEEN
@@ -38,8 +38,8 @@ class HalfCheetahGame:
         normal = torch.randn(*lead, N_VELOCITIES + steps * N_JOINTS, generator=generator)
         return torch.cat([uniform, normal], dim=-1)
 
-    def begin(self, chance: Tensor) -> "HalfCheetahCourse":
-        return HalfCheetahCourse(self, chance)
+    def begin(self, chance: Tensor) -> "HalfCheetahRollout":
+        return HalfCheetahRollout(self, chance)
 
     def act(self, actions: Tensor) -> Tensor:
         """One step of all robots, [B, N, U] -> reward [B] float64 on the CPU."""
@@ -47,7 +47,7 @@ class HalfCheetahGame:
         return torch.from_numpy(self.reward_scale * (self.direction * speed - price))
 
 
-class HalfCheetahCourse:
+class HalfCheetahRollout:
     """C x K matches while they are played: robots on the CPU, one after the other."""
 
     def __init__(self, game: HalfCheetahGame, chance: Tensor) -> None:

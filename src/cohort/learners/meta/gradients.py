@@ -1,4 +1,6 @@
-"""Many gradients of the same parameters, one from each task: limited, reconciled."""
+"""Many gradients of the same parameters, one from each task: limited, reconciled, followed."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -26,3 +28,18 @@ def pcgrad(gradients: Tensor, generator: torch.Generator) -> Tensor:
             along = (row @ gradients[other]) / squared[other]
             row.sub_(along.clamp(max=0.0) * gradients[other])
     return result
+
+
+def rows(gradients: Sequence[Tensor]) -> Tensor:
+    """Every task's gradient in one row: [C, ...] each -> [C, P]."""
+    return torch.cat([each.flatten(1) for each in gradients], dim=1)
+
+
+def step_along(optimiser: torch.optim.Optimizer, gradient: Tensor) -> None:
+    """One step of descent by a flat gradient, [P], of the optimiser's parameters in their order."""
+    parameters = optimiser.param_groups[0]["params"]
+    pieces = gradient.split([each.numel() for each in parameters])
+    for parameter, piece in zip(parameters, pieces, strict=True):
+        parameter.grad = piece.view_as(parameter)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)

@@ -12,8 +12,8 @@ from cohort.chains.matches import Policies
 from cohort.chains.sampled import SampledStage, Sampling
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
-from cohort.components.state import load_optimiser
-from cohort.learners.base import DiscountSettings
+from cohort.components.state import restore, state_of
+from cohort.learners.base import DiscountSettings, Minimiser
 from cohort.learners.meta.meta_base import make_policies
 from cohort.modules.policies import Params
 from cohort.modules.policies.lstm import LSTMNetwork
@@ -58,29 +58,29 @@ class JointPolicyGradientLearner:
         self.actors = [self._leaves(policy.initial(networks)) for policy in policies]
         self.critic = self._leaves(self.value.initial(values))
         self.parameters = [each for params in (*self.actors, self.critic) for each in params.values()]
-        self.optimiser = torch.optim.Adam(self.parameters, lr=settings.lr)
+        optimiser = torch.optim.Adam(self.parameters, lr=settings.lr)
+        self.minimiser = Minimiser(self.parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
         self.draws = generator(seed, "matches")
         self.updates = 0
+        actors = {f"actor_{agent}": params for agent, params in enumerate(self.actors)}
+        self._kept = {**actors, "critic": self.critic, "optimiser": optimiser, "draws": self.draws}
 
     def _leaves(self, params: Params) -> Params:
         return {name: each.to(self.device).requires_grad_() for name, each in params.items()}
 
-    def play(self, draws: torch.Generator) -> SampledStage:
+    def stage(self, draws: torch.Generator) -> SampledStage:
         """K matches as things stand; `draws` is a CPU generator."""
         chance = self.game.chance((1, self.settings.trajectories), self.steps, draws).to(self.device)
         params: Policies = [
             {name: each.unsqueeze(0) for name, each in actor.items()} for actor in self.actors
         ]
-        return self.sampling.play(params, chance)
+        return self.sampling.stage(params, chance)
 
     def update(self) -> tuple[Metrics, float]:
         """One update from matches of the present policies: what to log, and their mean reward per step."""
-        stage = self.play(self.draws)
+        stage = self.stage(self.draws)
         loss, metrics = self.loss(stage)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_norm_clip)
-        self.optimiser.step()
+        norm = self.minimiser.step(self.minimiser.gradient(loss))
         self.updates += 1
         return {**metrics, "grad_norm": norm.detach()}, float(stage.matches.score[:, 0].mean())
 
@@ -100,25 +100,8 @@ class JointPolicyGradientLearner:
         return policy_loss + value_loss, {name: each.detach() for name, each in metrics.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "actors": [_copies(actor) for actor in self.actors],
-            "critic": _copies(self.critic),
-            "optimiser": self.optimiser.state_dict(),
-            "draws": self.draws.get_state(),
-            "updates": self.updates,
-        }
+        return {**state_of(self._kept), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        with torch.no_grad():
-            for own, saved in zip(
-                (*self.actors, self.critic), (*state["actors"], state["critic"]), strict=True
-            ):
-                for name, each in own.items():
-                    each.copy_(saved[name])
-        load_optimiser(self.optimiser, state["optimiser"])
-        self.draws.set_state(state["draws"])
+        restore(self._kept, state)
         self.updates = state["updates"]
-
-
-def _copies(params: Params) -> Params:
-    return {name: each.detach().clone() for name, each in params.items()}

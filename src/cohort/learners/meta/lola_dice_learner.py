@@ -5,18 +5,15 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.chains.matches import Policies
-from cohort.chains.sampled import InnerObjective, SampledStage, Sampling
+from cohort.chains.sampled import SampledStage, Sampling
 from cohort.chains.unroll import unroll
-from cohort.learners.meta.meta_base import MetaLearnerSettings
+from cohort.learners.meta.meta_base import LookAheadSettings
 from cohort.learners.meta.reinforce_learner import ReinforceLearner
 
 
-class LOLADiCELearnerSettings(MetaLearnerSettings):
+class LOLADiCELearnerSettings(LookAheadSettings):
     look_aheads: int = Field(
         ge=1, description="updates of the peers that each of the agent's own looks ahead"
-    )
-    inner_objective: InnerObjective = Field(
-        description="dice (the paper), or loaded: the same first derivative, less variance in the second"
     )
 
 
@@ -40,7 +37,7 @@ class LOLADiCELearner(ReinforceLearner):
         played, *imagined = chance.split(self.settings.trajectories, dim=1)
         sampling = self.sampling(nodes="all", inner_objective=self.settings.inner_objective)
         rate = torch.full((len(chance), self.settings.look_aheads), self.settings.peer_lr, device=self.device)
-        return LookAheadStage(self.sampling().play(params, played), sampling, rate, imagined)
+        return LookAheadStage(self.sampling().stage(params, played), sampling, rate, imagined)
 
 
 class LookAheadStage(SampledStage):
@@ -57,7 +54,7 @@ class LookAheadStage(SampledStage):
         if agent > 0:
             return super().objective(agent)
         stages = unroll(
-            lambda params, place: self.look_ahead.play(params, self.imagined[place]),
+            lambda params, place: self.look_ahead.stage(params, self.imagined[place]),
             self.params,
             [torch.zeros_like(self.rate), *[self.rate] * (len(self.params) - 1)],
             differentiate=True,

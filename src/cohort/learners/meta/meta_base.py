@@ -11,14 +11,17 @@ from torch import Tensor
 
 from cohort.chains.games import ChainGame
 from cohort.chains.matches import Policies
-from cohort.chains.sampled import Baseline, SampledStage, Sampling
-from cohort.chains.unroll import unroll
+from cohort.chains.sampled import Baseline, InnerObjective, SampledStage, Sampling
+from cohort.chains.unroll import Nodes, unroll
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
+from cohort.components.state import Part, restore, state_of
 from cohort.modules.policies import Params, Policy
-from cohort.modules.policies.lstm import GaussianLSTMPolicy, LSTMPolicy
+from cohort.modules.policies.lstm import GaussianLSTMPolicy, LSTMNetwork, LSTMPolicy
 from cohort.modules.policies.table import TablePolicy
 from cohort.settings import Settings
+
+MetaPolicy = Literal["lstm", "table"]
 
 
 class ChainSettings(Settings):
@@ -30,7 +33,7 @@ class ChainSettings(Settings):
 
 class MetaLearnerSettings(ChainSettings):
     trajectories: int = Field(ge=1, description="K, matches that are played under each joint policy")
-    meta_policy: Literal["lstm", "table"] = Field(
+    meta_policy: MetaPolicy = Field(
         description="the agent's policy in a game of discrete states, where its peers' are tables; lstm elsewhere"
     )
     rnn_hidden_dim: int = Field(ge=1, description="size of the recurrent network and the layer before it")
@@ -42,13 +45,28 @@ class MetaLearnerSettings(ChainSettings):
     )
 
 
+class DifferentiatedChainSettings(ChainSettings):
+    """Of learners that follow a gradient through the agents' updates."""
+
+    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
+    dice_nodes: Nodes = Field(
+        description="an agent's inner objective is a function of all agents' parameters (all), or of its own"
+    )
+
+
+class LookAheadSettings(MetaLearnerSettings):
+    """Of learners that play what they differentiate twice."""
+
+    inner_objective: InnerObjective = Field(
+        description="dice (the paper), or loaded: the same first derivative, less variance in the second"
+    )
+
+
 class Adaptation(NamedTuple):
     """What chains from the first policy came to, joint policy by joint policy."""
 
     scores: Tensor  # [C, L+1, N] every agent's mean reward per step
-    action_shares: (
-        Tensor  # [C, L+1, N, A] how much of its time it took each action; A = 0 where they are continuous
-    )
+    action_shares: Tensor  # [C, L+1, N, A] how often it took each action; A is 0 where they are continuous
 
 
 class ChainLearner(ABC):
@@ -57,14 +75,33 @@ class ChainLearner(ABC):
     subject = "meta-agent"  # what it teaches
     parts = ()
 
-    first: Params  # the first policy's parameters
-
-    def __init__(self, settings: ChainSettings, *, game: ChainGame, steps: int, device: torch.device) -> None:
-        """`game` is played in matches of `steps`. Subclasses make `first`."""
-        self.settings, self.game, self.steps, self.device = settings, game, steps, device
+    def __init__(
+        self,
+        settings: ChainSettings,
+        policies: tuple[Policy, ...],
+        *,
+        game: ChainGame,
+        steps: int,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        """`game` is played in matches of `steps`; `policies` says how each agent's parameters become behaviour."""
+        self.settings, self.policies, self.game, self.steps = settings, policies, game, steps
+        self.device, self.seed = device, seed
+        self.first = self.fresh(policies[0], "networks")  # the first policy's parameters
         self.rates = torch.full((settings.chain_length,), settings.inner_lr, device=device)  # [L]
         self.updates = 0
-        self.chosen: dict[str, Any] | None = None  # the best snapshot so far, its score and its updates
+        self.best: dict[str, Any] | None = None  # the best snapshot so far, its score and its updates
+        self._kept: dict[str, Part] = {}
+
+    def fresh(self, network: Policy | LSTMNetwork, purpose: str) -> Params:
+        """Initial parameters, drawn from the stream of that name."""
+        drawn = network.initial(generator(self.seed, purpose))
+        return {name: each.to(self.device) for name, each in drawn.items()}
+
+    def keep(self, **parts: Part) -> None:
+        """Have these saved with the learner."""
+        self._kept |= parts
 
     @property
     @abstractmethod
@@ -96,58 +133,46 @@ class ChainLearner(ABC):
         peer = torch.full((chains, len(self.rates)), self.settings.peer_lr, device=self.device)
         return [spread(self.rates, chains), *[peer] * (self.game.n_agents - 1)]
 
-    def snapshot(self) -> dict[str, Any]:
+    @property
+    def _beginning(self) -> dict[str, Part]:
         """What a chain begins with: the part that model selection keeps."""
-        return {"first": {name: each.detach().clone() for name, each in self.first.items()},
-                "rates": self.rates.detach().clone()}  # fmt: skip
+        return {"first": self.first, "rates": self.rates}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Begin chains with what `snapshot` held, leaving all else as it is."""
-        with torch.no_grad():
-            for name, each in self.first.items():
-                each.copy_(snapshot["first"][name])
-            self.rates.copy_(snapshot["rates"])
+    def snapshot(self) -> dict[str, Any]:
+        """A copy of what a chain begins with."""
+        return state_of(self._beginning)
 
     def keep_if_best(self, score: float) -> None:
         """Keep this moment's snapshot if none before had such a validation score."""
-        if self.chosen is None or score > self.chosen["score"]:
-            self.chosen = {"score": score, "updates": self.updates, "snapshot": self.snapshot()}
+        if self.best is None or score > self.best["score"]:
+            self.best = {"score": score, "updates": self.updates, "snapshot": self.snapshot()}
 
     @contextmanager
     def using_best(self) -> Iterator[None]:
-        """Inside, chains begin with the chosen snapshot, or with this moment's where none was considered yet."""
+        """Inside, chains begin with the best snapshot, or with this moment's where there is none yet."""
         now = self.snapshot()
-        self.restore(self.chosen["snapshot"] if self.chosen else now)
+        restore(self._beginning, self.best["snapshot"] if self.best else now)
         try:
             yield
         finally:
-            self.restore(now)
+            restore(self._beginning, now)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"snapshot": self.snapshot(), "chosen": self.chosen, "updates": self.updates}
+        return {**state_of(self._beginning | self._kept), "best": self.best, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.restore(state["snapshot"])
-        self.chosen, self.updates = state["chosen"], state["updates"]
+        restore(self._beginning | self._kept, state)
+        self.best, self.updates = state["best"], state["updates"]
 
 
 class SampledLearner(ChainLearner):
     """An agent whose chains are played."""
 
-    def __init__(
-        self,
-        settings: MetaLearnerSettings,
-        *,
-        game: ChainGame,
-        steps: int,
-        device: torch.device,
-        seed: int,
-    ) -> None:
-        super().__init__(settings, game=game, steps=steps, device=device)
-        self.policies = make_policies(game, settings.meta_policy, settings.rnn_hidden_dim)
-        fresh = self.policies[0].initial(generator(seed, "networks"))
-        self.first = {name: each.to(device) for name, each in fresh.items()}
-        self.draws = generator(seed, "matches")
+    def __init__(self, settings: MetaLearnerSettings, *, game: ChainGame, **task: Any) -> None:
+        policies = make_policies(game, settings.meta_policy, settings.rnn_hidden_dim)
+        super().__init__(settings, policies, game=game, **task)
+        self.draws = generator(self.seed, "matches")
+        self.keep(draws=self.draws)
 
     @property
     def matches_per_stage(self) -> int:
@@ -158,7 +183,7 @@ class SampledLearner(ChainLearner):
     def matches_per_chain(self) -> int:
         return self.matches_per_stage * (self.settings.chain_length + 1)
 
-    def sampling(self, *, nodes="own", inner_objective="dice") -> Sampling:
+    def sampling(self, *, nodes: Nodes = "own", inner_objective: InnerObjective = "dice") -> Sampling:
         settings = self.settings
         return Sampling(
             self.game, self.policies, settings.gamma, nodes, inner_objective, settings.inner_baseline
@@ -171,12 +196,11 @@ class SampledLearner(ChainLearner):
 
     def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
         drawn = self.draw(count(peers), draws)
-        parts = [
-            self.play(few, chance) for few, chance in in_parts(peers, drawn, self.settings.chains_at_once)
-        ]
-        return Adaptation(*(torch.cat(each) for each in zip(*parts, strict=True)))
+        parts = in_parts(peers, drawn, self.settings.chains_at_once)
+        found = [self.adapt_few(few, chance) for few, chance in parts]
+        return Adaptation(*(torch.cat(each) for each in zip(*found, strict=True)))
 
-    def play(self, peers: Params, chance: Tensor) -> Adaptation:
+    def adapt_few(self, peers: Params, chance: Tensor) -> Adaptation:
         """Chains without a graph, from [C, N-1, ...] and [C, L+1, M, ...]."""
         stages = self.unroll_plainly(peers, chance)
         shares = [stage.matches.action_shares(self.game.n_actions) for stage in stages]
@@ -193,17 +217,10 @@ class SampledLearner(ChainLearner):
 
     def stage(self, params: Policies, chance: Tensor) -> SampledStage:
         """One stage of such a chain, by [C, M, ...]: each agent's objective is a function of itself alone."""
-        return self.sampling().play(params, chance)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "draws": self.draws.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.draws.set_state(state["draws"])
+        return self.sampling().stage(params, chance)
 
 
-def make_policies(game: ChainGame, meta_policy: Literal["lstm", "table"], hidden: int) -> tuple[Policy, ...]:
+def make_policies(game: ChainGame, meta_policy: MetaPolicy, hidden: int = 0) -> tuple[Policy, ...]:
     """How each agent behaves; the sizes of networks are those of fresh parameters.
 
     Raises:

@@ -6,29 +6,24 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cohort.chains.exact import ExactPlay, ExactStage, action_shares, mean_reward
-from cohort.chains.games import ChainGame
-from cohort.chains.unroll import Nodes, unroll
+from cohort.chains.exact import ExactStage, ExactValues, action_shares, mean_reward
+from cohort.chains.games import MatrixGame
+from cohort.chains.unroll import unroll
 from cohort.components.averages import Metrics
-from cohort.components.seeding import generator
-from cohort.components.state import load_optimiser
+from cohort.learners.meta.gradients import rows, step_along
 from cohort.learners.meta.meta_base import (
     Adaptation,
     ChainLearner,
-    ChainSettings,
+    DifferentiatedChainSettings,
     chain_metrics,
     count,
+    make_policies,
     only_repeated_games,
 )
 from cohort.modules.policies import Params
-from cohort.modules.policies.table import TablePolicy
 
 
-class MetaMAPGExactLearnerSettings(ChainSettings):
-    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
-    dice_nodes: Nodes = Field(
-        description="peers' objectives know the agent's parameters (all: Meta-MAPG), or do not (own: Meta-PG)"
-    )
+class MetaMAPGExactLearnerSettings(DifferentiatedChainSettings):
     outer_lr: float = Field(gt=0, description="Adam's rate for the first policy and the inner step sizes")
 
 
@@ -41,20 +36,13 @@ class MetaMAPGExactLearner(ChainLearner):
 
     Settings = MetaMAPGExactLearnerSettings
 
-    def __init__(
-        self,
-        settings: MetaMAPGExactLearnerSettings,
-        *,
-        game: ChainGame,
-        steps: int,
-        device: torch.device,
-        seed: int,
-    ) -> None:
+    game: MatrixGame
+
+    def __init__(self, settings: MetaMAPGExactLearnerSettings, *, game: MatrixGame, **task: Any) -> None:
         only_repeated_games(game, "meta_mapg_exact_learner computes values in closed form")
-        super().__init__(settings, game=game, steps=steps, device=device)
-        fresh = TablePolicy(game.n_states, game.n_actions).initial(generator(seed, "networks"))
-        self.first = {name: each.to(device) for name, each in fresh.items()}
+        super().__init__(settings, make_policies(game, "table"), game=game, **task)
         self.optimiser = torch.optim.Adam([*self.first.values(), self.rates], lr=settings.outer_lr)
+        self.keep(optimiser=self.optimiser)
 
     @property
     def matches_per_chain(self) -> int:
@@ -63,21 +51,18 @@ class MetaMAPGExactLearner(ChainLearner):
 
     def update(self, peers: Params) -> Metrics:
         start, rates = self.start(peers), self.inner_rates(count(peers))
-        play = ExactPlay(self.game, self.settings.gamma, self.settings.dice_nodes)
-        stages = unroll(play, start, rates, differentiate=True, own=self.settings.own_learning)
+        values = ExactValues(self.game, self.settings.gamma, self.settings.dice_nodes)
+        stages = unroll(values.stage, start, rates, differentiate=True, own=self.settings.own_learning)
         objective = torch.stack([stage.objective(0) for stage in stages[1:]]).sum(dim=0)  # [C]
         gradients = torch.autograd.grad(objective.mean(), [*start[0].values(), rates[0]])
-        for parameter, gradient in zip([*self.first.values(), self.rates], gradients, strict=True):
-            parameter.grad = -gradient.sum(dim=0)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        step_along(self.optimiser, -rows(gradients).sum(dim=0))
         self.updates += 1
         metrics = chain_metrics(self._scores(stages)) | {"meta_loss": -objective.mean().detach()}
         return metrics | {f"inner_lr_{place}": rate.clone() for place, rate in enumerate(self.rates)}
 
     def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
-        play = ExactPlay(self.game, self.settings.gamma, "own")
-        stages = unroll(play, self.start(peers), self.inner_rates(count(peers)), differentiate=False)
+        values = ExactValues(self.game, self.settings.gamma, "own")
+        stages = unroll(values.stage, self.start(peers), self.inner_rates(count(peers)), differentiate=False)
         with torch.no_grad():
             shares = [action_shares(self.game, stage.logits, self.steps) for stage in stages]
         return Adaptation(self._scores(stages), torch.stack(shares, dim=1))
@@ -86,10 +71,3 @@ class MetaMAPGExactLearner(ChainLearner):
         """Mean rewards per step, [C, L+1, N]."""
         with torch.no_grad():
             return torch.stack([mean_reward(self.game, stage.logits, self.steps) for stage in stages], dim=1)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "optimiser": self.optimiser.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        load_optimiser(self.optimiser, state["optimiser"])

@@ -1,6 +1,6 @@
 """Meta-MAPG: a first policy that anticipates how it and its peers will learn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import torch
@@ -8,17 +8,15 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from cohort.chains.baseline import match_advantages
-from cohort.chains.games import ChainGame
 from cohort.chains.matches import Policies
-from cohort.chains.sampled import InnerObjective, SampledStage
-from cohort.chains.surrogate import OuterTerms, meta_objective
-from cohort.chains.unroll import Nodes, unroll
+from cohort.chains.sampled import SampledStage, Sampling
+from cohort.chains.unroll import unroll
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
-from cohort.components.state import load_optimiser
-from cohort.learners.meta.gradients import clip_rows, pcgrad
+from cohort.learners.meta.gradients import clip_rows, pcgrad, rows, step_along
 from cohort.learners.meta.meta_base import (
-    MetaLearnerSettings,
+    DifferentiatedChainSettings,
+    LookAheadSettings,
     SampledLearner,
     chain_metrics,
     count,
@@ -29,16 +27,11 @@ from cohort.learners.meta.meta_base import (
 from cohort.modules.policies import Params
 from cohort.modules.policies.lstm import LSTMNetwork
 
+OuterTerms = Literal["all", "last"]
 
-class MetaMAPGLearnerSettings(MetaLearnerSettings):
-    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
+
+class MetaMAPGLearnerSettings(DifferentiatedChainSettings, LookAheadSettings):
     peer_learning: bool = Field(description="the peers' log-probabilities count (peer learning)")
-    dice_nodes: Nodes = Field(
-        description="an agent's inner objective is a function of all agents' parameters, or of its own"
-    )
-    inner_objective: InnerObjective = Field(
-        description="dice (the paper), or loaded: the same first derivative, less variance in the second"
-    )
     outer_terms: OuterTerms = Field(
         description="log-probabilities that meet an advantage: of all stages so far (the paper), or the last's"
     )
@@ -83,46 +76,35 @@ class MetaMAPGLearner(SampledLearner):
 
     Settings = MetaMAPGLearnerSettings
 
-    def __init__(
-        self,
-        settings: MetaMAPGLearnerSettings,
-        *,
-        game: ChainGame,
-        steps: int,
-        device: torch.device,
-        seed: int,
-    ) -> None:
-        super().__init__(settings, game=game, steps=steps, device=device, seed=seed)
-        self.value = LSTMNetwork(game.n_inputs, 1, settings.rnn_hidden_dim)
-        self.critic: Params = {}  # the value network's parameters
-        if settings.outer_baseline == "value":
-            fresh = self.value.initial(generator(seed, "value"))
-            self.critic = {name: each.to(device) for name, each in fresh.items()}
-        self.order = generator(seed, "conflicts")
-
-        def optimiser(parameters: Sequence[Tensor], lr: float) -> torch.optim.Adam:
-            return torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps, amsgrad=True)
-
-        self.optimisers = {
-            "actor": optimiser([*self.first.values()], settings.outer_lr),
-            "rates": optimiser([self.rates], settings.outer_lr),
+    def __init__(self, settings: MetaMAPGLearnerSettings, **task: Any) -> None:
+        super().__init__(settings, **task)
+        self.value = LSTMNetwork(self.game.n_inputs, 1, settings.rnn_hidden_dim)
+        # the value network's parameters
+        self.critic = self.fresh(self.value, "value") if settings.outer_baseline == "value" else {}
+        self.order = generator(self.seed, "conflicts")
+        moved = {
+            "actor": ([*self.first.values()], settings.outer_lr),
+            "rates": ([self.rates], settings.outer_lr),
         }
         if self.critic:
-            self.optimisers["critic"] = optimiser([*self.critic.values()], settings.outer_critic_lr)
+            moved["critic"] = ([*self.critic.values()], settings.outer_critic_lr)
+        self.optimisers = {
+            name: torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps, amsgrad=True)
+            for name, (parameters, lr) in moved.items()
+        }
+        self.keep(critic=self.critic, order=self.order, optimisers=self.optimisers)
 
     def update(self, peers: Params) -> Metrics:
         drawn = self.draw(count(peers), self.draws)
-        chains = [
-            self.gradients(few, chance)
-            for few, chance in in_parts(peers, drawn, self.settings.chains_at_once)
-        ]
+        parts = in_parts(peers, drawn, self.settings.chains_at_once)
+        chains = [self.gradients(few, chance) for few, chance in parts]
         gradients = {name: torch.cat([each[0][name] for each in chains]) for name in self.optimisers}
         metrics: Metrics = chain_metrics(torch.cat([each[1] for each in chains]))
         for name, optimiser in self.optimisers.items():
             clipped, norms = clip_rows(gradients[name], self.settings.grad_norm_clip)
             if self.settings.project_conflicts and name != "critic":
                 clipped = pcgrad(clipped, self.order)
-            step(optimiser, -clipped.mean(dim=0))
+            step_along(optimiser, -clipped.mean(dim=0))
             metrics[f"{name}_grad_norm"] = norms.mean()
         self.updates += 1
         metrics |= {name: torch.cat([each[2][name] for each in chains]).mean() for name in chains[0][2]}
@@ -156,15 +138,17 @@ class MetaMAPGLearner(SampledLearner):
 
     def chain(self, start: Policies, rates: list[Tensor], chance: Tensor) -> list[SampledStage]:
         """The stages as functions of `start` and `rates`, by the settings' rules."""
-        settings = self.settings
-        sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
-        return unroll(
-            lambda params, place: sampling.play(params, chance[:, place]),
-            start,
-            rates,
-            differentiate=True,
-            own=settings.own_learning,
-        )
+        sampling, own = self.differentiated, self.settings.own_learning
+
+        def stage_of(params: Policies, place: int) -> SampledStage:
+            return sampling.stage(params, chance[:, place])
+
+        return unroll(stage_of, start, rates, differentiate=True, own=own)
+
+    @property
+    def differentiated(self) -> Sampling:
+        """How the stages of such a chain are played."""
+        return self.sampling(nodes=self.settings.dice_nodes, inner_objective=self.settings.inner_objective)
 
     def judge(self, stages: Sequence[SampledStage], critic: Params) -> tuple[Sequence[Tensor], Tensor]:
         """Agent 0's advantages at each stage, [C, K, T], and the value's squared errors, [C].
@@ -172,44 +156,44 @@ class MetaMAPGLearner(SampledLearner):
         V is blind to the place in the chain and learns from phi_1 on, as in the authors' code; so all stages are valued
         as one batch of matches.
         """
-
-        def together(of_stages: Iterable[Tensor]) -> Tensor:
-            return torch.cat([*of_stages], dim=1)  # [C, L K, T]
-
-        value = self.value.outputs(critic, together(stage.matches.states for stage in stages))
-        value = value[:, :, 0].transpose(1, 2)
-        reward = together(stage.matches.reward[..., 0] for stage in stages)
+        each = ((stage.matches.states, stage.matches.reward[..., 0], stage.returns[:, 0]) for stage in stages)
+        states, reward, returns = (torch.cat(of_stages, dim=1) for of_stages in zip(*each, strict=True))
+        value = self.value.outputs(critic, states)[:, :, 0].transpose(1, 2)  # [C, L K, T]
         advantages = match_advantages(reward, value.detach(), self.settings.gamma, self.settings.gae_lambda)
-        errors = (value - together(stage.returns[:, 0] for stage in stages)).square().mean(dim=(1, 2))
+        errors = (value - returns).square().mean(dim=(1, 2))
         return advantages.chunk(len(stages), dim=1), errors * len(stages) / (len(stages) + 1)
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            **super().state_dict(),
-            "critic": {name: each.clone() for name, each in self.critic.items()},
-            "order": self.order.get_state(),
-            "optimisers": {name: each.state_dict() for name, each in self.optimisers.items()},
-        }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        for name, each in self.critic.items():
-            each.copy_(state["critic"][name])
-        self.order.set_state(state["order"])
-        for name, each in self.optimisers.items():
-            load_optimiser(each, state["optimisers"][name])
+def meta_objective(
+    stages: Sequence[SampledStage],
+    advantages: Sequence[Tensor],
+    *,
+    own: bool,
+    peer: bool,
+    terms: OuterTerms,
+    entropy_weight: float,
+) -> Tensor:
+    """1/(L+1) [J_0 + J_1 + ... + J_L], whose gradient is equation 6 summed over the chain: [C].
+
+    J_m = mean_k sum_t (log pi(a^0_t; phi^0_0) + sum_{l=1..m} log pi(a^0_t; phi^0_l)
+                        + sum_{l=1..m} sum_{j>0} log pi(a^j_t; phi^j_l)) A_t
+
+    are the current policy, own learning and peer learning; A is the advantage of agent 0 at stage m, [C, K, T], and J_0
+    is the entropy of its first policy, weighted. With `terms` "all", as printed, log-probabilities of one match meet
+    the advantages of another: for l < m they add nothing but noise to the expectation when updates are exact. "last"
+    keeps l = m alone. There, without `own` the own term stays, for the chain has cut its updates off already.
+    """
+    current = stages[0].log_prob(0)
+    total = entropy_weight * stages[0].entropy(0).sum(dim=-1).mean(dim=-1)
+    for stage, advantage in zip(stages[1:], advantages, strict=True):
+        score = _score(stage, own=own or terms == "last", peer=peer)
+        current = current + score if terms == "all" else score
+        total = total + (current * advantage).sum(dim=-1).mean(dim=-1)
+    return total / len(stages)
 
 
-def rows(gradients: Sequence[Tensor]) -> Tensor:
-    """Every chain's gradient in one row: [C, ...] each -> [C, P]."""
-    return torch.cat([each.flatten(1) for each in gradients], dim=1)
-
-
-def step(optimiser: torch.optim.Optimizer, gradient: Tensor) -> None:
-    """One step of descent by a flat gradient, [P], of the optimiser's parameters in their order."""
-    parameters = optimiser.param_groups[0]["params"]
-    pieces = gradient.split([each.numel() for each in parameters])
-    for parameter, piece in zip(parameters, pieces, strict=True):
-        parameter.grad = piece.view_as(parameter)
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
+def _score(stage: SampledStage, *, own: bool, peer: bool) -> Tensor:
+    """The log-probabilities whose dependence on the first policy counts, [C, K, T]."""
+    agents = range(0 if own else 1, len(stage.params) if peer else 1)
+    scores = [stage.log_prob(agent) for agent in agents]
+    return torch.stack(scores).sum(dim=0) if scores else torch.zeros_like(stage.matches.reward[..., 0])

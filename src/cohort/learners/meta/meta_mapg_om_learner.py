@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.chains.matches import Policies
-from cohort.chains.modelled import Likelihood, ModelledPlay
+from cohort.chains.modelled import Likelihood, ModelledPeers
 from cohort.chains.sampled import SampledStage
 from cohort.chains.unroll import unroll
 from cohort.components.seeding import generator
@@ -31,29 +31,22 @@ class MetaMAPGOMLearner(MetaMAPGLearner):
 
     Settings = MetaMAPGOMLearnerSettings
 
-    def __init__(self, settings: MetaMAPGOMLearnerSettings, **parts: Any) -> None:
+    def __init__(self, settings: MetaMAPGOMLearnerSettings, **task: Any) -> None:
         only_repeated_games(
-            parts["game"], "meta_mapg_om_learner guesses tables from how often each action was taken"
+            task["game"], "meta_mapg_om_learner guesses tables from how often each action was taken"
         )
-        super().__init__(settings, **parts)
-        self.guesses = generator(parts["seed"], "guesses")
+        super().__init__(settings, **task)
+        self.guesses = generator(self.seed, "guesses")
+        self.keep(guesses=self.guesses)
 
     def chain(self, start: Policies, rates: list[Tensor], chance: Tensor) -> list[SampledStage]:
         settings = self.settings
-        sampling = self.sampling(nodes=settings.dice_nodes, inner_objective=settings.inner_objective)
         likelihood = Likelihood(settings.om_lr, settings.om_steps, settings.om_tolerance)
-        play = ModelledPlay(sampling, start[1:], rates[1:], likelihood, chance)
+        peers = ModelledPeers(self.differentiated, start[1:], rates[1:], likelihood, chance)
         guessed = [self._first_guess(each["logits"]) for each in start[1:]]
-        return unroll(play, [start[0], *guessed], rates, differentiate=True, own=settings.own_learning)
+        return unroll(peers.stage, [start[0], *guessed], rates, differentiate=True, own=settings.own_learning)
 
     def _first_guess(self, like: Tensor) -> dict[str, Tensor]:
         """Chain by chain, so that how many are in memory at once changes nothing."""
         guess = [torch.randn(like.shape[1:], generator=self.guesses) for _ in like]
         return {"logits": (FIRST_GUESS * torch.stack(guess)).to(like).requires_grad_()}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "guesses": self.guesses.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.guesses.set_state(state["guesses"])

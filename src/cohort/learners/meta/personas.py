@@ -1,13 +1,13 @@
 """Populations of peers: what policies the other agents begin with (Meta-MAPG, appendix E.1 and E.2)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from cohort.chains.games import MatrixGame
 from cohort.components.seeding import generator
-from cohort.envs.repeated_games import RepeatedGame
+from cohort.modules.policies import Params
 
 LEAST_PROBABILITY = 1e-6
 SPLITS = ("train", "validation", "test")
@@ -18,30 +18,23 @@ class Personas:
     """P tabular policies.
 
     Attributes:
-        logits: [P, S, A], log-probabilities of the actions in every state.
+        params: `logits` [P, S, A], log-probabilities of the actions in every state.
         temperament: [P] int64, the action each of them prefers.
     """
 
-    logits: Tensor
+    params: Params
     temperament: Tensor
+
+    @property
+    def logits(self) -> Tensor:
+        return self.params["logits"]
 
     def __len__(self) -> int:
         return len(self.logits)
 
-    def among(self, index: Tensor) -> dict[str, Tensor]:
-        """Parameters of the personas of these numbers: [C, N-1] int64 -> [C, N-1, S, A]."""
-        return {"logits": self.logits[index]}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"logits": self.logits, "temperament": self.temperament}
-
-    @classmethod
-    def of_state_dict(cls, state: dict[str, Any]) -> "Personas":
-        return cls(state["logits"], state["temperament"])
-
 
 def draw_personas(
-    game: RepeatedGame, per_temperament: int, low: float, high: float, generator: torch.Generator
+    game: MatrixGame, per_temperament: int, low: float, high: float, generator: torch.Generator
 ) -> Personas:
     """As many personas of every temperament.
 
@@ -57,11 +50,11 @@ def draw_personas(
     likes = torch.nn.functional.one_hot(temperament, size).bool()[:, None]  # [P, 1, A]
     probabilities = torch.where(likes, preferred[..., None], rest[..., None])
     probabilities = probabilities.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    return Personas(probabilities.log().to(torch.float32), temperament)
+    return Personas({"logits": probabilities.log().to(torch.float32)}, temperament)
 
 
 def draw_population(
-    game: RepeatedGame, seed: int, sizes: tuple[int, int, int], boundary: float | None = None
+    game: MatrixGame, seed: int, sizes: tuple[int, int, int], boundary: float | None = None
 ) -> dict[str, Personas]:
     """The personas to train on, to choose the model by and to test with, named as in `SPLITS`.
 

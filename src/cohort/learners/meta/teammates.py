@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch import Tensor
 from cohort.components.seeding import generator
 from cohort.errors import UserError
 from cohort.learners.meta.personas import SPLITS
+from cohort.modules.policies import Params
 from cohort.recording.checkpoints import load_checkpoint
 
 COMMAND = "python run.py --config=cheetah_teammates --env-config=halfcheetah_dir"
@@ -25,26 +25,16 @@ class Teammates:
         returns: [P] float64, what a whole match came to with the partner of that iteration, to the left and unscaled.
     """
 
-    params: dict[str, Tensor]
+    params: Params
     iteration: Tensor
     returns: Tensor
 
     def __len__(self) -> int:
         return len(self.iteration)
 
-    def among(self, index: Tensor) -> dict[str, Tensor]:
-        """Parameters of the teammates of these numbers: [C, N-1] int64 -> [C, N-1, ...]."""
-        return {name: each[index] for name, each in self.params.items()}
-
-    def rows(self, index: Tensor) -> Self:
-        return type(self)(self.among(index), self.iteration[index], self.returns[index])
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"params": self.params, "iteration": self.iteration, "returns": self.returns}
-
-    @classmethod
-    def of_state_dict(cls, state: dict[str, Any]) -> Self:
-        return cls(state["params"], state["iteration"], state["returns"])
+    def rows(self, index: Tensor) -> "Teammates":
+        params = {name: each[index] for name, each in self.params.items()}
+        return Teammates(params, self.iteration[index], self.returns[index])
 
 
 def load_teammates(path: Path | None) -> Teammates:
@@ -70,7 +60,7 @@ def load_teammates(path: Path | None) -> Teammates:
     trainer = load_checkpoint(file).get("trainer", {})
     if "teammates" not in trainer:
         raise UserError(f"teammates={path} is a run that trained no teammates. Name one of: {COMMAND}")
-    return Teammates.of_state_dict(trainer["teammates"])
+    return Teammates(**trainer["teammates"])
 
 
 def split_teammates(
