@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cohort.cli import main
+from cohort.configuration import plan as planning
 from cohort.configuration.roles import ROLES
 from cohort.experiment import Experiment
 from cohort.recording.checkpoints import save_atomically
@@ -146,7 +147,7 @@ def test_a_mistake_after_with_is_one_screen_that_tells_what_to_type(refused, typ
          ["meta_episodes must be a multiple of meta_batch_size_run"]),
         (["--config=qmix", "--env-config=matrix_games", "with", "trainer=meta_mixing", *harness.TINY_META.split(),
           "meta_start=0", "ratio_one=False", "count_all_steps=True", "append_all_meta=True"],
-         ["trainer=meta_mixing", "needs learner=mnmpg_learner"]),
+         ["trainer = meta_mixing (on the command line)", "requires meta_step", "learner can be: mnmpg_learner"]),
     ],
 )  # fmt: skip
 def test_a_mistake_before_with_is_one_screen_that_tells_what_to_type(refused, words, told):
@@ -175,7 +176,8 @@ def test_a_mistake_before_with_is_one_screen_that_tells_what_to_type(refused, wo
         (b"a: " + b"[" * 5000, ["not valid YAML"]),
         (BASE + b"learning_rate: 3", ["unknown key 'learning_rate'", "mine.yaml"]),
         (BASE + b"payoff: 3", ["'payoff'", "mine.yaml", "env_args.payoff"]),
-        (b"extends: value\nlearner: q_learner\nmixr: vdn", ["no mixer is chosen", "Is 'mixr' (in ", "mine.yaml", "Known: "]),
+        (b"extends: value\nlearner: q_learner\nmixr: vdn",
+         ["no mixer is chosen", "Is 'mixr' (in ", "mine.yaml", "Known: "]),
         (BASE + b"label: 2024-02-03", ["label = datetime.date(2024, 2, 3) (in ", "mine.yaml", "must be text"]),
     ],
 )  # fmt: skip

@@ -63,7 +63,7 @@ def test_values_that_do_not_meet_are_refused_with_what_would_fit(plan):
     message = str(refused.value)
     assert "head = utilities (in src/config/families/value.yaml)" in message
     assert "learner = dummy_kinds:OfOtherKinds (on the command line) do not fit together" in message
-    assert "policy kind utilities here, action densities or continuous actions there" in message
+    assert "policy kind utilities here, policy kind action densities or continuous actions there" in message
     assert message.endswith("head can be: deterministic, squashed_gaussian.")
 
 
