@@ -7,6 +7,7 @@ from cohort.configuration.layers import Layer, Sources
 from cohort.configuration.plan import make_plan
 from cohort.configuration.updates import ENV_ARGS
 from cohort.errors import UserError
+from tests import harness
 
 
 def test_later_layers_win_and_env_args_merge():
@@ -118,3 +119,18 @@ def test_env_args_must_be_a_mapping():
         UserError, match=r"env_args = '3m' \(in a\): must be a mapping, as env_args.map_name=3m"
     ):
         Sources((Layer("in a", {ENV_ARGS: "3m"}),)).merged()
+
+
+def test_the_documentations_example_is_as_the_page_says(tmp_path):
+    page = (harness.ROOT / "docs" / "configuration.md").read_text()
+    path = tmp_path / "my_qmix.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0])
+
+    def anneal_time(env: str, **env_args) -> int:
+        plan = make_plan(Sources.read(str(path), env, {ENV_ARGS: env_args} if env_args else {}))
+        assert plan["learner"].settings.lr == 0.0003
+        return plan["action_selector"].settings.epsilon_anneal_time
+
+    assert anneal_time("sc2_sim", map_name="27m_vs_30m") == 500000
+    assert anneal_time("sc2_sim", map_name="8m") == 100000
+    assert anneal_time("matrix_games") == 50000
