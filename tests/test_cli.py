@@ -8,13 +8,14 @@ import torch
 
 from cohort.cli import main
 from cohort.configuration import plan as planning
+from cohort.configuration.roles import ROLES
 from cohort.experiment import Experiment
 from cohort.recording.checkpoints import save_atomically
 from cohort.registry import Registry
 from cohort.trainers.team import TeamTrainer
 from tests import harness
 
-BASE = b"learner: q_learner\nmixer: vdn\ndouble_q: True\n"
+BASE = b"extends: value\nlearner: q_learner\nmixer: vdn\n"
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_a_mistake_after_with_is_one_screen_that_tells_what_to_type(refused, typ
          ["meta_episodes must be a multiple of meta_batch_size_run"]),
         (["--config=qmix", "--env-config=matrix_games", "with", "trainer=meta_mixing", *harness.TINY_META.split(),
           "meta_start=0", "ratio_one=False", "count_all_steps=True", "append_all_meta=True"],
-         ["trainer=meta_mixing", "needs learner=mnmpg_learner"]),
+         ["trainer = meta_mixing (on the command line)", "requires meta_step", "learner can be: mnmpg_learner"]),
     ],
 )  # fmt: skip
 def test_a_mistake_before_with_is_one_screen_that_tells_what_to_type(refused, words, told):
@@ -175,7 +176,8 @@ def test_a_mistake_before_with_is_one_screen_that_tells_what_to_type(refused, wo
         (b"a: " + b"[" * 5000, ["not valid YAML"]),
         (BASE + b"learning_rate: 3", ["unknown key 'learning_rate'", "mine.yaml"]),
         (BASE + b"payoff: 3", ["'payoff'", "mine.yaml", "env_args.payoff"]),
-        (b"learner: q_learner\nmixr: vdn", ["no mixer is chosen", "Is 'mixr' (in ", "mine.yaml", "Known: "]),
+        (b"extends: value\nlearner: q_learner\nmixr: vdn",
+         ["no mixer is chosen", "Is 'mixr' (in ", "mine.yaml", "Known: "]),
         (BASE + b"label: 2024-02-03", ["label = datetime.date(2024, 2, 3) (in ", "mine.yaml", "must be text"]),
     ],
 )  # fmt: skip
@@ -234,9 +236,9 @@ def test_a_missing_extra_is_told_with_its_command_and_stops_nobody_else(
 ):
     (tmp_path / "needs_more.py").write_text("import a_package_nobody_has\n")
     monkeypatch.syspath_prepend(tmp_path)
-    entries = {**planning.ROLES["mixer"].entries, "fancy": "needs_more:Fancy"}
+    entries = {**ROLES["mixer"].entries, "fancy": "needs_more:Fancy"}
     registry = Registry("mixer", entries, {"fancy": "requirements/fancy.txt"})
-    monkeypatch.setitem(planning.ROLES, "mixer", registry)
+    monkeypatch.setitem(ROLES, "mixer", registry)
     message = refused(*qmix("mixer=fancy"))
     assert "'a_package_nobody_has', which is not installed" in message
     assert "pip install -r requirements/fancy.txt" in message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cohort.configuration.plan import ROLES
+from cohort.configuration.roles import ROLES
 from cohort.errors import UserError
 from cohort.registry import Registry, nearest
 from cohort.settings import Settings

@@ -1,53 +1,26 @@
-"""From files and typed words to settings: what wins, what is refused, and that nothing is declared in vain."""
+"""Plans: every algorithm on every environment, what is refused, what is imported, and outsiders' classes."""
 
-import ast
-import inspect
 import itertools
-from pathlib import Path
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 import yaml
-from pydantic import Field
 
-from cohort import configuration
 from cohort.cli import main
 from cohort.configuration import files
-from cohort.configuration.plan import ROLES, Layer, Sources, make_plan
-from cohort.configuration.run_settings import RunSettings
+from cohort.configuration.layers import Layer, Sources
+from cohort.configuration.plan import make_plan
+from cohort.configuration.roles import ROLES
 from cohort.configuration.updates import ENV_ARGS, parse_updates
 from cohort.errors import UserError
 from cohort.experiment import Experiment
-from cohort.settings import Settings
 from tests import harness
 
-SOURCE = Path(configuration.__file__).resolve().parents[1]
 PAIRS = list(itertools.product(files.names("--config"), files.names("--env-config")))
-
-
-def test_later_layers_win_and_env_args_merge():
-    layers = [
-        {"a": "default", "b": "default", "c": "default", "d": "default", ENV_ARGS: {"x": 0, "y": 0}},
-        {"b": "env", "c": "env", "d": "env", ENV_ARGS: {"y": 1, "z": 1}},
-        {"c": "alg", "d": "alg"},
-        {"d": "typed", ENV_ARGS: {"z": 3}},
-    ]
-    sources = Sources(tuple(Layer(f"in {number}", values) for number, values in enumerate(layers)))
-    expected = {"a": "default", "b": "env", "c": "alg", "d": "typed", ENV_ARGS: {"x": 0, "y": 1, "z": 3}}
-    assert sources.merged() == expected
-    assert [sources.origin(key) for key in "abcd"] == ["in 0", "in 1", "in 2", "in 3"]
-    assert [sources.origin(key, ENV_ARGS) for key in "xyz"] == ["in 0", "in 1", "in 3"]
-    assert layers[0][ENV_ARGS] == {"x": 0, "y": 0}, "merging must not change a layer"
-
-
-def test_the_files_stand_in_the_order_default_environment_algorithm_typed(tmp_path):
-    env, alg = tmp_path / "env.yaml", tmp_path / "alg.yaml"
-    env.write_text("env: matrix_games\nenv_args: {map_name: climbing}\nseed: 2\nt_max: 2\nlr: 0.2\n")
-    alg.write_text("learner: q_learner\nmixer: vdn\ndouble_q: False\nt_max: 3\nlr: 0.3\n")
-    plan = make_plan(Sources.read(str(alg), str(env), {"lr": 0.4}))
-    assert (plan.run.seed, plan.run.t_max, plan["learner"].settings.lr) == (2, 3, 0.4)
-    assert plan["learner"].settings.gamma == 0.99  # default.yaml
-    assert plan["env"].settings.map_name == "climbing"
 
 
 @pytest.mark.parametrize(("alg", "env"), PAIRS)
@@ -72,49 +45,6 @@ def test_the_text_keeps_what_was_typed(tmp_path):
     assert make_plan(Sources((Layer.of_file(tmp_path / "config.yaml"),))) == plan
 
 
-@pytest.mark.parametrize(
-    ("typed", "read"),
-    [
-        ("t_max=2e6", lambda plan: (plan.run.t_max, 2_000_000)),
-        ("t_max=2.0", lambda plan: (plan.run.t_max, 2)),
-        ("t_max=1_000", lambda plan: (plan.run.t_max, 1000)),
-        ("lr=1e-4", lambda plan: (plan["learner"].settings.lr, 1e-4)),
-        ("lr=1", lambda plan: (plan["learner"].settings.lr, 1.0)),
-        ("use_cuda=false", lambda plan: (plan.run.use_cuda, False)),
-        ("use_cuda=TRUE", lambda plan: (plan.run.use_cuda, True)),
-        ("label=7", lambda plan: (plan.run.label, "7")),
-        ("label=a=b", lambda plan: (plan.run.label, "a=b")),
-    ],
-)
-def test_what_is_plainly_meant_is_taken(typed, read):
-    value, expected = read(make_plan(Sources.read("qmix", "matrix_games", parse_updates([typed]))))
-    assert value == expected
-    assert type(value) is type(expected)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("1e-4", 1e-4), ("-1e4", -1e4), ("1E5", 1e5), (".5e-3", 5e-4), ("1.e3", 1000.0), ("1_0e2", 1000.0),
-        ("0.5", 0.5), ("3", 3), ("1e", "1e"), ("e5", "e5"), ("3m", "3m"), ("1e5m", "1e5m"), ("'1e-4'", "1e-4"),
-        ("True", True), ("false", False),
-    ],
-)  # fmt: skip
-def test_numbers_in_yaml_are_numbers(tmp_path, text, value):
-    (tmp_path / "a.yaml").write_text(f"key: {text}\n")
-    read = files.read(tmp_path / "a.yaml")["key"]
-    assert read == value
-    assert type(read) is type(value)
-
-
-def test_yaml_may_be_empty_and_may_merge(tmp_path):
-    path = tmp_path / "a.yaml"
-    path.write_text("# nothing\n")
-    assert files.read(path) == {}
-    path.write_text("base: &base {x: 1, y: 2}\nmore: {<<: *base, y: 3}\n")
-    assert files.read(path)["more"] == {"x": 1, "y": 3}
-
-
 def test_a_shared_file_may_hold_other_algorithms_keys_and_an_algorithm_may_not(tmp_path):
     env = tmp_path / "env.yaml"
     env.write_text("env: matrix_games\nenv_args: {map_name: climbing}\nmeta_interval: 10\n")
@@ -124,95 +54,90 @@ def test_a_shared_file_may_hold_other_algorithms_keys_and_an_algorithm_may_not(t
         make_plan(Sources.read("qmix", str(env), {}))
 
 
-# --- nothing is declared in vain
+def test_a_section_is_checked_when_it_applies(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: vdn\non: {matrix_games: {gama: 0.5}, sc2_sim: {map_name: {3m: {gamma: 2}}}}\n")
+    with pytest.raises(
+        UserError, match=r"unknown key 'gama' \(= 0.5, in .*mine.yaml, on matrix_games\). Did you"
+    ):
+        make_plan(Sources.read(str(mine), "matrix_games", {}))
+    with pytest.raises(
+        UserError, match=r"gamma = 2 \(in .*mine.yaml, on sc2_sim map_name=3m\): must be less"
+    ):
+        make_plan(Sources.read(str(mine), "sc2_sim", {}))
+    assert make_plan(Sources.read(str(mine), "sc2_sim", {ENV_ARGS: {"map_name": "8m"}}))
 
 
-def settings_classes() -> list[tuple[str, type[Settings]]]:
-    loaded = [
-        (f"{role} {name}", registry.load(name))
-        for role, registry in ROLES.items()
-        for name in registry.entries
-    ]
-    return [("run", RunSettings), *((what, cls.Settings) for what, cls in loaded)]
+def test_what_a_file_extends_may_hold_keys_that_nobody_in_this_run_reads(tmp_path):
+    """A file that chooses another mixer cannot leave out the keys that its base has for the old one."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: qmix\nname: mine\nmixer: vdn\n")
+    assert make_plan(Sources.read(str(mine), "matrix_games", {}))["mixer"].name == "vdn"
+    (tmp_path / "mine2.yaml").write_text("extends: mine.yaml\nmixing_embed_dim: 8\n")
+    with pytest.raises(
+        UserError, match=r"mixing_embed_dim = 8 \(in .*mine2.yaml\): no component of this run reads"
+    ):
+        make_plan(Sources.read(str(tmp_path / "mine2.yaml"), "matrix_games", {}))
+    mine.write_text("extends: qmix\nno_such_key: 1\n")
+    with pytest.raises(UserError, match=r"unknown key 'no_such_key' \(= 1, in .*mine.yaml\)"):
+        make_plan(Sources.read(str(tmp_path / "mine2.yaml"), "matrix_games", {}))
 
 
-def fields_read(text: str) -> set[str]:
-    """Names read as `settings.x`, `<anything>.settings.x` or `plan.run.x`, and as `self.x` in settings classes."""
-    tree = ast.parse(text)
-    found = set()
-    for node in ast.walk(tree):
-        inside_settings = isinstance(node, ast.ClassDef) and node.name.endswith("Settings")
-        for inner in ast.walk(node) if inside_settings else [node]:
-            if not isinstance(inner, ast.Attribute) or not isinstance(inner.ctx, ast.Load):
-                continue
-            owner = inner.value
-            name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", None)
-            if name in {"settings", "run"} or (name == "self" and inside_settings):
-                found.add(inner.attr)
-    return found
+@pytest.mark.parametrize("key", ["extends", "on"])
+def test_only_an_algorithms_file_extends_and_has_sections(key):
+    with pytest.raises(
+        UserError, match=rf"{key} = 'qmix' \(on the command line\): .*only in an algorithm's file"
+    ):
+        make_plan(Sources.read("vdn", "matrix_games", {key: "qmix"}))
 
 
-def read_by(what: str, reader: type[Settings]) -> set[str]:
-    """Fields that code near a settings class reads: in the packages of the class and of those it inherits from."""
-    if "self.model_dump(" in inspect.getsource(reader):  # hands all its fields on, as smac's arguments
-        return set(reader.model_fields)
-    if what == "run":
-        files_of_a_run = ("experiment.py", "session.py", "runners/games.py", "trainers/team.py")
-        return set().union(*(fields_read((SOURCE / name).read_text()) for name in files_of_a_run))
-    packages = {
-        cls.__module__.rpartition(".")[0] for cls in reader.__mro__ if cls.__module__.startswith("cohort.")
-    }
-    folders = [SOURCE.parent.joinpath(*package.split(".")) for package in packages - {"cohort"}]
-    return set().union(*(fields_read(path.read_text()) for folder in folders for path in folder.glob("*.py")))
+def test_a_file_that_extends_no_family_is_told_which_would_help(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("learner: q_learner\nmixer: vdn\n")
+    with pytest.raises(UserError, match=r"no trainer is chosen: .*`extends: <family>` with one of .*value"):
+        make_plan(Sources.read(str(mine), "matrix_games", {}))
+    mine.write_text("extends: off_policy\nlearner: q_learner\nmixer: vdn\n"
+                    "head: utilities\nagent: rnn\naction_selector: epsilon_greedy\n")  # fmt: skip
+    with pytest.raises(
+        UserError, match=r"which no file gives: type .*; or extend a family that has it: .*value"
+    ):
+        make_plan(Sources.read(str(mine), "matrix_games", {}))
 
 
-@pytest.mark.parametrize(("what", "reader"), settings_classes(), ids=lambda value: str(value))
-def test_every_declared_field_is_read_by_code(what, reader):
-    unread = set(reader.model_fields) - read_by(what, reader)
-    assert not unread, f"declared in {reader.__name__} and read by nobody: {sorted(unread)}"
+def test_a_run_older_than_a_key_is_told_the_line_to_add(tmp_path):
+    config = dict(make_plan(Sources.read("vdn", "matrix_games", {})).config)
+    del config["target_update_interval"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(
+        UserError,
+        match=r"older than: add a line .*config.yaml, as .*target_update_interval: 200 \(families/value.yaml",
+    ):
+        make_plan(Sources.of_run(tmp_path / "config.yaml", {}))
 
 
-def test_the_search_for_unread_fields_finds_one():
-    """The test above would be worthless if anything counted as reading."""
-    text = (
-        "class ASettings:\n    used: int\n    checked: int\n    unused: int\n"
-        "    def check(self): return self.checked\n"
-        "class A:\n    def __init__(self, settings): self.settings = settings; self.unused = 3\n"
-        "    def go(self): return self.settings.used + self.unused\n"
+def test_a_plan_imports_the_components_of_its_run_alone():
+    """In a process of its own, because this one has imported them all."""
+    code = (
+        "import json, sys; from cohort.configuration.layers import Sources; "
+        "from cohort.configuration.plan import make_plan; make_plan(Sources.read('vdn', 'matrix_games', {})); "
+        "print(json.dumps(sorted(sys.modules)))"
     )
-    assert fields_read(text) == {"used", "checked"}
-
-
-def declared_keys() -> set[str]:
-    roles = [cls for what, cls in settings_classes() if not what.startswith("env ")]
-    return {key for cls in roles for key in cls.model_fields} | set(ROLES) | {ENV_ARGS}
-
-
-@pytest.mark.parametrize("path", sorted(files.CONFIG_FOLDER.rglob("*.yaml")), ids=lambda path: path.name)
-def test_every_key_in_our_files_is_declared_by_some_settings(path):
-    content = files.read(path)
-    assert set(content) <= declared_keys()
-    if ENV_ARGS in content:
-        assert set(content[ENV_ARGS]) <= set(ROLES["env"].load(content["env"]).Settings.model_fields)
-    assert files.summary(path), "the first line says what the file is"
-
-
-def test_every_setting_has_a_value_in_some_file():
-    """Defaults are in YAML, where a reader looks for them; environments' arguments keep their own."""
-    given = set().union(*(files.read(path) for path in files.CONFIG_FOLDER.rglob("*.yaml")))
-    assert declared_keys() - given == set()
-
-
-def test_settings_refuse_what_they_do_not_declare_and_never_change():
-    class Mine(Settings):
-        size: int = Field(ge=1)
-
-    assert Mine(size=1).size == 1
-    for wrong in ({"size": 1, "sise": 1}, {"size": "1"}, {"size": True}, {"size": 1.0}, {"size": 0}, {}):
-        with pytest.raises(ValueError, match="Mine"):
-            Mine(**wrong)
-    with pytest.raises(ValueError, match="frozen"):
-        Mine(size=1).size = 2
+    path = os.pathsep.join([str(harness.ROOT / "src"), *sys.path])
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    imported = set(json.loads(ended.stdout))
+    config = make_plan(Sources.read("vdn", "matrix_games", {})).config
+    for role, registry in ROLES.items():
+        modules = {target.partition(":")[0] for target in registry.entries.values()}
+        chosen = {registry.entries[config[role]].partition(":")[0]} if role in config else set()
+        assert modules & imported == chosen, role
+    learners = {name for name in imported if name.startswith("cohort.learners.")}
+    assert len(learners) <= 7, sorted(learners)  # the family's, and what every learner is made of
 
 
 # --- outsiders
@@ -247,7 +172,7 @@ def test_a_learner_and_a_file_of_an_outsider_work_from_the_command_line(tmp_path
     (package / "mine.py").write_text(MINE)
     alg = tmp_path / "mine.yaml"
     alg.write_text(
-        "name: mine\nlearner: my_package.mine:MyLearner\nmixer: vdn\ndouble_q: True\nmy_weight: 1e-2\n"
+        "extends: value\nname: mine\nlearner: my_package.mine:MyLearner\nmixer: vdn\nmy_weight: 1e-2\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     typed = f"t_max=24 local_results_path={tmp_path}/results"

@@ -1,6 +1,7 @@
 """What is said of a key or a value that is refused: where it was given, what is allowed, what to type instead."""
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -39,11 +40,9 @@ def families_with(key: str) -> dict[str, Any]:
     """The families that give a key -> its value."""
     found = {}
     for path in sorted(files.FAMILIES.glob("*.yaml")):
-        values: dict[str, Any] = {}
-        for each in read_chain(path):
-            values |= each.values
-        if key in values:
-            found[path.stem] = values[key]
+        given = [each.values[key] for each in read_chain(path) if key in each.values]
+        if given:
+            found[path.stem] = given[-1]
     return found
 
 
@@ -128,16 +127,14 @@ def _missing(key: str, role: str, sentence: str, sources: Sources) -> str:
     """A key that no layer gives; its value in our families is what one will mostly want."""
     families = families_with(key)
     if sources.run_file is not None:
-        value = next((str(value) for value in families.values()), "<value>")
-        return (
-            f"{role} needs the key {key!r} ({sentence}), which this run is older than: "
-            f"add the line `{key}: {value}` to {sources.run_file}."
+        told = ", ".join(
+            f"{key}: {json.dumps(value)} (families/{name}.yaml)" for name, value in families.items()
         )
-    extend = (
-        f"; or let the algorithm's file extend a family that has it: {', '.join(families)}"
-        if families
-        else ""
-    )
+        return (
+            f"{role} needs the key {key!r} ({sentence}), which this run is older than: add a line for it to "
+            f"{sources.run_file}" + (f", as {told}." if told else ".")
+        )
+    extend = f"; or extend a family that has it: {', '.join(families)}" if families else ""
     return f"{role} needs the key {key!r} ({sentence}), which no file gives: type {key}=<value>{extend}."
 
 

@@ -70,8 +70,7 @@ def find(flag: str, name: str) -> Path:
 
 def is_path(name: str) -> bool:
     """Whether a name that is not one of ours is meant as a path: it ends as a YAML file does, or has a folder."""
-    path = Path(name)
-    return path.suffix in (".yaml", ".yml") or path.parent != Path()
+    return name.endswith((".yaml", ".yml")) or bool(os.path.dirname(name))
 
 
 def is_ours(path: Path) -> bool:

@@ -1,13 +1,15 @@
-"""An algorithm's file: what it extends, and what it says for single environments and tasks.
+"""An algorithm's file: what it extends, and what it says for single environments and tasks. An example:
 
-extends: qmix                      # a family or an algorithm of ours, or a path relative to this file
-lr: 0.001                          # everywhere
-on:
-  cooperative_navigation: {gamma: 0.9}
-  sc2_sim:
-    epsilon_anneal_time: 50000     # on all its maps
-    map_name:
-      27m_vs_30m: {epsilon_anneal_time: 500000}
+    extends: qmix                      # a family or an algorithm of ours, or a path relative to this file
+    lr: 0.001                          # everywhere
+    on:
+      cooperative_navigation: {gamma: 0.9}
+      sc2_sim:
+        epsilon_anneal_time: 50000     # on all its maps
+        map_name:
+          27m_vs_30m: {epsilon_anneal_time: 500000}
+
+What such a file means beside the others is in `layers.py`.
 """
 
 from collections.abc import Iterator, Mapping

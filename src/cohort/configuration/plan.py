@@ -55,7 +55,6 @@ def make_plan(sources: Sources) -> Plan:
     """Choose, check and normalise. Raises `UserError` on the first thing that is wrong."""
     flat = sources.merged()
     chosen = _choose(flat, sources)
-    refuse_what_does_not_fit(flat, sources, chosen)
     readers: dict[str, type[Settings]] = {role: cls.Settings for role, cls in chosen.items() if role != "env"}
     readers["run"] = RunSettings
     _refuse_unread(flat, sources, readers, chosen)
@@ -74,16 +73,17 @@ def make_plan(sources: Sources) -> Plan:
 
 
 def _choose(flat: Mapping[str, Any], sources: Sources) -> dict[str, type]:
-    """The class of every role that this run has."""
+    """The class of every role that this run has. They fit together."""
 
     def load(role: str) -> type:
         return ROLES[role].load(_component_name(flat, role, sources))
 
-    both = {"learner": load("learner"), "trainer": load("trainer")}
-    # before asking for pieces that only a wrong one of them needs
-    refuse_what_does_not_fit(flat, sources, both)
-    wanted = {*both["trainer"].roles, *both["learner"].parts}
-    return {role: load(role) for role in ROLES if role in wanted}
+    leading = {role: load(role) for role in ("learner", "trainer")}
+    refuse_what_does_not_fit(flat, sources, leading)  # these two say which others there are
+    wanted = {*leading["trainer"].roles, *leading["learner"].parts}
+    chosen = {role: load(role) for role in ROLES if role in wanted}
+    refuse_what_does_not_fit(flat, sources, chosen)
+    return chosen
 
 
 def _component_name(flat: Mapping[str, Any], role: str, sources: Sources) -> str:
