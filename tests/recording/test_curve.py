@@ -3,9 +3,11 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from cohort.recording.curve import draw_curve, short_steps
+from cohort.recording.curve import draw_curve, finite_runs, short_steps, ticks, value_range
 from cohort.recording.metrics import MetricsFile
 
 
@@ -66,3 +68,41 @@ def test_short_steps() -> None:
         "2M",
         "10G",
     ]
+
+
+def test_the_lines_are_where_their_values_are(tmp_path: Path, said: list[str]) -> None:
+    """A win rate that goes from 0 to 1 goes from the lower left to the upper right."""
+    lines = [{"test_battle_won_mean": value} for value in (0.0, 0.5, 1.0)]
+    assert draw_curve(metrics_with(tmp_path, *lines), tmp_path / "c.png", "t", report=said.append)
+    image = np.asarray(Image.open(tmp_path / "c.png")).astype(int)
+    blue = np.abs(image - (31, 95, 168)).max(2) < 40
+    rows, columns = np.nonzero(blue[80:360, 80:880])  # within the axes
+    assert np.polyfit(columns, rows, 1)[0] < -0.4
+    first, last = rows[columns < 300], rows[columns > 700]
+    assert first.min() > last.max(), "rows count from the top"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "expected"),
+    [
+        (-0.03, 1.03, False, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0, 2_040_000, True, [0, 500_000, 1_000_000, 1_500_000, 2_000_000]),
+        (0, 3, True, [0, 1, 2, 3]),
+        (-21.5, 1.2, False, [-20, -15, -10, -5, 0]),
+        (1e-3, 3.2e-3, False, [1e-3, 1.5e-3, 2e-3, 2.5e-3, 3e-3]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, whole: bool, expected: list[float]) -> None:
+    assert ticks(low, high, whole=whole) == pytest.approx(expected)
+
+
+def test_an_axis_shows_every_finite_value() -> None:
+    assert value_range([np.array([math.nan, -1.0]), np.array([3.0, math.inf])]) == pytest.approx((-1.2, 3.2))
+    assert value_range([np.array([2.0])]) == pytest.approx((1.9, 2.1))
+    assert value_range([np.array([0.0, 0.0])]) == (-0.5, 0.5)
+    assert value_range([np.array([math.nan])]) == (0.0, 1.0)
+
+
+def test_a_line_has_a_gap_where_it_is_not_finite() -> None:
+    values = np.array([1.0, 2.0, math.nan, 3.0, math.inf, 4.0, 5.0])
+    assert finite_runs(np.arange(7), values) == [[(0, 1.0), (1, 2.0)], [(5, 4.0), (6, 5.0)]]

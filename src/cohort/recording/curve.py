@@ -1,17 +1,27 @@
-"""The learning curve of one run as a picture."""
+"""The learning curve of one run as a picture.
 
+Drawn with Pillow: to load matplotlib takes longer than a short run learns, and every run ends with this picture.
+`run.py plot` draws the figures for papers.
+"""
+
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cohort.recording.files import replace_atomically
 from cohort.recording.metrics import Record, read_metrics, series
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+Colour = tuple[int, int, int]
+Points = tuple[np.ndarray, np.ndarray]  # environment steps and values
+
+WIDTH, TITLE, PANEL, FOOT = 900, 44, 350, 30  # pixels
+_LEFT, _RIGHT, _ABOVE, _BELOW = 76, 18, 30, 26  # margins of the axes in their panel
+_DETAIL = 2  # pixels drawn for each pixel of the picture: lines come out smooth
+_INK, _FAINT, _GRID, _FRAME = (34, 40, 46), (102, 112, 122), (227, 231, 235), (120, 130, 140)
+_TRAINING, _TEST = (154, 167, 181), (31, 95, 168)
 
 
 @dataclass(frozen=True)
@@ -43,48 +53,113 @@ def draw_curve(metrics_path: Path, png_path: Path, title: str, *, report: Callab
 
 
 def _draw(records: Sequence[Record], png_path: Path, title: str) -> None:
-    # The classes behind pyplot: no window system, and no global figure that someone else may have open.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = {name for record in records for name in record.metrics}
     panels = [panel for panel in _PANELS if panel.test in names or panel.train in names] or [_PANELS[-1]]
-    figure = Figure(figsize=(7.5, 0.9 + 3.1 * len(panels)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    all_axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
-    for axes, panel in zip(all_axes, panels, strict=True):
-        _draw_panel(axes, panel, records)
-    all_axes[-1].set_xlabel("environment steps")
-    figure.suptitle(title, fontsize=11)
-    replace_atomically(png_path, lambda file: figure.savefig(file, format="png"))
+    sheet = _Sheet(TITLE + PANEL * len(panels) + FOOT)
+    sheet.text(WIDTH / 2, TITLE / 2, title, 15, _INK, "mm")
+    last = max((record.t_env for record in records), default=0)
+    for number, panel in enumerate(panels):
+        lines = [series(records, panel.train), series(records, panel.test)]
+        _draw_panel(sheet, TITLE + PANEL * number, panel, lines, max(1.0, 1.02 * last))
+    sheet.text(WIDTH / 2, sheet.height - FOOT / 2, "environment steps", 13, _INK, "mm")
+    replace_atomically(png_path, sheet.save)
 
 
-def _draw_panel(axes: "Axes", panel: _Panel, records: Sequence[Record]) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+def _draw_panel(sheet: "_Sheet", top: float, panel: _Panel, lines: Sequence[Points], end: float) -> None:
+    """Axes with the lines of training and test; `end` is where the steps' axis ends."""
+    low, high = (-0.03, 1.03) if panel.label == "win rate" else value_range([values for _, values in lines])
+    box = (_LEFT, top + _ABOVE, WIDTH - _RIGHT, top + PANEL - _BELOW)
 
-    for name, label, style in (
-        (panel.train, "training", {"color": "#9aa7b5", "linewidth": 0.9, "zorder": 1}),
-        (panel.test, "test", {"color": "#1f5fa8", "linewidth": 1.8, "zorder": 2}),
+    def x(steps: float) -> float:
+        return box[0] + (box[2] - box[0]) * steps / end
+
+    def y(value: float) -> float:
+        return box[3] - (box[3] - box[1]) * (value - low) / (high - low)
+
+    for step in ticks(0, end, whole=True):
+        sheet.line([(x(step), box[1]), (x(step), box[3])], _GRID, 1)
+        sheet.text(x(step), box[3] + 12, short_steps(step), 12, _INK, "mm")
+    for value in ticks(low, high):
+        sheet.line([(box[0], y(value)), (box[2], y(value))], _GRID, 1)
+        sheet.text(box[0] - 8, y(value), f"{value:.6g}", 12, _INK, "rm")
+    sheet.line([(box[0], box[1]), (box[0], box[3]), (box[2], box[3])], _FRAME, 1)
+    sheet.text(box[0], top + _ABOVE / 2, panel.label, 13, _INK, "lm")
+    right = float(box[2])
+    for (steps, values), label, colour, width in zip(
+        lines, ("training", "test"), (_TRAINING, _TEST), (1.2, 2.2), strict=True
     ):
-        steps, values = series(records, name)
-        if len(steps):
-            # A single value is no line: it needs a marker to be seen.
-            marker = "o" if len(steps) == 1 or (label == "test" and len(steps) <= 30) else None
-            axes.plot(steps, values, label=label, marker=marker, markersize=3.5, **style)
-    if axes.lines:
-        axes.legend(loc="best", frameon=False, fontsize=9)
-        axes.set_xlim(left=0, right=max(1.0, 1.02 * max(record.t_env for record in records)))
-    else:
-        axes.text(0.5, 0.5, "no values yet", transform=axes.transAxes, ha="center", color="#66707a")
-        axes.set_xlim(0, 1)
-    if panel.label == "win rate":
-        axes.set_ylim(-0.03, 1.03)
-    axes.set_ylabel(panel.label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_steps(steps)))
-    axes.grid(color="#e3e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+        if not np.isfinite(values).any():
+            continue
+        for run in finite_runs(steps, values):
+            sheet.line([(x(step), y(value)) for step, value in run], colour, width)
+        # a single value is no line: it needs a dot to be seen
+        if len(steps) == 1 or (label == "test" and len(steps) <= 30):
+            for step, value in zip(steps, values, strict=True):
+                if math.isfinite(value):
+                    sheet.dot(x(step), y(value), 2.8, colour)
+        right -= sheet.text(right, top + _ABOVE / 2, label, 12, colour, "rm") + 8
+        sheet.line([(right - 22, top + _ABOVE / 2), (right, top + _ABOVE / 2)], colour, width)
+        right -= 40
+    if not any(np.isfinite(values).any() for _, values in lines):
+        sheet.text((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, "no values yet", 13, _FAINT, "mm")
+
+
+class _Sheet:
+    """A white picture; places are pixels of the result from the upper left corner."""
+
+    def __init__(self, height: int) -> None:
+        from PIL import Image, ImageDraw
+
+        self.height = height
+        self._image = Image.new("RGB", (WIDTH * _DETAIL, height * _DETAIL), (255, 255, 255))
+        self._drawing = ImageDraw.Draw(self._image)
+
+    def line(self, places: Sequence[tuple[float, float]], colour: Colour, width: float) -> None:
+        points = [(x * _DETAIL, y * _DETAIL) for x, y in places]
+        self._drawing.line(points, fill=colour, width=max(1, round(width * _DETAIL)), joint="curve")
+
+    def dot(self, x: float, y: float, radius: float, colour: Colour) -> None:
+        corners = [_DETAIL * place for place in (x - radius, y - radius, x + radius, y + radius)]
+        self._drawing.ellipse(corners, fill=colour)
+
+    def text(self, x: float, y: float, text: str, size: float, colour: Colour, anchor: str) -> float:
+        """Write `text`; its width in pixels."""
+        from PIL import ImageFont
+
+        font = ImageFont.load_default(size * _DETAIL)
+        self._drawing.text((x * _DETAIL, y * _DETAIL), text, fill=colour, font=font, anchor=anchor)
+        return self._drawing.textlength(text, font) / _DETAIL
+
+    def save(self, file: object) -> None:
+        self._image.reduce(_DETAIL).save(file, format="png")
+
+
+def value_range(lines: Sequence[np.ndarray]) -> tuple[float, float]:
+    """What an axis shows: all finite values and a little more on both sides."""
+    values = np.concatenate([line[np.isfinite(line)] for line in lines])
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    return low - margin, high + margin
+
+
+def ticks(low: float, high: float, *, whole: bool = False, most: int = 8) -> list[float]:
+    """Round numbers from `low` to `high`, at most `most` of them and one; `whole` for numbers without fractions."""
+    least = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= least * (1 - 1e-9))
+    if whole:
+        step = max(1.0, float(math.ceil(step)))
+    return [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def finite_runs(steps: np.ndarray, values: np.ndarray) -> list[list[tuple[float, float]]]:
+    """The points of a line, apart where values in between are not finite."""
+    known = np.isfinite(values)
+    breaks = np.flatnonzero(np.diff(known)) + 1
+    parts = zip(np.split(steps, breaks), np.split(values, breaks), np.split(known, breaks), strict=True)
+    return [list(zip(s.tolist(), v.tolist(), strict=True)) for s, v, k in parts if len(k) > 1 and k[0]]
 
 
 def short_steps(steps: float) -> str:
