@@ -87,7 +87,7 @@ def draw(
     title: str = "",
     columns: int | None = None,
     entries: Sequence[str] = (),
-    alike: Mapping[str, str] | None = None,
+    same_colour: Mapping[str, str] | None = None,
 ) -> None:
     """Write a figure of `panels`, as many rows as metrics where they fit, to a file of one of `SUFFIXES`.
 
@@ -100,13 +100,13 @@ def draw(
         title: a line above the figure.
         columns: how many panels stand side by side; None leaves it to their number.
         entries: legend entries that have colours of their own, whether they are drawn or not, so that figures agree.
-        alike: legend entry to the one whose colour it shares; it is dashed.
+        same_colour: legend entry -> the one whose colour it shares; it is dashed.
 
     Raises:
         UserError: the file cannot be written.
     """
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
-    styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], alike or {})
+    styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], same_colour or {})
     points = max(len(curve.x) for panel in panels for curve in panel.curves.values())
     stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # what moves at every pixel would be a solid bar
     width = max(3.3, PANEL[0] * columns)
@@ -155,14 +155,14 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, int]:
     return columns, -(-len(panels) // columns)
 
 
-def _styles(labels: Sequence[str], alike: Mapping[str, str]) -> dict[str, Style]:
+def _styles(labels: Sequence[str], same_colour: Mapping[str, str]) -> dict[str, Style]:
     """Legend entry to colour and stroke, in the order of the entries."""
-    own = [label for label in dict.fromkeys(labels) if label not in alike]
+    own = [label for label in dict.fromkeys(labels) if label not in same_colour]
     styles = {
         label: (COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)])
         for place, label in enumerate(own)
     }
-    return styles | {label: (styles[other][0], "--") for label, other in alike.items() if other in styles}
+    return styles | {label: (styles[other][0], "--") for label, other in same_colour.items() if other in styles}
 
 
 def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_width: float) -> None:
