@@ -162,7 +162,9 @@ def _styles(labels: Sequence[str], same_colour: Mapping[str, str]) -> dict[str, 
         label: (COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)])
         for place, label in enumerate(own)
     }
-    return styles | {label: (styles[other][0], "--") for label, other in same_colour.items() if other in styles}
+    return styles | {
+        label: (styles[other][0], "--") for label, other in same_colour.items() if other in styles
+    }
 
 
 def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_width: float) -> None:

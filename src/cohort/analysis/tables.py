@@ -5,10 +5,13 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from cohort.analysis.fields import Value
 from cohort.recording.curve import short_steps
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 FORMS = ("table", "markdown", "csv")
 _STATES = {
@@ -58,19 +61,28 @@ def _escaped(cell: str) -> str:
 
 def _for_terminal(headings: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> str:
     from rich.console import Console
+
+    console = Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
+    with console.capture() as captured:
+        console.print(rich_table(headings, rows, overflow="fold"))
+    return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+
+
+def rich_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, overflow: Literal["fold", "ellipsis"]
+) -> "Table":
+    """A table for a terminal: numbers to the right, states in colours; what is too wide is folded or cut."""
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, heading in enumerate(headings):
         numeric = bool(rows) and all(_is_number(row[number]) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+        justify = "right" if numeric else "left"
+        table.add_column(heading, justify=justify, overflow=overflow, no_wrap=overflow == "ellipsis")
     for row in rows:
         table.add_row(*(Text(cell, style=_STATES.get(cell, "")) for cell in row))
-    with console.capture() as captured:
-        console.print(table)
-    return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+    return table
 
 
 def shown(value: Value, unit: str = "plain") -> str:

@@ -10,13 +10,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cohort.analysis.tables import rich_table
 from cohort.recording.console import Console
 from cohort.sweep import view
 from cohort.sweep.folder import SweepRun
 from cohort.sweep.journal import Entry
 
 REFRESH_SECONDS = 1.0
-_STYLES = {"running": "cyan", "completed": "green", "interrupted": "yellow", "failed": "bold red"}
 # which states are worth a line first where the terminal has too few
 _URGENCY = ("running", "failed", "interrupted", "waiting", "completed")
 
@@ -79,13 +79,11 @@ class Display:
 
     def _table(self, entries: Sequence[Entry], readings: Sequence[view.Reading], room: int) -> Table:
         by_urgency = sorted(range(len(entries)), key=lambda number: _URGENCY.index(entries[number].state))
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in view.headings(self._runs):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
-        for number in sorted(by_urgency[: max(1, room)]):
-            cells = view.row(number, self._runs[number], entries[number], readings[number])
-            style = _STYLES.get(entries[number].state, "dim")
-            table.add_row(*(Text(cell, style=style if cell.lower() in _STYLES else "") for cell in cells))
+        rows = [
+            view.row(number, self._runs[number], entries[number], readings[number])
+            for number in sorted(by_urgency[: max(1, room)])
+        ]
+        table = rich_table(view.headings(self._runs), rows, overflow="ellipsis")
         if len(entries) > max(1, room):
             table.caption = f"and {len(entries) - max(1, room)} more"
         return table
