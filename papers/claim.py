@@ -1,4 +1,4 @@
-"""`Claim`: what a paper says, as rows of data, and how a row is judged by recorded runs."""
+"""`Claim`: what a paper says, as rows of data, and how recorded runs decide on a row."""
 
 import math
 from abc import ABC, abstractmethod

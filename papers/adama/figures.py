@@ -58,7 +58,7 @@ def learning_curves(runs: Sequence[Run]) -> FigureSpec:
 
 
 def second_order(runs: Sequence[Run]) -> FigureSpec:
-    """Figure 6: rewards in training, with the second-order approximation. What is not in the paper is not missed."""
+    """Figure 6: rewards in training, with the second order. `adama_2nd` is not in the paper, so never missing."""
     selector, env_configs = RunSelector(runs), (GOING_TOGETHER, NAVIGATION)
     lines = [
         {

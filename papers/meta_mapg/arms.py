@@ -1,4 +1,4 @@
-"""Meta-MAPG's experiments (ICLR 2021 submission): its arms, their runs, and what is read off them.
+"""Meta-MAPG's experiments (ICLR 2021 submission): the arms, their runs, and how results are read.
 
 All of it is of meta-testing: the last test of each run, which is of the model that validation chose.
 """
@@ -37,7 +37,7 @@ PLAYERS = (3, 4)
 # seeds of each arm; the paper has none for 4b and 9 to 16
 SEEDS = {"2": 10, "2d": 5, "3a": 10, "q3": 5, "4a": 5, "4b": 10, "4c": 10, "9-16": 10}
 
-# what makes another experiment of a run, and never a departure to be noted
+# keys that make a run another experiment rather than a departure with a note
 FIXED = frozenset(("env_args.map_name", "env_args.n_agents", "out_of_distribution"))
 USUAL = frozenset(("trajectories",))  # what figure 3a varies
 # methods differ in the matches of an update, and figure 4b compares numbers of players
@@ -96,14 +96,14 @@ def line(selector: RunSelector, label: str, env_config: str, seeds: int, **typed
 
 
 def exact_line(selector: RunSelector, label: str, env_config: str, **typed: object) -> Line:
-    """A method's runs without sampling, which nobody misses."""
+    """A method's runs without sampling; they are not in the paper, and never reported as missing."""
     entry = exact(label)
     runs = selector.of(described(entry, typed), exact_arm(label, env_config, **typed), wanted=0, entry=entry)
     return Line(entry, runs)
 
 
 def with_teammates(runs: Sequence[Run]) -> dict[str, str]:
-    """What is typed for HalfCheetah's arms: where their teammates are from, for most of them if that differs."""
+    """What is typed for HalfCheetah's arms: the run that the teammates come from, the one that most runs name."""
     mine = [run for run in runs if run.env == CHEETAH and run.method in METHODS.values()]
     named = Counter(run.config["teammates"] for run in mine)
     return {"teammates": named.most_common(1)[0][0] if named else "<run of cheetah_teammates>"}

@@ -145,7 +145,7 @@ def players(runs: Sequence[Run]) -> FigureSpec:
 
 
 def ablation(runs: Sequence[Run]) -> FigureSpec:
-    """Figure 4c: what own learning and peer learning are each good for. Meta-PG is without peer learning."""
+    """Figure 4c: own learning or peer learning left out. Meta-PG is without peer learning."""
     selector, labels = RunSelector(runs), (META_MAPG, META_PG, NO_OWN)
     lines = [line(selector, label, RPS, SEEDS["4c"]) for label in labels]
     lines += [exact_line(selector, label, RPS) for label in labels]

@@ -1,4 +1,4 @@
-"""Whom Meta-MAPG's agents meet: figures 3b, 3c and 7, drawn again from the seeds of recorded runs."""
+"""The peers of Meta-MAPG's agents: figures 3b, 3c and 7, drawn again from the seeds of recorded runs."""
 
 from collections.abc import Sequence
 
@@ -85,7 +85,7 @@ def teammates(runs: Sequence[Run]) -> FigureSpec:
 
 
 def _splits(runs: Sequence[Run]) -> tuple[dict[int, str], str]:
-    """Iteration to split, as the first run of meta-learning drew them, or else as one of seed 1 would; and which."""
+    """Iteration -> split, as the meta-learning run of the least seed drew it, or as seed 1 would, and which of them."""
     published = {**arm(META_MAPG, CHEETAH).published, "seed": 1}
     mine = [run.config for run in runs if run.env == CHEETAH and run.method in METHODS.values()]
     config = min(mine, key=lambda each: each["seed"], default=published)

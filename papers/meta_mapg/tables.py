@@ -1,4 +1,4 @@
-"""Meta-MAPG's question 3: what is left of it when the test's personas lie out of the training distribution."""
+"""Meta-MAPG's question 3: its AUC when the test's personas lie outside the training distribution."""
 
 from collections.abc import Sequence
 
@@ -36,8 +36,8 @@ PAPER = {
 }
 HEADINGS = ("method", "personas", "seeds", "updates", *FORMS, "paper")
 NOTES = (
-    "AUC: the reward's sum over phi_1 .. phi_L, mean over the test personas. The paper's numbers exceed what that can "
-    "be (1.5 L); which form they are of is not known.",
+    "AUC: the reward's sum over phi_1 .. phi_L, mean over the test personas. The paper's numbers exceed its "
+    "maximum (1.5 L); which form they are of is not known.",
     "Mean over seeds ± standard error [95 % interval of the mean, bootstrap]; in - out is paired by seed where it can "
     "be. The paper calls its ± variances, over 5 seeds.",
 )
@@ -55,7 +55,7 @@ def distributions(selector: RunSelector) -> Table:
         inside = selector.of(entry, make(label, IPD), wanted)
         outside = selector.of(described(entry, beyond), make(label, IPD, **beyond), wanted, entry)
         if entry != label and not inside and not outside:
-            continue  # not in the paper: nobody misses it
+            continue  # not in the paper, so not reported as missing
         for where, runs in ((IN, inside), (OUT, outside)):
             cells = [mean_text(list(last(runs, metric).values())) for metric in FORMS.values()]
             rows.append(_row(entry, where, runs, cells))

@@ -27,7 +27,7 @@ class Grid:
         columns, rows: the values of x and y that runs have, in order.
         runs: [Y, X] the runs of each cell, by row and column.
         means: [Y, X] the mean over these; NaN without a run that has the number, or where one has diverged.
-        diverged: [Y, X] whether the metric of a run had ceased to be finite when it ended.
+        diverged: [Y, X] whether the metric of one of its runs was no longer finite at the end.
     """
 
     x: Column
@@ -57,7 +57,7 @@ def make_grid(runs: Sequence[Run], x: Column, y: Column, metric: Column) -> Grid
     """The cells of `runs`.
 
     Raises:
-        UserError: the runs of a cell are no seeds of one configuration, or the number is none.
+        UserError: the runs of a cell are not seeds of one configuration, or the metric is not a number.
     """
     columns, rows = (in_order({column.field.ask(run) for run in runs}) for column in (x, y))
     cells: list[list[list[Run]]] = [[[] for _ in columns] for _ in rows]
@@ -90,7 +90,7 @@ def _refuse_mixed(runs: Sequence[Run], where: str) -> None:
 
 
 def _has_diverged(run: Run, metric: Column) -> bool:
-    """Whether the metric has: summaries leave out what is not finite, and a grid search must not."""
+    """Whether the metric has diverged: summaries skip values that are not finite, and a grid search must not."""
     kind, name = metric.field.key or ("", "")
     return kind == "metrics" and run.has_diverged(name)
 
@@ -98,6 +98,6 @@ def _has_diverged(run: Run, metric: Column) -> bool:
 def _number(value: Value, metric: Column) -> float:
     if isinstance(value, bool | str | list):
         raise UserError(
-            f"--metric {metric.field.text} is {value!r}, no number. As: --metric metrics.test_return_mean."
+            f"--metric {metric.field.text} is {value!r}, not a number. For example: --metric metrics.test_return_mean."
         )
     return float(value or 0.0)

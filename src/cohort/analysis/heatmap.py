@@ -1,4 +1,4 @@
-"""`run.py heatmap`: one number over two fields, as of a grid search."""
+"""`run.py heatmap`: one number over two fields, for example of a grid search."""
 
 import argparse
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def notes_on(grid: Grid, runs: Sequence[Run]) -> list[str]:
-    """What a reader should know: cells without a number, diverged ones, uneven seeds, what else differs."""
+    """Notes for the reader: cells without a number, diverged cells, uneven seeds, other differences."""
     places = list(np.ndindex(grid.means.shape))
     gone = [grid.name(*place) for place in places if grid.diverged[place]]
     missing = [
@@ -91,7 +91,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--metric", metavar="FIELD", required=True, help='as "late(metrics.test_return_mean)"'
     )
-    parser.add_argument("--lowest", action="store_true", help="the least value is the best")
+    parser.add_argument("--lowest", action="store_true", help="the lowest value is the best")
     parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
     parser.add_argument(
         "--out", type=Path, default=Path("heatmap.png"), metavar="FILE", help="default: %(default)s"

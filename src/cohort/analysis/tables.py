@@ -1,4 +1,4 @@
-"""Rows on a terminal, as Markdown or as CSV."""
+"""Tables on a terminal, as Markdown or as CSV, and how their values are written."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ _STATES = {
 def write_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], form: str = "table", stream: TextIO | None = None
 ) -> None:
-    """Write rows of text in one of `FORMS`; a terminal's width bounds the first, nothing bounds a pipe's."""
+    """Write rows of text in one of `FORMS`; "table" is as wide as the terminal, or unbounded in a pipe."""
     stream = sys.stdout if stream is None else stream
     if form == "csv":
         text = io.StringIO()
@@ -42,7 +42,7 @@ def write_table(
 
 
 def write(text: str, stream: TextIO | None = None) -> None:
-    """Print text whatever the stream's encoding; a reader who has seen enough, as `head`, is no error."""
+    """Print text in any encoding of the stream; it is no error if the reader stops early, as `head` does."""
     stream = sys.stdout if stream is None else stream
     encoding = stream.encoding or "utf-8"
     try:
@@ -86,7 +86,7 @@ def rich_table(
 
 
 def shown(value: Value, unit: str = "plain") -> str:
-    """A value as a table has it: "" for none, 500k steps, 1h 03m, four significant digits."""
+    """A value as tables show it: empty for None, 500k steps, 1h 03m, four significant digits."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -101,12 +101,12 @@ def shown(value: Value, unit: str = "plain") -> str:
 
 
 def exact(value: Value) -> str:
-    """A value as a program wants it: all digits, and nothing for none."""
+    """A value for other programs: all digits, empty for None."""
     return "" if value is None else str(value)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 42s, 8m 18s, 1h 03m, 3d 04h."""
+    """Seconds in readable form: 42s, 8m 18s, 1h 03m, 3d 04h."""
     whole = round(seconds)
     for size, letter, lesser, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
         if whole >= size:

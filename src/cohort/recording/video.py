@@ -1,4 +1,4 @@
-"""Videos, frame by frame, so that a kill or an error never leaves half of one under its final name."""
+"""Writes videos frame by frame; after a kill or an error there is never half a video under the final name."""
 
 import os
 import zlib
@@ -87,7 +87,7 @@ class _Encoder(Protocol):
         """Complete the file."""
 
     def abandon(self) -> None:
-        """Let go of whatever is still held."""
+        """Release everything, whether the file is complete or not."""
 
 
 class _Mp4:
@@ -142,11 +142,11 @@ class _Gif:
         self._frames.append(zlib.compress(frame.tobytes(), 1))
 
     def finish(self) -> None:
-        # One palette for all frames, from a few of them: ten times as fast as one each, and smaller.
+        # One palette for all frames, computed from a few of them: ten times as fast as one for each frame, and smaller.
         sample = [np.array(self._image(frame)) for frame in self._frames[:: 1 + len(self._frames) // 12]]
         palette = Image.fromarray(np.concatenate(sample)).quantize(256)
-        dull = Image.Dither.NONE  # dithered areas would flicker
-        images = (self._image(frame).quantize(palette=palette, dither=dull) for frame in self._frames)
+        no_dither = Image.Dither.NONE  # dithered areas would flicker
+        images = (self._image(frame).quantize(palette=palette, dither=no_dither) for frame in self._frames)
         duration = round(1000 / self._fps)
         next(images).save(
             self._path, format="GIF", save_all=True, append_images=images, duration=duration, loop=0

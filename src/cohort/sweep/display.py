@@ -1,4 +1,4 @@
-"""A sweep while it goes on: a table that is redrawn on a terminal, one line per change elsewhere."""
+"""Shows a sweep while it runs: a table that is redrawn on a terminal, one line per change elsewhere."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from cohort.sweep.folder import SweepRun
 from cohort.sweep.journal import Entry
 
 REFRESH_SECONDS = 1.0
-# which states are worth a line first where the terminal has too few
+# which states are shown first where the terminal has too few lines
 _URGENCY = ("running", "failed", "interrupted", "waiting", "completed")
 
 
@@ -32,11 +32,11 @@ class Display:
 
     @property
     def due(self) -> bool:
-        """Whether the table is old enough to be drawn again."""
+        """Whether it is time to draw the table again."""
         return self._console.terminal is not None and time.monotonic() - self._drawn >= REFRESH_SECONDS
 
     def changed(self, number: int, entry: Entry, reading: view.Reading) -> None:
-        """One run has another state."""
+        """Report that a run's state has changed."""
         notes = f": {entry.reason}" if entry.reason else ""
         result = f"  {reading.headline[0]} {reading.headline[1]:.3f}" if reading.headline else ""
         line = (
@@ -49,7 +49,7 @@ class Display:
         self._drawn = float("-inf")
 
     def refresh(self, entries: Sequence[Entry], readings: Sequence[view.Reading]) -> None:
-        """Draw the table anew. A terminal that is gone ends the drawing, not the sweep."""
+        """Draw the table again. A terminal that is gone ends the drawing, not the sweep."""
         self._drawn = time.monotonic()
         terminal = self._console.terminal
         if terminal is None:
