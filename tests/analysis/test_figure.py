@@ -120,7 +120,9 @@ def test_a_line_that_shares_a_colour_is_dashed(monkeypatch: pytest.MonkeyPatch) 
     figures: list[Figure] = []
     monkeypatch.setattr(figure, "write", lambda made, path: figures.append(made))
     panel = Panel("x", "auc", {"b": spots(1, 2), "b2": spots(2, 1)}, counted=False, ticks="01", share=True)
-    draw([panel], Path("x.png"), x_label="", caption="", entries=("a", "b"), same_colour={"b2": "b", "a2": "a"})
+    draw(
+        [panel], Path("x.png"), x_label="", caption="", entries=("a", "b"), same_colour={"b2": "b", "a2": "a"}
+    )
     (axes,) = visible(figures[0])
     assert [(to_hex(line.get_color()).upper(), line.get_linestyle()) for line in axes.lines] == [
         (COLOURS[1], "-"),
