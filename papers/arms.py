@@ -11,6 +11,7 @@ from cohort.analysis.comparability import NOT_THE_GAME, NOT_THE_METHOD
 from cohort.analysis.runs import Run
 from cohort.configuration.plan import Sources
 from cohort.configuration.updates import ENV_ARGS
+from papers.wording import ranged
 
 ENDED = ("COMPLETED", "FAILED")  # all other runs may still go on
 CHOOSE = "Choose with --where."
@@ -23,11 +24,11 @@ class Arm:
     Attributes:
         config: the algorithm's name, as --config has it.
         env_config: the environment's, as --env-config has it.
-        typed: what is typed after `with`, with the environment's keys as `env_args.<key>`.
-        fixed: keys in which its runs are as the files have it. In others they may depart where no run is as in the
-            files: who draws says so.
-        usual: keys in which runs that are as the files have it go before those that are not.
-        varied: keys in which it may differ from what it is compared with, beside those that are typed.
+        typed: what is typed after `with`; the environment's keys as `env_args.<key>`.
+        fixed: keys that must have the configuration files' values. In other keys, where no run agrees with the
+            files in all of them, runs may depart, and a note says so.
+        usual: keys in which runs with the files' values are preferred.
+        varied: keys besides `typed` in which it may differ from the arms that it is compared with.
     """
 
     config: str
@@ -39,7 +40,7 @@ class Arm:
 
     @cached_property
     def published(self) -> dict[str, Any]:
-        """The configuration that this command gives, flat."""
+        """The configuration that its command gives, with flat keys."""
         typed: dict[str, Any] = {}
         for key, value in self.typed.items():
             prefix, _, inner = key.rpartition(".")
@@ -49,7 +50,7 @@ class Arm:
         return merged | inner
 
     def departures(self, run: Run) -> dict[str, Any]:
-        """The keys in which a run was told something else than this command says, with what it was told."""
+        """The keys in which a run has another value than its command gives, with the run's values."""
         return {
             key: value
             for key, value in run.flat_config.items()
@@ -68,7 +69,7 @@ class Arm:
 
 
 def command(arms: Sequence[Arm], seeds: Sequence[int]) -> str:
-    """What to type for runs of all `arms`: of one scenario, every algorithm with all that is typed."""
+    """What to type for the runs of all `arms`, which are of one scenario: every algorithm with every typed value."""
     typed: dict[str, list[str]] = {"seed": [ranged(seeds)]}
     for arm in arms:
         for key, value in arm.typed.items():
@@ -83,7 +84,7 @@ def command(arms: Sequence[Arm], seeds: Sequence[int]) -> str:
 
 
 def products(arms: Sequence[Arm]) -> list[list[Arm]]:
-    """`arms` of one scenario with the same typed keys, in groups that one sweep each makes."""
+    """`arms` of one scenario with the same typed keys, in groups of which each is one sweep."""
     groups: dict[tuple, list[Arm]] = {}
     for arm in arms:
         groups.setdefault(tuple(arm.typed.values()), []).append(arm)
@@ -93,26 +94,19 @@ def products(arms: Sequence[Arm]) -> list[list[Arm]]:
     return [list(arms)] if is_product else list(groups.values())
 
 
-def ranged(seeds: Sequence[int]) -> str:
-    """Seeds in order as a sweep has them: 1..5 or 2,4."""
-    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"{seeds[0]}..{seeds[-1]}"
-    return ",".join(map(str, seeds))
-
-
 @dataclass
 class Choice:
     """The runs of one arm.
 
     Attributes:
         runs: seeds of one configuration.
-        departs: the keys in which that configuration departs from the files, with its values.
+        departures: the keys in which that configuration departs from the files, with its values.
         unfinished: runs that were left out because they may still go on, while others are done.
         others: how many runs of other configurations were left out.
     """
 
     runs: list[Run]
-    departs: dict[str, Any] = field(default_factory=dict)
+    departures: dict[str, Any] = field(default_factory=dict)
     unfinished: list[Run] = field(default_factory=list)
     others: int = 0
 
@@ -139,8 +133,8 @@ def choose(arm: Arm, runs: Sequence[Run]) -> Choice:
     comparability.refuse(
         comparability.within_curve(kept), f"{arm.env_config}: the runs of {arm.config}", CHOOSE
     )
-    departs = arm.departures(kept[0]) if kept else {}
-    return Choice(kept, departs, unfinished, len(mine) - len(kept) - len(unfinished))
+    departures = arm.departures(kept[0]) if kept else {}
+    return Choice(kept, departures, unfinished, len(mine) - len(kept) - len(unfinished))
 
 
 def _matters(key: str) -> bool:

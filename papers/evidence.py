@@ -1,22 +1,23 @@
-"""What a paper says in words, held against recorded runs: one number per seed, their difference, and a verdict."""
+"""The statistics of claims: one number per seed, differences of means with their standard errors, and verdicts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from cohort.analysis.runs import Run
+from papers.wording import listed
 
 TRUE, FALSE, UNCLEAR, TOO_FEW = "true", "not true", "not clear", "not enough runs"
 ERRORS = 2  # standard errors that a difference must have to count
 RULE = (
     f"Verdict: true or not true where the difference is more than {ERRORS} standard errors above or below 0, "
-    "else not clear. Seeds that both sides have are paired, two at least; without them the sides are independent. "
-    "By chance alone this calls a difference true in 1 of 11 cases with 3 seeds, in 1 of 17 with 5."
+    "else not clear. Seeds that both sides have are paired if there are at least two; otherwise the sides count as "
+    "independent. By chance alone this calls a difference true in 1 of 11 cases with 3 seeds, in 1 of 17 with 5."
 )
 LATE_SHARE = 0.1
 Values = Mapping[object, float]  # seed -> a number
-Measure = Callable[[Run, float], float | None]  # of a run and the episodes to look at
+Reading = Callable[[Run, float], float | None]  # of a run and the number of its episodes to look at
 
 
 @dataclass(frozen=True)
@@ -47,41 +48,26 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row: a statement in one scenario.
+class Similarity:
+    """How alike the means of several groups are.
 
     Attributes:
-        where: the scenario, and what else is needed to tell rows apart.
-        measured: the numbers, with their spread over seeds.
-        difference: what the verdict rests on; empty where nothing is judged.
-        seeds: those that it rests on.
-        length: how far the runs were looked at, with what they should have had.
-        verdict: TRUE, FALSE, UNCLEAR, TOO_FEW or, for a number that is there for comparison, nothing.
+        apart: the greatest mean minus the least.
+        deviation: the standard deviation within groups (root of the mean variance).
+        seeds: those of all groups, in words.
     """
 
-    where: str
-    measured: str
-    difference: str
+    apart: float
+    deviation: float
     seeds: str
-    length: str
-    verdict: str
 
+    @property
+    def verdict(self) -> str:
+        """Whether the means lie no further apart than seeds do."""
+        return TRUE if self.apart <= self.deviation else FALSE
 
-@dataclass(frozen=True)
-class Claim:
-    """A statement of a paper.
-
-    Attributes:
-        number: to speak of it.
-        says: the statement, with its place in the paper.
-        how: how it is measured, in one sentence.
-        findings: what came out.
-    """
-
-    number: str
-    says: str
-    how: str
-    findings: Sequence[Finding]
+    def text(self) -> str:
+        return f"{self.apart:.3f} against {self.deviation:.3f}"
 
 
 def estimate(values: Values, above: float = 0.0) -> Estimate | None:
@@ -89,7 +75,7 @@ def estimate(values: Values, above: float = 0.0) -> Estimate | None:
     if not values:
         return None
     numbers = np.array(list(values.values())) - above
-    return Estimate(float(numbers.mean()), _error(numbers), _named(values))
+    return Estimate(float(numbers.mean()), _error(numbers), listed(values))
 
 
 def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate | None:
@@ -103,44 +89,23 @@ def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate
     common = [seed for seed in ours if seed in theirs] if paired else []
     if len(common) > 1:
         numbers = np.array([ours[seed] - theirs[seed] for seed in common])
-        return Estimate(float(numbers.mean()), _error(numbers), f"{_named(common)}, paired")
+        return Estimate(float(numbers.mean()), _error(numbers), f"{listed(common)}, paired")
     errors = [_error(np.array(list(values.values()))) for values in (ours, theirs)]
     both = None if None in errors else float(np.hypot(*errors))
     means = [np.mean(list(values.values())) for values in (ours, theirs)]
-    named = _named(ours) if set(ours) == set(theirs) else f"{_named(ours)} against {_named(theirs)}"
-    return Estimate(float(means[0] - means[1]), both, named)
+    seeds = listed(ours) if set(ours) == set(theirs) else f"{listed(ours)} against {listed(theirs)}"
+    return Estimate(float(means[0] - means[1]), both, seeds)
 
 
-def finding(
-    where: str, text: str, found: Estimate | None, runs: Sequence[Run], metric: str, length: str
-) -> Finding:
-    """A row, whether or not there is enough for a verdict; it names the runs whose `metric` has diverged."""
-    gone = [f"{run.method} seed {run.seed}" for run in runs if run.has_diverged(metric)]
-    text += f"; diverged: {', '.join(gone)}" if gone else ""
-    if found is None:
-        return Finding(where, text, "", _named({str(run.seed) for run in runs}), length, TOO_FEW)
-    return Finding(where, text, found.text(), found.seeds, length, found.verdict)
-
-
-def similarity(groups: Sequence[Values]) -> tuple[float, float]:
-    """How far the means of groups lie apart, and the standard deviation within them (root of the mean variance)."""
+def similarity(groups: Sequence[Values]) -> Similarity | None:
+    """How far the means of groups lie apart; None with fewer than two groups, or fewer than two seeds in one."""
+    if len(groups) < 2 or any(len(group) < 2 for group in groups):
+        return None
     numbers = [np.array(list(group.values())) for group in groups]
     means = [group.mean() for group in numbers]
-    return float(max(means) - min(means)), float(np.mean([group.var(ddof=1) for group in numbers]) ** 0.5)
-
-
-def similar(row: Finding, groups: Sequence[Values]) -> Finding:
-    """`row` with a verdict: whether the means of groups lie no further apart than seeds do, two of each at least."""
-    if any(len(group) < 2 for group in groups):
-        return row
-    apart, deviation = similarity(groups)
-    verdict = TRUE if apart <= deviation else FALSE
-    return replace(row, difference=f"{apart:.3f} against {deviation:.3f}", verdict=verdict)
-
-
-def sides(values: Mapping[str, Values]) -> str:
-    """What was measured of each side that has runs, by its name."""
-    return "; ".join(f"{name} {spread(side)}" for name, side in values.items() if side)
+    deviation = np.mean([group.var(ddof=1) for group in numbers]) ** 0.5
+    seeds = listed({str(seed) for group in groups for seed in group})
+    return Similarity(float(max(means) - min(means)), float(deviation), seeds)
 
 
 def best_of(values: Mapping[str, Values]) -> str | None:
@@ -157,25 +122,25 @@ def spread(values: Values) -> str:
     return text if len(numbers) < 2 else f"{text} ± {numbers.std(ddof=1):.3f}"
 
 
-def late(metric: str) -> Measure:
+def late(metric: str) -> Reading:
     """The mean over the last tenth of the episodes."""
     return lambda run, until: _mean(run, metric, (1 - LATE_SHARE) * until, until)
 
 
-def first_half(metric: str) -> Measure:
+def first_half(metric: str) -> Reading:
     """The area under the curve over the first half of the episodes, divided by their number."""
     return lambda run, until: _mean(run, metric, 0, until / 2)
 
 
-def whole(metric: str) -> Measure:
+def whole(metric: str) -> Reading:
     """The mean over all episodes."""
     return lambda run, until: _mean(run, metric, 0, until)
 
 
-def measured(runs: Sequence[Run], measure: Measure, until: float) -> dict[object, float]:
+def measured(runs: Sequence[Run], reading: Reading, until: float) -> dict[object, float]:
     """Seed to number, for those runs that have one."""
-    values = {run.seed: measure(run, until) for run in runs}
-    return {seed: value for seed, value in values.items() if value is not None}
+    values = {run.seed: reading(run, until) for run in runs}
+    return {seed: value for seed, value in values.items() if value is not None and np.isfinite(value)}
 
 
 def common_length(runs: Sequence[Run], metric: str) -> float:
@@ -193,7 +158,3 @@ def _mean(run: Run, metric: str, start: float, end: float) -> float | None:
 
 def _error(numbers: np.ndarray) -> float | None:
     return float(numbers.std(ddof=1) / len(numbers) ** 0.5) if len(numbers) > 1 else None
-
-
-def _named(seeds: Iterable[object]) -> str:
-    return ", ".join(str(seed) for seed in sorted(seeds, key=str))

@@ -1,6 +1,7 @@
 """The figures of AdaMa (Adaptive Learning Rates for Multi-Agent Reinforcement Learning, ICLR 2021 submission)."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from cohort.analysis.figure import Panel
 from cohort.analysis.plot import caption, unequal_lengths
 from cohort.analysis.runs import AXES, Run
 from papers.arms import Arm
-from papers.figure_spec import FigureSpec, RunSelector, scenario
+from papers.figure_spec import FigureSpec
+from papers.run_selector import RunSelector
+from papers.wording import scenario
 
 GOING_TOGETHER, NAVIGATION = "going_together", "cooperative_navigation"
 PREDATOR_PREY, CLUSTERING = "predator_prey", "clustering"
@@ -37,35 +40,36 @@ OVER_SEEDS = Settings(x="episodes", aggregate="mean", band="std")
 ONE_RUN = Settings(x="episodes", band="none")
 
 
-def arm(label: str, world: str, **typed: object) -> Arm:
+@cache  # an arm reads its configuration files once
+def arm(label: str, env_config: str, **typed: object) -> Arm:
     """A method by the paper's name, in a scenario."""
-    return Arm(METHODS[label], world, typed)
+    return Arm(METHODS[label], env_config, typed)
 
 
 def learning_curves(runs: Sequence[Run]) -> FigureSpec:
     """Figure 3: rewards in training, in all scenarios."""
     selector = RunSelector(runs)
     lines = [
-        {label: selector.curve(label, arm(label, world), REWARD, OVER_SEEDS) for label in FIRST_ORDER}
-        for world in SCENARIOS
+        {label: selector.curve(label, arm(label, env_config), REWARD, OVER_SEEDS) for label in FIRST_ORDER}
+        for env_config in SCENARIOS
     ]
     panels = [_rewards(selector, *each) for each in zip("abcd", SCENARIOS, lines, strict=True)]
-    return _rewards_sheet(selector, panels)
+    return _rewards_figure(selector, panels)
 
 
 def second_order(runs: Sequence[Run]) -> FigureSpec:
-    """Figure 6: rewards in training, with the second-order approximation. What is not in the paper is not missed."""
-    selector, worlds = RunSelector(runs), (GOING_TOGETHER, NAVIGATION)
+    """Figure 6: rewards in training, with the second order. `adama_2nd` is not in the paper, so never missing."""
+    selector, env_configs = RunSelector(runs), (GOING_TOGETHER, NAVIGATION)
     lines = [
         {
-            label: selector.curve(label, arm(label, world), REWARD, OVER_SEEDS)
+            label: selector.curve(label, arm(label, env_config), REWARD, OVER_SEEDS)
             for label in (*FIRST_ORDER, DIRECTION_2ND)
         }
-        | {ADAMA_2ND: selector.curve(ADAMA_2ND, arm(ADAMA_2ND, world), REWARD, OVER_SEEDS, wanted=0)}
-        for world in worlds
+        | {ADAMA_2ND: selector.curve(ADAMA_2ND, arm(ADAMA_2ND, env_config), REWARD, OVER_SEEDS, wanted=0)}
+        for env_config in env_configs
     ]
-    panels = [_rewards(selector, *each) for each in zip("ab", worlds, lines, strict=True)]
-    return _rewards_sheet(selector, panels)
+    panels = [_rewards(selector, *each) for each in zip("ab", env_configs, lines, strict=True)]
+    return _rewards_figure(selector, panels)
 
 
 def directions(runs: Sequence[Run]) -> FigureSpec:
@@ -78,33 +82,33 @@ def directions(runs: Sequence[Run]) -> FigureSpec:
         ("d", NAVIGATION, DIRECTION_2ND),
     ]
     panels = []
-    for letter, world, label in asked:
-        run = selector.one(label, arm(label, world), "actor_lr_agent_0/actor_lr_norm")
+    for letter, env_config, label in asked:
+        run = selector.one(label, arm(label, env_config), "actor_lr_agent_0/actor_lr_norm")
         if run is not None:
             order = " (2nd)" if label == DIRECTION_2ND else ""
             curves = {f"agent {i + 1}": f"actor_lr_agent_{i}/actor_lr_norm" for i in range(n_actors(run))}
             panels.append(
                 _of_one_run(
                     run,
-                    f"({letter}) {scenario(world)}{order}",
+                    f"({letter}) {scenario(env_config)}{order}",
                     curves,
                     y_label=r"$l_{a,i} \,/\, \|l_a\|$",
                     levels={"all alike": n_actors(run) ** -0.5},
                 )
             )
-    return _one_run_sheet(selector, panels)
+    return _one_run_figure(selector, panels)
 
 
 def magnitudes(runs: Sequence[Run]) -> FigureSpec:
     """Figure 5: l_c and ||l_a||, in one run of each scenario."""
     selector, panels = RunSelector(runs), []
-    for letter, world in zip("abcd", SCENARIOS, strict=True):
-        run = selector.one(MAGNITUDE, arm(MAGNITUDE, world), "critic_lr")
+    for letter, env_config in zip("abcd", SCENARIOS, strict=True):
+        run = selector.one(MAGNITUDE, arm(MAGNITUDE, env_config), "critic_lr")
         if run is not None:
             curves = {"$l_c$": "critic_lr", r"$\|l_a\|$": "actor_lr_norm"}
-            title = f"({letter}) {scenario(world)}"
+            title = f"({letter}) {scenario(env_config)}"
             panels.append(_of_one_run(run, title, curves, y_label="learning rate"))
-    return _one_run_sheet(selector, panels)
+    return _one_run_figure(selector, panels)
 
 
 def scales(runs: Sequence[Run]) -> FigureSpec:
@@ -129,7 +133,7 @@ def scales(runs: Sequence[Run]) -> FigureSpec:
         panels.append(_contribution(run, label))
         selector.notes.append(_share_near_m(run))
     entries = [entry for label in varied for entry in map(scale_entry, wanted_scales(label, runs))]
-    return _rewards_sheet(selector, panels, [*entries[:1], FIXED, *entries[1:]])
+    return _rewards_figure(selector, panels, [*entries[:1], FIXED, *entries[1:]])
 
 
 def varied_methods(runs: Sequence[Run]) -> list[str]:
@@ -170,20 +174,24 @@ def n_actors(run: Run) -> int:
 
 
 def _rewards(
-    selector: RunSelector, letter: str, world: str, lines: Mapping[str, Curve | None], more: str = ""
+    selector: RunSelector, letter: str, env_config: str, lines: Mapping[str, Curve | None], more: str = ""
 ) -> Panel:
     curves = {label: curve for label, curve in lines.items() if curve is not None}
     return Panel(
-        f"({letter}) {scenario(world)}{more}", REWARD, curves, selector.marks(world), "mean reward per step"
+        f"({letter}) {scenario(env_config)}{more}",
+        REWARD,
+        curves,
+        selector.marks(env_config),
+        "mean reward per step",
     )
 
 
-def _rewards_sheet(
+def _rewards_figure(
     selector: RunSelector, panels: Sequence[Panel], entries: Sequence[str] = tuple(METHODS)
 ) -> FigureSpec:
     drawn = [panel for panel in panels if panel.curves]
     said = f"{caption(OVER_SEEDS)}; rewards in training; in brackets: runs"
-    return selector.sheet(drawn, AXES["episodes"], said, entries, unequal_lengths(drawn, OVER_SEEDS))
+    return selector.figure(drawn, AXES["episodes"], said, entries, unequal_lengths(drawn, OVER_SEEDS))
 
 
 def _of_one_run(run: Run, title: str, metrics: Mapping[str, str], **more: object) -> Panel:
@@ -192,14 +200,14 @@ def _of_one_run(run: Run, title: str, metrics: Mapping[str, str], **more: object
     return Panel(title, next(iter(metrics.values())), drawn, counted=False, **more)
 
 
-def _one_run_sheet(selector: RunSelector, panels: Sequence[Panel]) -> FigureSpec:
+def _one_run_figure(selector: RunSelector, panels: Sequence[Panel]) -> FigureSpec:
     seeds = ", ".join(
         f"{panel.title[:3]} {curve.runs[0].seed}"
         for panel in panels
         for curve in list(panel.curves.values())[:1]
     )
     said = f"one run in each panel (seeds: {seeds}); each value is a mean over what was logged at a time"
-    return selector.sheet(panels, AXES["episodes"], said)
+    return selector.figure(panels, AXES["episodes"], said)
 
 
 def _contribution(run: Run, label: str) -> Panel:

@@ -1,4 +1,4 @@
-"""Meta-MAPG's experiments (ICLR 2021 submission): its arms, their runs, and what is read off them.
+"""Meta-MAPG's experiments (ICLR 2021 submission): the arms, their runs, and how results are read.
 
 All of it is of meta-testing: the last test of each run, which is of the model that validation chose.
 """
@@ -6,12 +6,14 @@ All of it is of meta-testing: the last test of each run, which is of the model t
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from cohort.analysis.runs import Run
-from papers.arms import Arm, ranged
-from papers.figure_spec import RunSelector
+from papers.arms import Arm
+from papers.run_selector import RunSelector
+from papers.wording import ranged, updates_of
 
 IPD, RPS, CHEETAH = "ipd", "rps", "halfcheetah_dir"
 TITLES = {IPD: "IPD", RPS: "RPS", CHEETAH: "HalfCheetah"}
@@ -35,7 +37,7 @@ PLAYERS = (3, 4)
 # seeds of each arm; the paper has none for 4b and 9 to 16
 SEEDS = {"2": 10, "2d": 5, "3a": 10, "q3": 5, "4a": 5, "4b": 10, "4c": 10, "9-16": 10}
 
-# what makes another experiment of a run, and never a departure to be noted
+# keys that make a run another experiment rather than a departure with a note
 FIXED = frozenset(("env_args.map_name", "env_args.n_agents", "out_of_distribution"))
 USUAL = frozenset(("trajectories",))  # what figure 3a varies
 # methods differ in the matches of an update, and figure 4b compares numbers of players
@@ -46,22 +48,24 @@ VALIDATION = "val_auc_best"
 
 @dataclass(frozen=True)
 class Line:
-    """A legend entry with its runs; `told` is what a note must say of it."""
+    """A legend entry with its runs, and what a note must say of it."""
 
     entry: str
     runs: Sequence[Run]
-    told: str = ""
+    note: str = ""
 
 
-def arm(label: str, world: str, **typed: object) -> Arm:
+@cache  # an arm reads its configuration files once
+def arm(label: str, env_config: str, **typed: object) -> Arm:
     """A method by the paper's name, in a game."""
-    return Arm(METHODS[label], world, typed, FIXED, USUAL, VARIED)
+    return Arm(METHODS[label], env_config, typed, FIXED, USUAL, VARIED)
 
 
-def exact_arm(label: str, world: str, **typed: object) -> Arm:
+@cache
+def exact_arm(label: str, env_config: str, **typed: object) -> Arm:
     """The same without sampling."""
     fixed = FIXED | {"dice_nodes", "own_learning"}
-    return Arm("meta_mapg_exact", world, EXACT[label] | typed, fixed, varied=VARIED)
+    return Arm("meta_mapg_exact", env_config, EXACT[label] | typed, fixed, varied=VARIED)
 
 
 def exact(label: str) -> str:
@@ -69,35 +73,37 @@ def exact(label: str) -> str:
     return f"{label} (exact)"
 
 
-ALIKE = {exact(label): label for label in EXACT}
+SAME_COLOUR = {exact(label): label for label in EXACT}
 
 
-def line(selector: RunSelector, label: str, world: str, seeds: int, **typed: object) -> Line:
+def line(selector: RunSelector, label: str, env_config: str, seeds: int, **typed: object) -> Line:
     """A method's runs in a game; of LOLA-DiCE those with the look-aheads that validation prefers."""
     if label != LOLA:
-        return Line(label, selector.of(described(label, typed), arm(label, world, **typed), seeds, label))
+        return Line(
+            label, selector.of(described(label, typed), arm(label, env_config, **typed), seeds, label)
+        )
     found = {}
-    for looks in LOOK_AHEADS[world]:
+    for looks in LOOK_AHEADS[env_config]:
         more = {**typed, "look_aheads": looks}
-        found[looks] = selector.of(described(label, more), arm(label, world, **more), seeds, label)
+        found[looks] = selector.of(described(label, more), arm(label, env_config, **more), seeds, label)
     scores = {looks: list(last(runs, VALIDATION).values()) for looks, runs in found.items()}
     validated = [looks for looks, values in scores.items() if values]
     some = next((looks for looks, runs in found.items() if runs), 1)
     best = max(validated, key=lambda looks: np.mean(scores[looks]), default=some)
     named = " and ".join(map(str, validated))
-    told = f"{TITLES[world]}: {described(label, typed)} with look-ahead {best}, the best in validation of {named}"
-    return Line(label, found[best], told if len(validated) > 1 else "")
+    note = f"{TITLES[env_config]}: {described(label, typed)} with look-ahead {best}, the best in validation of {named}"
+    return Line(label, found[best], note if len(validated) > 1 else "")
 
 
-def exact_line(selector: RunSelector, label: str, world: str, **typed: object) -> Line:
-    """A method's runs without sampling, which nobody misses."""
+def exact_line(selector: RunSelector, label: str, env_config: str, **typed: object) -> Line:
+    """A method's runs without sampling; they are not in the paper, and never reported as missing."""
     entry = exact(label)
-    runs = selector.of(described(entry, typed), exact_arm(label, world, **typed), wanted=0, entry=entry)
+    runs = selector.of(described(entry, typed), exact_arm(label, env_config, **typed), wanted=0, entry=entry)
     return Line(entry, runs)
 
 
 def with_teammates(runs: Sequence[Run]) -> dict[str, str]:
-    """What is typed for HalfCheetah's arms: where their teammates are from, for most of them if that differs."""
+    """What is typed for HalfCheetah's arms: the run that the teammates come from, the one that most runs name."""
     mine = [run for run in runs if run.env == CHEETAH and run.method in METHODS.values()]
     named = Counter(run.config["teammates"] for run in mine)
     return {"teammates": named.most_common(1)[0][0] if named else "<run of cheetah_teammates>"}
@@ -121,30 +127,20 @@ def last(runs: Sequence[Run], metric: str) -> dict[Run, float]:
     return {run: value for run, value in values.items() if value is not None and np.isfinite(value)}
 
 
-def tell(selector: RunSelector, where: str, lines: Sequence[Line]) -> None:
+def note_runs(selector: RunSelector, where: str, lines: Sequence[Line]) -> None:
     """Note the seeds and updates that lines are made of, and what else must be said of them."""
     groups: dict[str, list[str]] = {}
     for each in lines:
         tested = [run for run in each.runs if run.last(AUC) is not None]
         if tested:
             groups.setdefault(made_of(tested), []).append(each.entry)
-    told = "; ".join(f"{', '.join(entries)}: {made}" for made, entries in groups.items())
-    notes = [f"{where}: {told}"] if told else []
-    selector.notes += [
-        note for note in [*notes, *(each.told for each in lines if each.told)] if note not in selector.notes
-    ]
+    made_ofs = "; ".join(f"{', '.join(entries)}: {made}" for made, entries in groups.items())
+    notes = [f"{where}: {made_ofs}"] if made_ofs else []
+    notes += [each.note for each in lines if each.note]
+    selector.notes += [note for note in notes if note not in selector.notes]
 
 
 def made_of(runs: Sequence[Run]) -> str:
     """How many seeds, which, and after how many updates."""
     seeds = sorted({run.seed for run in runs if run.seed is not None})
     return f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)}, {updates_of(runs) or 'updates not on record'}"
-
-
-def updates_of(runs: Sequence[Run]) -> str:
-    """After how many updates, from the fewest to the most; empty where no record says it."""
-    updates = sorted(run.updates for run in runs if run.updates is not None)
-    if not updates:
-        return ""
-    fewest = "" if updates[0] == updates[-1] else f"{updates[0]:,} to "
-    return f"{fewest}{updates[-1]:,} updates"

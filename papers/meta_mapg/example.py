@@ -1,4 +1,4 @@
-"""Meta-MAPG's example 1 (appendix F, figure 8): what becomes of learners that forget that others learn."""
+"""Meta-MAPG's example 1 (appendix F, figure 8): learners that ignore that others learn."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from papers.meta_mapg.arms import META_MAPG, META_PG
 STEP, LOOK, STEPS = 0.1, 0.3, 100  # not in the paper
 RULES = {META_MAPG: "meta_mapg", "LOLA": "lola", "plain gradients": "gradient"}
 ENTRIES = (META_MAPG, META_PG, "LOLA", "plain gradients")  # the colours of figure 2
-DRAWN = ("plain gradients", "LOLA", META_MAPG)  # what lies on top comes last
+DRAWN = ("plain gradients", "LOLA", META_MAPG)  # the last lies on top
 
 
 def paths() -> FigureSpec:
@@ -30,7 +30,7 @@ def paths() -> FigureSpec:
     ]  # fmt: skip
     said = (
         f"$V^i = \\phi^i \\phi^j$, $V^j = -\\phi^i \\phi^j$, from (1, 1): {STEPS} updates of both at a time, step "
-        f"{STEP:g}; LOLA and Meta-MAPG (L = 1) look ahead to updates of step {LOOK:g}, and nearly take the same way"
+        f"{STEP:g}; LOLA and Meta-MAPG (L = 1) look ahead to updates of step {LOOK:g}, and take nearly the same path"
     )
     return FigureSpec(panels, "", said, ENTRIES)
 

@@ -1,4 +1,4 @@
-"""Whom Meta-MAPG's agents meet: figures 3b, 3c and 7, drawn again from the seeds of recorded runs."""
+"""The peers of Meta-MAPG's agents: figures 3b, 3c and 7, drawn again from the seeds of recorded runs."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ from cohort.configuration.task import task_name
 from cohort.learners.meta.personas import SPLITS, Personas, draw_population
 from cohort.learners.meta.teammates import Teammates, split_teammates
 from papers.arms import Arm
-from papers.figure_spec import FigureSpec, RunSelector
+from papers.figure_spec import FigureSpec
 from papers.meta_mapg.arms import CHEETAH, IPD, META_MAPG, METHODS, arm
 from papers.meta_mapg.figures import GAMES
+from papers.run_selector import RunSelector
 
 TEAMMATES = "cheetah_teammates"
 UNUSED = "not used"  # teammates of no split
@@ -54,7 +55,7 @@ def personas(runs: Sequence[Run]) -> FigureSpec:
             f"({letter}): seed {run.seed}{parted}; {', '.join(f'{len(population[each])} {each}' for each in SPLITS)}; "
             f"the components hold {100 * explained[0]:.0f} % and {100 * explained[1]:.0f} % of the variance"
         )
-    return selector.sheet(panels, "principal component 1", SAID, SPLITS)
+    return selector.figure(panels, "principal component 1", SAID, SPLITS)
 
 
 def teammates(runs: Sequence[Run]) -> FigureSpec:
@@ -80,11 +81,11 @@ def teammates(runs: Sequence[Run]) -> FigureSpec:
         )  # fmt: skip
         selector.notes.append(f"seed {run.seed}, {run.updates} iterations; {told}")
     said = "one run of pre-training; a dot is the mean return of the matches that an iteration played"
-    return selector.sheet(panels, "iteration", said, (*SPLITS, UNUSED))
+    return selector.figure(panels, "iteration", said, (*SPLITS, UNUSED))
 
 
 def _splits(runs: Sequence[Run]) -> tuple[dict[int, str], str]:
-    """Iteration to split, as the first run of meta-learning drew them, or else as one of seed 1 would; and which."""
+    """Iteration -> split, as the meta-learning run of the least seed drew it, or as seed 1 would, and which of them."""
     published = {**arm(META_MAPG, CHEETAH).published, "seed": 1}
     mine = [run.config for run in runs if run.env == CHEETAH and run.method in METHODS.values()]
     config = min(mine, key=lambda each: each["seed"], default=published)

@@ -120,7 +120,9 @@ def test_a_line_that_shares_a_colour_is_dashed(monkeypatch: pytest.MonkeyPatch) 
     figures: list[Figure] = []
     monkeypatch.setattr(figure, "write", lambda made, path: figures.append(made))
     panel = Panel("x", "auc", {"b": spots(1, 2), "b2": spots(2, 1)}, counted=False, ticks="01", share=True)
-    draw([panel], Path("x.png"), x_label="", caption="", entries=("a", "b"), alike={"b2": "b", "a2": "a"})
+    draw(
+        [panel], Path("x.png"), x_label="", caption="", entries=("a", "b"), same_colour={"b2": "b", "a2": "a"}
+    )
     (axes,) = visible(figures[0])
     assert [(to_hex(line.get_color()).upper(), line.get_linestyle()) for line in axes.lines] == [
         (COLOURS[1], "-"),
@@ -178,7 +180,7 @@ def test_the_small_print_stays_small(paper: Callable[..., Figure]) -> None:
     made.canvas.draw()
     lines = made.get_supxlabel().splitlines()
     assert len(lines) == round(NOTES * NOTES_WIDTH / 3.3), "more lines where they are short"
-    assert lines[-1] == "... and more, which the terminal says"
+    assert lines[-1] == "... more on the terminal"
     extent = made._supxlabel.get_window_extent()
     assert extent.x1 <= made.bbox.width
 

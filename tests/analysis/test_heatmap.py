@@ -110,7 +110,7 @@ def test_values_have_three_digits_of_the_greatest() -> None:
     [
         (["--x", "config.lrr"], "Did you mean 'lr'"),
         (["--x", "config.lr,seed"], "--x takes one field, not 2"),
-        (["--metric", "config.mixer"], "--metric config.mixer is 'sgd', no number"),
+        (["--metric", "config.mixer"], "--metric config.mixer is 'sgd', not a number"),
         (["--metric", "late(metrics.never)"], "none of the 5 runs has this metric"),
         (["--where", "seed=9"], "nothing to draw"),
         (["--out", "x.gif"], "must end in .png, .svg, .pdf"),

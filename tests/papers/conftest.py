@@ -10,6 +10,9 @@ import pytest
 from cohort.analysis.folders import FolderRun
 from cohort.cli import main
 from cohort.configuration.plan import Sources
+from tests.run_folders import results, write_run
+
+__all__ = ["results", "write_run"]  # fixtures
 
 EPISODES = 100  # between two logged values
 STEPS = 10  # of an episode

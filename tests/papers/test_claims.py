@@ -10,7 +10,7 @@ import pytest
 from cohort.analysis.folders import FolderRun
 from cohort.cli import main
 from papers.adama.claims import concentration, rises
-from papers.claims import HEADINGS
+from papers.commands.claims import HEADINGS
 from papers.evidence import similarity
 
 WriteArm = Callable[..., FolderRun]
@@ -139,10 +139,9 @@ def test_statement_6a_counts_how_far_l_c_rises(write_arm: WriteArm, judged: Call
 def test_statement_7_holds_the_range_of_means_against_the_spread_of_seeds(
     write_arm: WriteArm, judged: Callable
 ) -> None:
-    assert similarity([{1: 0.0, 2: 2.0}, {1: 1.0, 2: 1.0}, {1: 3.0, 2: 3.0}]) == (
-        2.0,
-        pytest.approx(sqrt(2 / 3)),
-    )
+    found = similarity([{1: 0.0, 2: 2.0}, {1: 1.0, 2: 1.0}, {1: 3.0, 2: 3.0}])
+    assert found is not None
+    assert (found.apart, found.deviation) == (2.0, pytest.approx(sqrt(2 / 3)))
     for m, ends in ((40.0, (0.0, 2.0)), (50.0, (1.0, 3.0)), (60.0, (1.0, 2.0))):
         write_ends(write_arm, "adama", "predator_prey", *ends, adama_m=m)
     (row,) = judged()["7"]

@@ -10,8 +10,9 @@ from cohort.analysis.figure import Panel
 from cohort.analysis.folders import FolderRun
 from cohort.analysis.runs import Run
 from cohort.cli import main
-from papers import FIGURES, figure
+from papers.commands import figure
 from papers.figure_spec import FigureSpec
+from papers.registry import FIGURES
 
 WriteArm = Callable[..., FolderRun]
 DIRECTION, MAGNITUDE = "Adaptive $l_a$ direction", r"Adaptive $l_c$ & $\|l_a\|$"
@@ -87,7 +88,7 @@ def test_runs_of_the_files_configuration_are_the_arm(
     panel, note = drawn[1][0][0], drawn[1][1]["notes"][0]
     assert list(panel.curves["Fixed lr"].centre) == [9.0]
     assert panel.marks == {"Fixed lr"}
-    assert note == "* going together, Fixed lr: critic_lr=0.002, not as in cohort/config"
+    assert note == "* going together, Fixed lr: critic_lr=0.002, not as in src/config"
 
     assert main([*words, "--where", "config.critic_lr<0.003"]) == 2
     error = capsys.readouterr().err

@@ -13,8 +13,9 @@ from cohort.assembly import build_trainer
 from cohort.cli import main
 from cohort.configuration.plan import Sources, make_plan
 from cohort.learners.meta.personas import SPLITS
-from papers import FIGURES, figure
+from papers.commands import figure
 from papers.meta_mapg.peers import principal_components, probabilities, redrawn
+from papers.registry import FIGURES
 
 WriteChains = Callable[..., FolderRun]
 ChainMetrics = Callable[..., dict[str, float]]
@@ -77,9 +78,9 @@ def test_other_experiments_of_the_same_method_are_not_in_it(
     panels, more = drawn[0]
     assert list(panels[0].curves["Meta-MAPG"].centre) == [1.0, 1.0]
     assert panels[0].marks == {"Meta-MAPG"}
-    assert "* ipd, Meta-MAPG: chains=8, inner_objective=loaded, not as in cohort/config" in more["notes"]
+    assert "* ipd, Meta-MAPG: chains=8, inner_objective=loaded, not as in src/config" in more["notes"]
     assert list(panels[2].curves) == ["Meta-PG (exact)"], "neither 3 agents nor the exact run as Meta-MAPG's"
-    assert more["alike"]["Meta-PG (exact)"] == "Meta-PG"
+    assert more["same_colour"]["Meta-PG (exact)"] == "Meta-PG"
     # without runs of the files' number of matches, another number departs like any other key
     assert main(["figure", "meta_mapg-2", str(results), "--where", "config.trajectories=16"]) == 0
     assert list(drawn[1][0][0].curves["Meta-MAPG"].centre) == [9.0, 9.0]

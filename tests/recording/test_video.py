@@ -114,6 +114,29 @@ def test_a_failing_ffmpeg_says_why(tmp_path):
         write_video(pictures(3), tmp_path / "missing folder" / "battle.mp4", fps=8)
 
 
+@pytest.mark.parametrize("size", [2_000, 60_000, 400_000])
+def test_a_video_that_does_not_fit_on_the_disk_is_an_error(tmp_path, size):
+    """A limit on the size of files stands for the full disk; ffmpeg meets it at its end or before."""
+    code = (
+        "import pathlib, resource, sys, numpy as np\n"
+        "from cohort.recording.video import write_video\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))\n"
+        "frames = np.random.default_rng(0).integers(256, size=(8, 240, 320, 3), dtype=np.uint8)\n"
+        "try:\n"
+        "    write_video(frames, pathlib.Path(sys.argv[1]), fps=8)\n"
+        "except OSError as error:\n"
+        "    print(f'refused: {error}')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "battle.mp4"), str(size)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("refused: ")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [

@@ -15,7 +15,7 @@ from cohort.arguments import Parser
 from cohort.errors import UserError
 
 CONTRIBUTION = "critic_contribution"
-HEADINGS = ("measured over", "D", "type", "l_c falls to its least", "l_c rises to its greatest")
+HEADINGS = ("measured over", "D", "type", "l_c at its minimum", "l_c at its maximum")
 EXAMPLES = """examples:
   run.py calibrate_m results/adama__predator_prey__seed1__2026-11-25_18-09-14
   run.py calibrate_m adama__predator_prey__seed1 --updates 500
@@ -47,7 +47,7 @@ def contributions(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Where logging intervals end, in updates [K], and the mean of D over each [K].
 
     Raises:
-        UserError: the run has not recorded D; the message says how to.
+        UserError: the run has not recorded D; the message says how to record it.
     """
     ends, values = run.series(CONTRIBUTION, "updates")
     if len(values):
@@ -56,15 +56,15 @@ def contributions(run: Run) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"{run.name} has logged no D ({CONTRIBUTION}) yet: wait for its first updates.")
     rates = [f"{key}={run.config[key]:g}" for key in ("critic_lr", "actor_lr_norm") if key in run.config]
     raise UserError(
-        f"{run.name} ({run.method}) records no D ({CONTRIBUTION}): its method has no use for it. "
-        "The same fixed rates with D measured:\n"
+        f"{run.name} ({run.method}) records no D ({CONTRIBUTION}): its method does not use it. "
+        "To measure D at the same fixed rates, type:\n"
         f"python run.py --config=adama --env-config={run.env} with adapt_magnitude=False adapt_direction=False "
         + " ".join([*rates, f"seed={run.seed}"])
     )
 
 
 def rows(ends: np.ndarray, values: np.ndarray, updates: int, clip: float) -> list[list[str]]:
-    """One row per choice of m: where it comes from, D there, what to type, and what l_c would be told by it."""
+    """One row per choice of m: where it is measured, D there, what to type, and how often l_c would be clipped."""
     middle = ends[-1] / 2
     start, end = max(0.0, middle - updates / 2), min(ends[-1], middle + updates / 2)
     low, median, high = np.quantile(values, [0.1, 0.5, 0.9])
@@ -79,20 +79,20 @@ def rows(ends: np.ndarray, values: np.ndarray, updates: int, clip: float) -> lis
 
 
 def mean_over(ends: np.ndarray, values: np.ndarray, start: float, end: float) -> float:
-    """The mean of D over the updates in (start, end], of which each logging interval has its part."""
+    """The mean of D over the updates in (start, end]; a logging interval counts with the part that lies inside."""
     starts = np.concatenate([[0.0], ends[:-1]])
     parts = np.clip(np.minimum(ends, end) - np.maximum(starts, start), 0, None)
     return float(np.average(values, weights=parts))
 
 
 def remarks(run: Run, ends: np.ndarray) -> str:
-    """What the table's numbers are made of."""
+    """What the table's numbers are computed from."""
     lengths = np.diff(ends, prepend=0.0)
     m = run.last("adama_m")
     return (
         f"{run.name}: {run.status.state}, {ends[-1]:,.0f} updates, m = {m:.3g}.\n"
         f"D is logged as a mean over about {np.median(lengths):.0f} updates: "
-        "of these are medians, quantiles and shares made.\n"
+        "medians, quantiles and shares are of these means.\n"
         "The last two columns: the share of these values at which D / m is clipped, below and above."
     )
 

@@ -1,4 +1,4 @@
-"""What must not differ between runs that are compared, or that count as seeds of one curve."""
+"""Which differences between runs forbid a comparison, or forbid counting them as seeds of one curve."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cohort.analysis.runs import Run
 from cohort.errors import UserError
 
-# Keys that say how a run is recorded or computed, not what is learned: seeds of one curve may differ in them.
+# Keys that say how a run is recorded or computed, not what is learned. Seeds of one curve may differ in them.
 NOT_THE_METHOD = frozenset(
     (
         *("seed", "label", "t_max", "local_results_path", "use_tensorboard", "use_cuda", "torch_threads"),
@@ -16,7 +16,7 @@ NOT_THE_METHOD = frozenset(
         "chains_at_once",
     )
 )
-# Arguments of environments that change nothing in the game.
+# Arguments of environments that do not change the game.
 NOT_THE_GAME = frozenset(
     (
         *("map_name", "seed", "compile", "debug", "replay_dir", "replay_prefix"),
@@ -30,7 +30,7 @@ UPDATES_TOLERANCE = 1.1  # greatest ratio of updates per episode that counts as 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something in which runs differ: each value with the runs that have it."""
+    """One thing in which runs differ: each value with the runs that have it."""
 
     what: str
     runs: dict[str, list[str]]
@@ -51,9 +51,9 @@ class Difference:
 
 
 def between_curves(runs: Sequence[Run], varied: Collection[str] = ()) -> list[Difference]:
-    """What forbids to compare `runs` of one map: another game, or another number of updates for the same episodes.
+    """Differences that forbid comparing `runs` of one map: in the game, or in the number of updates per episode.
 
-    What a run does not say cannot differ; `unknown` tells of it. `varied` are the keys that are compared on purpose.
+    What a run's record lacks does not count as different. `varied` are the keys that are compared on purpose.
     """
     found = []
     for fact in _keys(run.facts for run in runs):
@@ -68,11 +68,11 @@ def between_curves(runs: Sequence[Run], varied: Collection[str] = ()) -> list[Di
 
 
 def within_curve(runs: Sequence[Run]) -> list[Difference]:
-    """What forbids to count `runs` as seeds of one method: another configuration, or the same seed twice."""
+    """Differences that forbid counting `runs` as seeds of one method: in the configuration, or the same seed twice."""
     found = _difference("method", runs, [run.method for run in runs])
     for key in _keys(run.flat_config for run in runs):
         if found and found[0].what == "method":
-            break  # two methods differ in dozens of keys, and nobody asked for them
+            break  # two methods differ in dozens of keys, which would hide this
         if key not in NOT_THE_METHOD and not key.startswith("env_args."):
             values = [_shown(run.flat_config.get(key, "no such key")) for run in runs]
             found += _difference(key, runs, values)
@@ -84,7 +84,7 @@ def within_curve(runs: Sequence[Run]) -> list[Difference]:
 
 
 def worth_a_note(runs: Sequence[Run]) -> list[Difference]:
-    """What does not forbid a comparison but belongs beside it: other sources, other numbers of parallel games."""
+    """Differences that do not forbid a comparison but are reported: in the commit, or in how many games run at once."""
     found = _difference("commit", runs, [_commit(run) for run in runs])
     for key in MARKED_KEYS:
         found += _difference(key, runs, [_shown(run.flat_config.get(key, "no such key")) for run in runs])
@@ -95,10 +95,10 @@ def worth_a_note(runs: Sequence[Run]) -> list[Difference]:
 
 
 def refuse(differences: Sequence[Difference], where: str, remedy: str) -> None:
-    """Stop on differences.
+    """Refuse runs that differ.
 
     Raises:
-        UserError: there are some; it names the runs and what to type.
+        UserError: there are differences; the message names the runs and what to type.
     """
     if differences:
         shown = "\n".join(difference.text() for difference in differences[:4])
@@ -123,7 +123,7 @@ def _difference(what: str, runs: Sequence[Run], values: Sequence[str | None]) ->
 
 
 def _updates(runs: Sequence[Run]) -> list[Difference]:
-    """Measured, not configured: what counts is how often a run learned from how many episodes."""
+    """Updates per episode as measured, not as configured."""
     known = sorted(
         (run for run in runs if run.updates_per_episode), key=lambda run: run.updates_per_episode or 0.0
     )

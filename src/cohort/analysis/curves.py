@@ -1,4 +1,4 @@
-"""From runs to curves: seeds that were logged at different moments, on one grid, with an interval around them."""
+"""Makes curves of runs: puts seeds that were logged at different steps on one grid, with an interval around them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def make_curve(strata: Mapping[str, Sequence[Run]], metric: str, settings: Setti
         settings: how.
 
     Raises:
-        UserError: the runs have no stretch in common.
+        UserError: the runs have no range of x in common.
     """
     logged = {
         name: [(run, *_smoothed(*run.series(metric, settings.x), settings.smooth)) for run in runs]
@@ -88,9 +88,9 @@ def make_curve(strata: Mapping[str, Sequence[Run]], metric: str, settings: Setti
 
 
 def over_places(values: Mapping[float, Mapping[Run, float]], settings: Settings) -> Curve | None:
-    """The curve through one number of each run at each place, as a result at each setting; None without any.
+    """The curve through one number of each run at each place, for example one result per setting; None without any.
 
-    Runs may differ from place to place; the interval at each knows nothing of the others.
+    Places may have different runs; the interval at each place is computed from its runs alone.
     """
     places = sorted(place for place, numbers in values.items() if numbers)
     if not places:
@@ -110,10 +110,10 @@ def over_places(values: Mapping[float, Mapping[Run, float]], settings: Settings)
 
 
 def common_grid(positions: Sequence[np.ndarray]) -> np.ndarray:
-    """Where all runs have been: [G], from the last to begin to the first to end.
+    """The positions [G] that all runs cover: from the latest start to the earliest end.
 
-    Between two logged values a straight line is assumed, beyond the last nothing. Every run's own positions are in
-    the grid, so that no value is blunted, unless they are more than `MAX_POINTS`.
+    Values between two logged ones are interpolated linearly. The grid contains every run's own positions, so that no
+    logged value is lost, unless there are more than `MAX_POINTS`.
     """
     start, end = max(x[0] for x in positions), min(x[-1] for x in positions)
     union = np.unique(np.concatenate(positions))
@@ -126,7 +126,7 @@ def common_grid(positions: Sequence[np.ndarray]) -> np.ndarray:
 def _band(
     values: Sequence[np.ndarray], aggregate: Callable, settings: Settings
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """What is drawn around the curve: nothing around a single run, whose spread nobody knows."""
+    """The band around the curve; none around a single run, whose spread is unknown."""
     if settings.band == "none" or max(map(len, values)) < 2:
         return None, None
     everything = np.concatenate(values)
@@ -139,7 +139,7 @@ def _band(
 
 
 def _smoothed(x: np.ndarray, y: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """One value for each position, the last that was logged there, averaged with those before it."""
+    """The last logged value at each position, averaged with the `width - 1` values before it."""
     if not len(x):
         return x, y
     last = np.append(np.diff(x) > 0, True)

@@ -1,4 +1,4 @@
-"""`run.py diff RUN RUN`: in what runs differ."""
+"""`run.py diff RUN RUN`: how runs differ."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from cohort.analysis.tables import shown, write, write_table
 from cohort.arguments import Parser
 from cohort.recording.headline import results
 
-NEVER = ("local_results_path", "label")  # keys in which runs differ without meaning
+IGNORED = ("local_results_path", "label")  # keys whose differences mean nothing
 EXAMPLES = """examples:
   run.py diff qmix__3m__seed1 mnmpg__3m__seed1
   run.py diff results/one results/other results/third"""
@@ -19,9 +19,7 @@ _MACHINE = ("source_hash", "python", "platform", "hostname", "cpu", "cpu_usable"
 
 def main(words: Sequence[str]) -> int:
     """Compare the runs that `words` name; the exit status."""
-    parser = Parser(
-        "diff", "Shows in what runs differ: configuration, code, game, machine, results.", EXAMPLES
-    )
+    parser = Parser("diff", "Shows how runs differ: configuration, code, game, machine, results.", EXAMPLES)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or parts of names in results/")
     options.add_database(parser)
     options.add_form(parser)
@@ -37,7 +35,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def differences(runs: Sequence[Run]) -> tuple[list[list[str]], int]:
-    """Rows of a name and one text per run, where they are not all equal; and how many are."""
+    """A row of name and values for each fact that is not equal in all runs; and how many facts are equal."""
     tables = [facts(run) for run in runs]
     names = list(dict.fromkeys(name for table in tables for name in table))
     keys = [name for name in names if name.startswith("config.")]
@@ -51,11 +49,11 @@ def differences(runs: Sequence[Run]) -> tuple[list[list[str]], int]:
 
 
 def facts(run: Run) -> dict[str, str]:
-    """Everything by which runs are compared, in the order in which it matters."""
+    """All facts that are compared, the most important first."""
     session = run.sessions[-1] if run.sessions else {}
     ratio = run.updates_per_episode
     values: dict[str, Any] = {
-        f"config.{key}": value for key, value in run.flat_config.items() if key not in NEVER
+        f"config.{key}": value for key, value in run.flat_config.items() if key not in IGNORED
     }
     values |= {f"game: {name}": value for name, value in run.facts.items()}
     values |= {"updates per episode": None if ratio is None else f"{ratio:.2g}"}

@@ -74,7 +74,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def csv_text(runs: Sequence[Run], metrics: Sequence[str]) -> str:
-    """One line per value, as `CSV_HEADINGS` say; what is not a number is NaN, inf or -inf."""
+    """One line per value under `CSV_HEADINGS`; values that are not finite are nan, inf or -inf."""
     _refuse_missing(runs, metrics)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -93,14 +93,14 @@ def csv_text(runs: Sequence[Run], metrics: Sequence[str]) -> str:
 
 
 def marl_eval_tree(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Environment -> task -> algorithm -> seed -> step_k, and what the reader of the figures should know.
+    """The tree environment -> task -> algorithm -> seed -> step_k, and notes for readers of the figures.
 
     marl-eval (Gorsane et al. 2022, arXiv:2209.10485) wants in each environment the same algorithms, tasks, seeds,
     metrics and number of evaluations: evaluations beyond the fewest are left out, the rest is for
     the caller to choose. `absolute_metrics`, the last step, is the last of the kept evaluations.
 
     Raises:
-        UserError: runs that cannot stand side by side; the message names them.
+        UserError: the runs do not have the same methods, maps, seeds and metrics; the message names them.
     """
     metrics = metrics or [
         name
@@ -139,7 +139,7 @@ def marl_eval_tree(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[dict[st
 
 
 def _doubts(runs: Sequence[Run]) -> list[str]:
-    """What `run.py plot` would refuse or mark."""
+    """What `run.py plot` would refuse or mark, as notes."""
     maps: dict[str, list[Run]] = defaultdict(list)
     curves: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:

@@ -1,4 +1,4 @@
-"""What can be asked of a run by name: columns, sorting and conditions all speak of these fields.
+"""The fields of a run, by name: columns, sorting and conditions all use them.
 
 status, method, map, seed, t_env, ...     facts of the run (`FACTS`)
 config.lr, config.env_args.map_name       a key of its configuration
@@ -24,7 +24,7 @@ LATE = 5  # values that late() averages
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact of a run: how to ask for it, what it means, and in which unit it is shown."""
+    """A fact of a run: how to get it, what it means, and the unit in which it is shown."""
 
     of: Callable[[Run], Value]
     meaning: str
@@ -76,7 +76,7 @@ FACTS: dict[str, Fact] = {
 
 @dataclass(frozen=True)
 class Summary:
-    """A number made of all values of one metric."""
+    """A number computed from all values of one metric."""
 
     of: Callable[[np.ndarray, np.ndarray, float], float | None]  # of (steps, values, the second argument)
     meaning: str
@@ -90,25 +90,25 @@ def _reached(steps: np.ndarray, values: np.ndarray, level: float) -> float | Non
 
 
 SUMMARIES: dict[str, Summary] = {
-    "max": Summary(lambda steps, values, _: float(values.max()), "the greatest value"),
-    "min": Summary(lambda steps, values, _: float(values.min()), "the least value"),
+    "max": Summary(lambda steps, values, _: float(values.max()), "the maximum"),
+    "min": Summary(lambda steps, values, _: float(values.min()), "the minimum"),
     "first": Summary(lambda steps, values, _: float(values[0]), "the first value"),
     "late": Summary(lambda steps, values, _: float(values[-LATE:].mean()), f"mean of the last {LATE} values"),
     "reached": Summary(
-        _reached, "environment steps at the first value of at least a level", needs_number=True, unit="steps"
+        _reached, "environment steps when a level was first reached", needs_number=True, unit="steps"
     ),
 }
 
 
 @dataclass(frozen=True)
 class Field:
-    """One thing to ask of every run.
+    """A field of a run.
 
     Attributes:
         text: as it was typed.
         unit: plain, steps, seconds or count: how a table shows it.
-        ask: its value for a run; None where the run has none.
-        key: ("config" or "metrics", the key) that some run must have; None for facts.
+        ask: its value for a run; None where it is missing.
+        key: ("config" or "metrics", the key), which at least one run must have; None for facts.
     """
 
     text: str
@@ -118,7 +118,7 @@ class Field:
 
 
 def named_field(name: str) -> Field:
-    """The field that a name without parentheses means.
+    """The field that a name without parentheses stands for.
 
     Raises:
         UserError: there is no such field; the message proposes the nearest.
@@ -132,17 +132,17 @@ def named_field(name: str) -> Field:
         return Field(name, "plain", lambda run: run.last(key), ("metrics", key))
     hint = nearest(name, list(FACTS)) or f" Is config.{name} or metrics.{name} meant?"
     raise UserError(
-        f"{name!r} is nothing to ask of a run.{hint}\n"
-        f"Allowed: config.<key>, metrics.<name>, {', '.join(FACTS)}; and {', '.join(SUMMARIES)} of a metric, "
+        f"unknown field {name!r}.{hint}\n"
+        f"Known: config.<key>, metrics.<name>, {', '.join(FACTS)}; and {', '.join(SUMMARIES)} of a metric, "
         "as max(metrics.test_return_mean)."
     )
 
 
 def summary_field(function: str, metric: Field, number: float | None, text: str) -> Field:
-    """The field that `function(metric)` or `function(metric, number)` means.
+    """The field that `function(metric)` or `function(metric, number)` stands for.
 
     Raises:
-        UserError: there is no such function, or it was given something else than it needs.
+        UserError: there is no such function, or its arguments are wrong.
     """
     if function not in SUMMARIES:
         known = ", ".join(f"{name} ({summary.meaning})" for name, summary in SUMMARIES.items())
@@ -166,10 +166,10 @@ def summary_field(function: str, metric: Field, number: float | None, text: str)
 
 
 def refuse_unknown(fields: Sequence[Field], runs: Sequence[Run]) -> None:
-    """Stop on a key or metric that no run has: a typo must not look like "no such runs".
+    """Refuse a key or metric that no run has: a typo must not look like an empty result.
 
     Raises:
-        UserError: with the nearest keys that there are.
+        UserError: there is one; the message proposes the nearest known keys.
     """
     for field in fields:
         if field.key is None or not runs:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which colour-blind people tell apart, without the yellow that white paper swallows;
-# with more curves than colours, the strokes tell them apart.
+# Okabe and Ito's colours, which colour-blind people can tell apart, without yellow, which is hard to see on white.
+# Where there are more curves than colours, strokes tell them apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STROKES = ("-", "--", ":", "-.")
 SUFFIXES = (".png", ".svg", ".pdf")
 WIDEST = 4  # panels in a row
-NOTES = 12  # lines of small print, more where they are short; the terminal has them all
-NOTES_WIDTH = 5.0  # inches of a line from which on it is not short
+NOTES = 12  # lines of small print, more in a narrow figure; the terminal shows all
+NOTES_WIDTH = 5.0  # inches; a narrower figure may have more lines
 LETTERS = 18  # of small print in an inch
 LEGEND_LINE = 4  # letters as wide as the line of an entry
 LEGEND_ROW = 0.14  # inches
@@ -87,7 +87,7 @@ def draw(
     title: str = "",
     columns: int | None = None,
     entries: Sequence[str] = (),
-    alike: Mapping[str, str] | None = None,
+    same_colour: Mapping[str, str] | None = None,
 ) -> None:
     """Write a figure of `panels`, as many rows as metrics where they fit, to a file of one of `SUFFIXES`.
 
@@ -100,15 +100,15 @@ def draw(
         title: a line above the figure.
         columns: how many panels stand side by side; None leaves it to their number.
         entries: legend entries that have colours of their own, whether they are drawn or not, so that figures agree.
-        alike: legend entry to the one whose colour it shares; it is dashed.
+        same_colour: legend entry -> the one whose colour it shares; it is dashed.
 
     Raises:
         UserError: the file cannot be written.
     """
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
-    styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], alike or {})
+    styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], same_colour or {})
     points = max(len(curve.x) for panel in panels for curve in panel.curves.values())
-    stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # what moves at every pixel would be a solid bar
+    stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # thick lines of many points would run together
     width = max(3.3, PANEL[0] * columns)
     lines = small_print([caption, *notes], width)
     height = PANEL[1] * rows + 0.3 + 0.12 * len(lines) + (0.2 if title else 0)
@@ -126,7 +126,7 @@ def draw(
 
 @contextmanager
 def styled(width: float, height: float) -> Iterator["Figure"]:
-    """An empty figure of so many inches, in the style of all, without a window and without a global list of figures."""
+    """An empty figure of this size in inches, in the common style. No window is opened and no global list grows."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -139,14 +139,14 @@ def styled(width: float, height: float) -> Iterator["Figure"]:
 
 
 def small_print(paragraphs: Sequence[str], inches: float) -> list[str]:
-    """Lines that fit the figure's width, and not too many of them."""
+    """Lines that fit the figure's width, no more than fit below it."""
     lines = [line for text in paragraphs for line in textwrap.wrap(text, int(LETTERS * inches))]
     most = round(NOTES * max(1.0, NOTES_WIDTH / inches))
-    return lines if len(lines) <= most else [*lines[: most - 1], "... and more, which the terminal says"]
+    return lines if len(lines) <= most else [*lines[: most - 1], "... more on the terminal"]
 
 
 def _layout(panels: Sequence[Panel]) -> tuple[int, int]:
-    """Columns and rows: a row per metric while its panels fit into one, else row after row."""
+    """Columns and rows: one row per metric where its panels fit into a row, else rows filled one by one."""
     metrics = {panel.metric for panel in panels}
     maps = len(panels) // len(metrics)
     if len(panels) == maps * len(metrics) and maps <= WIDEST and len(metrics) > 1:
@@ -155,14 +155,16 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, int]:
     return columns, -(-len(panels) // columns)
 
 
-def _styles(labels: Sequence[str], alike: Mapping[str, str]) -> dict[str, Style]:
+def _styles(labels: Sequence[str], same_colour: Mapping[str, str]) -> dict[str, Style]:
     """Legend entry to colour and stroke, in the order of the entries."""
-    own = [label for label in dict.fromkeys(labels) if label not in alike]
+    own = [label for label in dict.fromkeys(labels) if label not in same_colour]
     styles = {
         label: (COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)])
         for place, label in enumerate(own)
     }
-    return styles | {label: (styles[other][0], "--") for label, other in alike.items() if other in styles}
+    return styles | {
+        label: (styles[other][0], "--") for label, other in same_colour.items() if other in styles
+    }
 
 
 def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_width: float) -> None:
@@ -243,9 +245,9 @@ def _scale(axes: "Axes", panel: Panel) -> None:
 def _explain(
     figure: "Figure", grid: Sequence["Axes"], panels: Sequence[Panel], columns: int, title: str
 ) -> None:
-    """The title, and the legend: one for the figure where its entries say the same in all panels, else one in each.
+    """The title, and the legend: one for the whole figure where its entries hold for all panels, else one in each.
 
-    They do where one panel has every other's, and where they count no runs.
+    They hold for all panels where one panel has the entries of all others, or where entries do not count runs.
     """
     style = {"frameon": False, "fontsize": 6.5, "title_fontsize": 8, "handlelength": 1.4}
     legends = [axes.get_legend_handles_labels() for axes in grid]

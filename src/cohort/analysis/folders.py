@@ -1,4 +1,4 @@
-"""Run folders as `Run`s: found quickly, and read no further than asked."""
+"""Finds run folders and reads them as `Run`s, no more of a file than is asked for."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one, where ther
 
 
 class FolderRun(Run):
-    """A run's own folder: the truth."""
+    """A run's own folder, the record that counts."""
 
     def __init__(self, root: Path) -> None:
         """`root` has a config.yaml."""
@@ -130,7 +130,7 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _last_lines(path: Path) -> list[bytes]:
-    """The whole lines among the file's last bytes, more of them while one line is longer than that."""
+    """The whole lines among the file's last `TAIL` bytes; more bytes where one line is longer than that."""
     try:
         with open(path, "rb") as file:
             size, length = file.seek(0, os.SEEK_END), TAIL
@@ -147,7 +147,7 @@ def _last_lines(path: Path) -> list[bytes]:
 
 
 def _state_of_process(told: dict[str, Any], seen: datetime | None) -> str:
-    """RUNNING, unless the process behind it is gone: what a kill leaves behind never says so itself."""
+    """The state of a run whose file says RUNNING: DEAD if its process is gone, as after a kill."""
     import psutil
 
     if told.get("host") != platform.node():
@@ -165,7 +165,7 @@ def _state_of_process(told: dict[str, Any], seen: datetime | None) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """A small file of a run; empty where it is missing or damaged: a list of runs has no use for a refusal."""
+    """A small file of a run; empty where it is missing or damaged, so that one bad file does not stop a list."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,19 +1,17 @@
-"""`run.py heatmap`: one number over two fields, as of a grid search."""
+"""`run.py heatmap`: one number over two fields, for example of a grid search."""
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cohort.analysis import comparability, options
-from cohort.analysis.fields import Value
 from cohort.analysis.figure import SUFFIXES
-from cohort.analysis.grid import Grid
+from cohort.analysis.grid import Grid, make_grid
 from cohort.analysis.heatmap_figure import draw
 from cohort.analysis.language import Column, parse_columns
-from cohort.analysis.ls import in_order, seeds_text
+from cohort.analysis.ls import seeds_text
 from cohort.analysis.runs import Run
 from cohort.arguments import Parser
 from cohort.errors import UserError
@@ -24,7 +22,6 @@ EXAMPLES = """examples:
   run.py heatmap --x config.lr --y config.batch_size --metric "metrics.loss as last loss" --lowest
 
 """
-CHOOSE = "Choose with --where."
 LISTED = 6  # missing cells that are named
 
 
@@ -54,30 +51,8 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def make_grid(runs: Sequence[Run], x: Column, y: Column, metric: Column) -> Grid:
-    """The cells of `runs`.
-
-    Raises:
-        UserError: the runs of a cell are no seeds of one configuration, or the number is none.
-    """
-    columns, rows = (in_order({column.field.ask(run) for run in runs}) for column in (x, y))
-    cells: list[list[list[Run]]] = [[[] for _ in columns] for _ in rows]
-    for run in runs:
-        cells[rows.index(y.field.ask(run))][columns.index(x.field.ask(run))].append(run)
-    means, diverged = np.full((len(rows), len(columns)), math.nan), np.zeros((len(rows), len(columns)), bool)
-    empty = Grid(x, y, metric, columns, rows, cells, means, diverged)
-    for row, column in np.ndindex(means.shape):
-        cell = cells[row][column]
-        _refuse_mixed(cell, f"{empty.name(row, column)}: the runs of this cell")
-        diverged[row, column] = any(_has_diverged(run, metric) for run in cell)
-        values = [_number(value, metric) for run in cell if (value := metric.field.ask(run)) is not None]
-        if values and not diverged[row, column]:
-            means[row, column] = np.mean(values)
-    return empty
-
-
 def notes_on(grid: Grid, runs: Sequence[Run]) -> list[str]:
-    """What a reader should know: cells without a number, diverged ones, uneven seeds, what else differs."""
+    """Notes for the reader: cells without a number, diverged cells, uneven seeds, other differences."""
     places = list(np.ndindex(grid.means.shape))
     gone = [grid.name(*place) for place in places if grid.diverged[place]]
     missing = [
@@ -95,29 +70,6 @@ def notes_on(grid: Grid, runs: Sequence[Run]) -> list[str]:
     asked = {grid.x.field.text.removeprefix("config."), grid.y.field.text.removeprefix("config.")}
     found = [*comparability.within_curve(runs), *comparability.between_curves(runs, asked)]
     return notes + [one.short() for one in found if one.what not in asked and "seed" not in one.what]
-
-
-def _refuse_mixed(runs: Sequence[Run], where: str) -> None:
-    worlds = sorted({f"{run.env} {run.map_name}" for run in runs})
-    if len(worlds) > 1:
-        raise UserError(f"{where} play different games: {', '.join(worlds)}. {CHOOSE}")
-    comparability.refuse(
-        [*comparability.within_curve(runs), *comparability.between_curves(runs)], where, CHOOSE
-    )
-
-
-def _has_diverged(run: Run, metric: Column) -> bool:
-    """Whether the metric has: summaries leave out what is not finite, and a grid search must not."""
-    kind, name = metric.field.key or ("", "")
-    return kind == "metrics" and run.has_diverged(name)
-
-
-def _number(value: Value, metric: Column) -> float:
-    if isinstance(value, bool | str | list):
-        raise UserError(
-            f"--metric {metric.field.text} is {value!r}, no number. As: --metric metrics.test_return_mean."
-        )
-    return float(value or 0.0)
 
 
 def _one_field(text: str, option: str) -> Column:
@@ -139,7 +91,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--metric", metavar="FIELD", required=True, help='as "late(metrics.test_return_mean)"'
     )
-    parser.add_argument("--lowest", action="store_true", help="the least value is the best")
+    parser.add_argument("--lowest", action="store_true", help="the lowest value is the best")
     parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
     parser.add_argument(
         "--out", type=Path, default=Path("heatmap.png"), metavar="FILE", help="default: %(default)s"

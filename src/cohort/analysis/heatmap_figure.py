@@ -17,7 +17,7 @@ DIVERGED = "div."
 
 
 def draw(grid: Grid, best: tuple[int, int], path: Path, *, notes: Sequence[str], title: str = "") -> None:
-    """Write a figure of `grid`; the least row is the lowest.
+    """Write a figure of `grid`; the first row is at the bottom.
 
     Args:
         grid: what to draw.
@@ -63,7 +63,7 @@ def draw(grid: Grid, best: tuple[int, int], path: Path, *, notes: Sequence[str],
 
 
 def written(value: float, values: np.ndarray) -> str:
-    """A cell's value with as many decimals for all that the greatest has three digits; nothing for NaN."""
+    """A cell's value, with as many decimals as give the greatest of `values` three digits; empty for NaN."""
     if math.isnan(value):
         return ""
     greatest = np.nanmax(np.abs(values))

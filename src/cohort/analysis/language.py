@@ -1,4 +1,4 @@
-"""The small language of `--where`, `--columns`, `--sort` and `--by`: read by hand, never by `eval`.
+"""The small language of `--where`, `--columns`, `--sort` and `--by`: parsed by hand, never by `eval`.
 
     condition   = both ("or" both)*
     both        = one ("and" one)*
@@ -8,8 +8,7 @@
     field       = name | function "(" name ["," number] ")"
     value       = a number, a word, "quoted text", True, False, None
 
-`=` on text ignores case, `~` looks for a part of it. A comparison with what a run does not have is false, except
-`= None`. `==` is `=`.
+`=` on text ignores case, `~` looks for a part of it. A missing field matches only `= None`. `==` is `=`.
 """
 
 import operator
@@ -31,7 +30,7 @@ _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None, "nul
 
 @dataclass(frozen=True)
 class Literal:
-    """A value as typed, and what it means when it is compared with something that is not text."""
+    """A value as typed, and what it stands for where it is compared with something other than text."""
 
     text: str
     value: Value
@@ -39,11 +38,11 @@ class Literal:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a run must fulfil.
+    """A condition on runs.
 
     Attributes:
-        holds: whether a run does.
-        fields: what it asks for, to be checked with `refuse_unknown` first.
+        holds: whether a run meets it.
+        fields: the fields that it names, to be checked with `refuse_unknown` first.
     """
 
     holds: Callable[[Run], bool]
@@ -63,7 +62,7 @@ def parse_condition(text: str) -> Condition:
     """The condition that `text` states.
 
     Raises:
-        UserError: `text` is no condition; the message marks the place.
+        UserError: `text` is not a condition; the message marks the place.
     """
     words = Words(text)
     try:
@@ -76,7 +75,7 @@ def parse_condition(text: str) -> Condition:
 
 
 def parse_columns(text: str) -> list[Column]:
-    """Fields with commas between them, each with `as heading`, `asc` or `desc` behind it if wanted.
+    """Fields with commas between them, each followed by `as heading`, `asc` or `desc` if wanted.
 
     Raises:
         UserError: as for `parse_condition`.
@@ -174,7 +173,7 @@ def _comparison(words: Words, field: Field) -> Callable[[Value], bool]:
         words.refuse(f"a comparison of {field.text} ({' '.join(_OPERATORS)})")
     words.take()
     if words.peek().kind not in ("word", "quoted") or words.peek().text.lower() in _KEYWORDS:
-        words.refuse("a value; put quotes around what is not one word")
+        words.refuse("a value; put quotes around more than one word")
     literal = _literal(words.take())
     if token.text in ("=", "=="):
         return lambda value: _equal(value, literal)

@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--columns", metavar="FIELDS", help=f"default: {COLUMNS}")
     parser.add_argument("--sort", metavar="FIELDS", help='as "map, seed desc"; default: started, name')
     parser.add_argument(
-        "--by", metavar="FIELDS", help="one row for each value of these: median (least to greatest)"
+        "--by", metavar="FIELDS", help="one row for each value of these: median (minimum to maximum)"
     )
     options.add_form(parser)
     parser.add_argument("--csv", action="store_const", const="csv", dest="form", help="--form csv")
@@ -58,7 +58,7 @@ def _cell(column: Column, run: Run, form: str) -> str:
 
 
 def sorted_runs(runs: Sequence[Run], order: Sequence[Column]) -> list[Run]:
-    """`runs` in order; those that lack a value come last, whichever the direction."""
+    """`runs` in order; those without a value come last in either direction."""
     ordered = list(runs)
     for column in reversed(order):  # sorting is stable: the first column decides last
         values = {id(run): column.field.ask(run) for run in ordered}
@@ -70,7 +70,7 @@ def sorted_runs(runs: Sequence[Run], order: Sequence[Column]) -> list[Run]:
 
 
 def in_order(values: Iterable[Value]) -> list[Value]:
-    """Values from least to greatest, numbers before text, none last."""
+    """Values in ascending order, numbers before text, None last."""
     return sorted(values, key=lambda value: (value is None, _sortable(value)))
 
 
@@ -90,7 +90,7 @@ def group_row(key: Sequence[str], runs: Sequence[Run], columns: Sequence[Column]
 
 
 def seeds_text(runs: Sequence[Run]) -> str:
-    """Which seeds a group has: each of them, and how many runs where these are more or too many to list."""
+    """The seeds of a group, and the number of runs where it differs or where there are too many seeds to list."""
     seeds = sorted({run.seed for run in runs}, key=_sortable)
     if len(seeds) > 12:
         return f"{len(seeds)} seeds, {len(runs)} runs"
@@ -98,10 +98,10 @@ def seeds_text(runs: Sequence[Run]) -> str:
 
 
 def spread(values: Sequence[Value], unit: str, *, exactly: bool = False) -> str:
-    """Median and range of numbers, all different values of text.
+    """Median and range of numbers; for text, every distinct value.
 
-    A run that lacks a number counts as greater than all others, which is right for the steps to a level: it has
-    not been reached. Elsewhere the cell says "none" as well, and one sees that something is missing.
+    A missing number counts as greater than all others. That is right for the steps to a level that was not reached;
+    elsewhere the cell shows "none", so that one sees that something is missing.
     """
     known = [value for value in values if value is not None]
     if not known:

@@ -1,4 +1,4 @@
-"""Runs in MongoDB as `Run`s; `cohort.recording.mongo` describes how they lie there."""
+"""Runs in MongoDB as `Run`s; `cohort.recording.mongo` describes how they are stored."""
 
 import json
 import tempfile
@@ -92,13 +92,13 @@ class MongoRun(Run):
 
     @property
     def _origin(self) -> datetime:
-        """When the run would have started had it never paused: timestamps count from there."""
+        """When the run would have started if it had never paused; timestamps count from there."""
         earlier = self._document["meta"].get("earlier_seconds") or 0.0
         return self._document["start_time"] - timedelta(seconds=earlier)
 
 
 class _Store:
-    """The database: what all runs need of it is asked for in one question. A lost server is a `UserError`."""
+    """The database. What all runs need is read with one query. A lost server is a `UserError`."""
 
     def __init__(self, target: MongoTarget) -> None:
         self.place = f"{target.place}/{target.database}"

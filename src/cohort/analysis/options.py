@@ -1,4 +1,4 @@
-"""What the commands that read runs have in common on the command line."""
+"""Command-line options that the commands reading runs share."""
 
 import argparse
 import os
@@ -89,14 +89,14 @@ def read_database(options: argparse.Namespace) -> Sequence[Run]:
 
 
 def chosen_runs(options: argparse.Namespace, fields: Sequence[Field] = ()) -> list[Run]:
-    """The runs that the source options name and that fulfil `--where`.
+    """The runs that the source options name and that meet `--where`.
 
     Args:
         options: with what `add_source` adds.
         fields: what else will be asked of the runs: some run must have it, whether it is chosen or not.
 
     Raises:
-        UserError: there are none, the condition is none, or no run has a key that is asked for.
+        UserError: there are none, the condition is malformed, or no run has a key that is asked for.
     """
     runs = readable(read_runs(options))
     refuse_unknown(fields, runs)
@@ -120,7 +120,7 @@ def readable(runs: Sequence[Run]) -> list[Run]:
 
 
 def the_run(name: str, options: argparse.Namespace) -> Run:
-    """The one run that `name` means: a folder, or a part of the name of one run in results or the database.
+    """The one run that `name` stands for: a folder, or a part of the name of one run in results or the database.
 
     Raises:
         UserError: there is none, or there are several.

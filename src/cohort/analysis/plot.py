@@ -21,7 +21,7 @@ from cohort.recording.headline import LABELS
 from cohort.registry import nearest
 
 NAMES = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
-ALLOW = "Choose with --where, show them apart with --by, or mark the difference instead: --allow-mixed."
+ALLOW = "Choose with --where, separate them with --by, or draw them with a mark: --allow-mixed."
 EXAMPLES = """examples:
   run.py plot
   run.py plot --where "map=3m" --metric test_battle_won_mean --out 3m.pdf
@@ -109,7 +109,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         "--pool-maps", action="store_true", help="one panel over all maps, seeds resampled per map"
     )
     parser.add_argument(
-        "--allow-mixed", action="store_true", help="mark what must not differ instead of refusing it"
+        "--allow-mixed",
+        action="store_true",
+        help="draw runs that must not be compared, with a mark",
     )
     parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
     parser.add_argument(
@@ -148,7 +150,7 @@ def chosen_metrics(typed: str | None, runs: Sequence[Run]) -> list[str]:
 
 
 def map_axes(runs: Sequence[Run], by: Sequence[Column]) -> list[Axis]:
-    """One axis per map; the environment's name tells equal maps of two environments apart."""
+    """One axis per map; where two environments have a map of the same name, with the environment's name."""
     worlds: dict[tuple[str, str], list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.map_name, run.env)):
         worlds.setdefault((run.map_name, run.env), []).append(run)
@@ -178,7 +180,7 @@ def pooled_axes(runs: Sequence[Run], by: Sequence[Column]) -> list[Axis]:
             for label, maps in counts.items()
         )
         raise UserError(
-            f"--pool-maps needs the same maps and equally many seeds everywhere. There are\n{table}\n"
+            f"--pool-maps needs the same maps for all curves and the same number of seeds on each. There are\n{table}\n"
             "Choose with --where."
         )
     maps = sorted({run.map_name for run in runs})
@@ -186,7 +188,7 @@ def pooled_axes(runs: Sequence[Run], by: Sequence[Column]) -> list[Axis]:
 
 
 def curve_groups(runs: Sequence[Run], by: Sequence[Column]) -> dict[str, list[Run]]:
-    """Legend entry to runs: the values of `by`, with the key's name where a bare value says nothing."""
+    """Legend entry -> runs. An entry has the values of `by`, with the key's name where the value alone is unclear."""
     groups: dict[str, list[Run]] = {}
     for _, group in grouped(runs, by):
         parts = []
@@ -199,13 +201,13 @@ def curve_groups(runs: Sequence[Run], by: Sequence[Column]) -> dict[str, list[Ru
 
 
 def check(axes: Sequence[Axis], varied: set[str], *, allow: bool) -> dict[str, list[str]]:
-    """Refuse curves that must not be compared, or runs that are no seeds of one curve; or tell what to mark.
+    """Refuse curves that must not be compared and runs that are not seeds of one curve, or say what to mark.
 
     Returns:
         Legend entry to what is wrong with it; empty unless `allow`.
 
     Raises:
-        UserError: something must not be, and `allow` is false.
+        UserError: there is such a difference, and `allow` is false.
     """
     marks: dict[str, list[str]] = {}
     for axis in axes:
@@ -254,10 +256,10 @@ def unequal_lengths(panels: Sequence[Panel], settings: Settings) -> list[str]:
 
 
 def caption(settings: Settings) -> str:
-    """What lines and bands are, in one line."""
+    """One line that says what lines and bands are."""
     bands = {
         "interval": f"{100 * settings.level:g} % bootstrap interval",
-        "range": "least to greatest",
+        "range": "minimum to maximum",
         "std": "standard deviation (n - 1)",
         "none": "",
     }

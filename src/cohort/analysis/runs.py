@@ -1,4 +1,4 @@
-"""`Run`: what the commands know about one run, wherever its record lies."""
+"""`Run`: what the commands know about one run, wherever it is recorded."""
 
 import math
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from cohort.errors import UserError
 from cohort.recording.metrics import Record
 
 DEAD = "DEAD"  # says RUNNING, but its process is gone
-SILENT = "SILENT"  # says RUNNING on a machine that we cannot look at, and has not been heard of for long
+SILENT = "SILENT"  # says RUNNING, but on another machine and without an update for long
 SILENT_AFTER = timedelta(minutes=10)
 QUOTIENT = "/"  # between the names of two metrics
 AXES = {
@@ -34,7 +34,7 @@ class Status:
         state: one of `cohort.recording.status.State`, or DEAD or SILENT.
         t_env: environment steps so far.
         wall_seconds: seconds of running so far, over all sessions.
-        seen: when it was last heard of; None if never.
+        seen: when it last wrote its status; None if never.
     """
 
     state: str
@@ -54,12 +54,12 @@ class Run(ABC):
     @property
     @abstractmethod
     def config(self) -> Mapping[str, Any]:
-        """Every key as it was run; nested under `env_args`."""
+        """Every key with its value; the environment's are nested under `env_args`."""
 
     @property
     @abstractmethod
     def sessions(self) -> Sequence[Mapping[str, Any]]:
-        """Provenance of every session, oldest first; what a record does not say is not there."""
+        """Provenance of every session, oldest first, without what is not on record."""
 
     @property
     @abstractmethod
@@ -69,12 +69,12 @@ class Run(ABC):
     @property
     @abstractmethod
     def updates(self) -> int | None:
-        """Learner updates so far; None where the record does not say, and then no record says it."""
+        """Learner updates so far; None where they are not on record, and then no point of the run has them."""
 
     @property
     @abstractmethod
     def episode(self) -> int | None:
-        """Training episodes so far; None where the record does not say."""
+        """Training episodes so far; None where they are not on record."""
 
     @property
     @abstractmethod
@@ -101,7 +101,7 @@ class Run(ABC):
     @property
     @abstractmethod
     def recent_metrics(self) -> Mapping[str, float]:
-        """The last values of the metrics that were logged lately: what is cheap to know."""
+        """The last values of the metrics that were logged recently, which are cheap to read."""
 
     def series(self, metric: str, x: str = "steps") -> tuple[np.ndarray, np.ndarray]:
         """One metric's values [K] over one of `AXES` [K], where it has finite ones.
@@ -109,7 +109,7 @@ class Run(ABC):
         `a/b` is the quotient of two metrics that were logged at the same moment.
 
         Raises:
-            UserError: the record does not say how many updates or episodes there were.
+            UserError: the number of updates or episodes is not on record.
         """
         if x in ("updates", "episodes") and self.updates is None:
             raise UserError(
@@ -156,7 +156,7 @@ class Run(ABC):
 
     @cached_property
     def facts(self) -> dict[str, str]:
-        """What the game said of itself, as its version; all answers in a row where sessions differ."""
+        """What the game reports of itself, as its version; where sessions differ, all answers in order."""
         answers: dict[str, list[str]] = {}
         for session in self.sessions:
             for name, value in (session.get("environment") or {}).items():
@@ -167,7 +167,7 @@ class Run(ABC):
 
     @cached_property
     def updates_per_episode(self) -> float | None:
-        """Updates for each training episode as logged, without the wait for the first batch; None if unknown."""
+        """Updates per training episode as logged, counted from the first update on; None if unknown."""
         if self.updates is None:
             return None
         learning = [record for record in self.records if record.updates > 0]
@@ -178,7 +178,7 @@ class Run(ABC):
 
 
 def value_of(record: Record, metric: str) -> float | None:
-    """A metric's value or, with `a/b`, that of a quotient: NaN by zero, None where a part was not logged then."""
+    """A metric's value, or that of a quotient `a/b`: NaN for b = 0, None where a or b was not logged then."""
     if metric in record.metrics:
         return record.metrics[metric]
     above, _, below = metric.partition(QUOTIENT)

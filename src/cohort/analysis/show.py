@@ -22,7 +22,7 @@ EXAMPLES = """examples:
 
 def main(words: Sequence[str]) -> int:
     """Show the run that `words` name; the exit status."""
-    parser = Parser("show", "Shows a run: what it is, where it comes from, how it went.", EXAMPLES)
+    parser = Parser("show", "Shows a run: its status, origin, configuration and metrics.", EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="a run folder, or a part of a name in results/")
     options.add_database(parser)
     chosen = parser.parse(words)
@@ -30,13 +30,13 @@ def main(words: Sequence[str]) -> int:
     write_table(["", run.name], [[name, text] for name, text in summary(run)])
     write("\n")
     rows = [metric_row(run, metric) for metric in metrics_of(run)]
-    write_table(["metric", "last", "least", "greatest", "at", "first to last"], rows)
+    write_table(["metric", "last", "min", "max", "max at", "first to last"], rows)
     write("\n" + config_text(run, shutil.get_terminal_size((120, 24)).columns) + "\n")
     return 0
 
 
 def summary(run: Run) -> list[tuple[str, str]]:
-    """Name and text of what is worth knowing first."""
+    """The facts to know first: name and text of each."""
     status = run.status
     done = f"{status.state} at {short_steps(status.t_env)} of {short_steps(run.config.get('t_max', 0))} steps"
     counts = [
@@ -92,7 +92,7 @@ def metrics_of(run: Run) -> list[str]:
 
 
 def metric_row(run: Run, metric: str) -> list[str]:
-    """A metric's last value, its range, where its greatest value lies, and its course."""
+    """A metric's last value, minimum, maximum, the step of the maximum, and its course."""
     steps, values = run.series(metric)
     if not len(values):
         return [metric, "never finite", "", "", "", ""]
@@ -107,7 +107,7 @@ def metric_row(run: Run, metric: str) -> list[str]:
 
 
 def sparkline(steps: np.ndarray, values: np.ndarray, width: int = WIDTH) -> str:
-    """The course of [K] values over [K] steps in `width` characters, from the least value to the greatest."""
+    """The course of [K] values over [K] steps in `width` characters, scaled from minimum to maximum."""
     low, high = values.min(), values.max()
     cells = np.minimum((width * (steps - steps[0]) / max(steps[-1] - steps[0], 1)).astype(int), width - 1)
     counts = np.bincount(cells, minlength=width)

@@ -24,7 +24,7 @@ def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
 
 
 def interquartile_mean(values: np.ndarray, axis: int = 0) -> np.ndarray:
-    """The mean without the floor(n / 4) least and the floor(n / 4) greatest values.
+    """The mean without the floor(n / 4) lowest and the floor(n / 4) highest values.
 
     That is `scipy.stats.trim_mean(values, 0.25)`, by which rliable and the figures in the literature define it:
     whole runs are dropped, so that with fewer than 4 it is the mean.
@@ -73,7 +73,7 @@ def bootstrap_interval(
 
 
 def _checked(values: np.ndarray) -> np.ndarray:
-    """Sorting would hide a NaN among the greatest, where the interquartile mean drops it."""
+    """Refuse NaN: sorting puts it last, where the interquartile mean would drop it unseen."""
     if not np.isfinite(values).all():
         raise ValueError("statistics over runs need finite values")
     return values

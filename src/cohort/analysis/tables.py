@@ -1,14 +1,17 @@
-"""Rows on a terminal, as Markdown or as CSV."""
+"""Tables on a terminal, as Markdown or as CSV, and how their values are written."""
 
 import csv
 import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from cohort.analysis.fields import Value
 from cohort.recording.curve import short_steps
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 FORMS = ("table", "markdown", "csv")
 _STATES = {
@@ -25,7 +28,7 @@ _STATES = {
 def write_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], form: str = "table", stream: TextIO | None = None
 ) -> None:
-    """Write rows of text in one of `FORMS`; a terminal's width bounds the first, nothing bounds a pipe's."""
+    """Write rows of text in one of `FORMS`; "table" is as wide as the terminal, or unbounded in a pipe."""
     stream = sys.stdout if stream is None else stream
     if form == "csv":
         text = io.StringIO()
@@ -39,7 +42,7 @@ def write_table(
 
 
 def write(text: str, stream: TextIO | None = None) -> None:
-    """Print text whatever the stream's encoding; a reader who has seen enough, as `head`, is no error."""
+    """Print text in any encoding of the stream; it is no error if the reader stops early, as `head` does."""
     stream = sys.stdout if stream is None else stream
     encoding = stream.encoding or "utf-8"
     try:
@@ -58,23 +61,32 @@ def _escaped(cell: str) -> str:
 
 def _for_terminal(headings: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> str:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, heading in enumerate(headings):
-        numeric = bool(rows) and all(_is_number(row[number]) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell, style=_STATES.get(cell, "")) for cell in row))
     with console.capture() as captured:
-        console.print(table)
+        console.print(rich_table(headings, rows, overflow="fold"))
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
+def rich_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, overflow: Literal["fold", "ellipsis"]
+) -> "Table":
+    """A table for a terminal: numbers to the right, states in colours; what is too wide is folded or cut."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, heading in enumerate(headings):
+        numeric = bool(rows) and all(_is_number(row[number]) for row in rows)
+        justify = "right" if numeric else "left"
+        table.add_column(heading, justify=justify, overflow=overflow, no_wrap=overflow == "ellipsis")
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STATES.get(cell, "")) for cell in row))
+    return table
+
+
 def shown(value: Value, unit: str = "plain") -> str:
-    """A value as a table has it: "" for none, 500k steps, 1h 03m, four significant digits."""
+    """A value as tables show it: empty for None, 500k steps, 1h 03m, four significant digits."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -89,12 +101,12 @@ def shown(value: Value, unit: str = "plain") -> str:
 
 
 def exact(value: Value) -> str:
-    """A value as a program wants it: all digits, and nothing for none."""
+    """A value for other programs: all digits, empty for None."""
     return "" if value is None else str(value)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 42s, 8m 18s, 1h 03m, 3d 04h."""
+    """Seconds in readable form: 42s, 8m 18s, 1h 03m, 3d 04h."""
     whole = round(seconds)
     for size, letter, lesser, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
         if whole >= size:

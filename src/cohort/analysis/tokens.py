@@ -1,4 +1,4 @@
-"""A condition taken apart into words, and messages that mark a place in it."""
+"""Splits a condition into tokens, and marks a place in it in messages."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Token:
 
 
 class Words:
-    """The tokens of one text, taken one after the other."""
+    """The tokens of one text, read one after the other."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,12 +1,10 @@
-"""Videos, frame by frame, so that a kill or an error never leaves half of one under its final name."""
+"""Writes videos frame by frame; after a kill or an error there is never half a video under the final name."""
 
-import contextlib
 import os
-import subprocess
 import zlib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Protocol, Self
 
 import numpy as np
@@ -89,66 +87,46 @@ class _Encoder(Protocol):
         """Complete the file."""
 
     def abandon(self) -> None:
-        """Let go of whatever is still held."""
+        """Release everything, whether the file is complete or not."""
 
 
 class _Mp4:
-    """Frames through a pipe to the ffmpeg that the package imageio-ffmpeg brings along."""
+    """Frames through imageio-ffmpeg, which brings an ffmpeg along and runs it."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        self._path, self._fps, self._executable = path, fps, _ffmpeg()
-        self._process: subprocess.Popen | None = None
+        self._path, self._fps, self._library = path, fps, _imageio_ffmpeg()
+        self._feed: Generator[None, np.ndarray | None, None] | None = None
+        self._frames = 0
 
     def add(self, frame: np.ndarray) -> None:
         # H.264 in the usual colour format has even sizes.
         frame = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
-        if self._process is None:
-            self._process = self._start(*frame.shape[:2])
-        try:
-            self._process.stdin.write(frame.tobytes())
-        except BrokenPipeError:
-            self._process.wait()
-            raise self._failure() from None
+        if self._feed is None:
+            self._path.touch()  # says why a file cannot be written; ffmpeg would only end
+            self._feed = self._library.write_frames(
+                str(self._path), frame.shape[1::-1], fps=self._fps, codec="libx264", quality=None,
+                macro_block_size=2, ffmpeg_log_level="error",
+                output_params=["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart", "-f", "mp4"],
+            )  # fmt: skip
+            self._feed.send(None)
+        self._feed.send(frame)
+        self._frames += 1
 
     def finish(self) -> None:
-        self._process.stdin.close()
-        if self._process.wait():
-            raise self._failure()
+        self._feed.close()
+        # The library does not look at how ffmpeg ended: on a full disk, half of the video would pass for all of it.
+        try:
+            readable, _ = self._library.count_frames_and_secs(str(self._path))
+        except RuntimeError:
+            readable = 0
+        if readable != self._frames:
+            raise OSError(
+                f"ffmpeg wrote {readable} of {self._frames} frames to {self._path}: is the disk full?"
+            )
 
     def abandon(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
-            self._process.stderr.close()
-
-    def _start(self, height: int, width: int) -> subprocess.Popen:
-        source = [
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "rgb24",
-            "-s",
-            f"{width}x{height}",
-            "-r",
-            str(self._fps),
-            "-i",
-            "-",
-        ]
-        codec = ["-c:v", "libx264", "-crf", "18", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
-        return subprocess.Popen(
-            [self._executable, "-y", "-v", "error", *source, *codec]
-            + ["-movflags", "+faststart", "-f", "mp4", str(self._path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us; ffmpeg stops when its frames end
-        )
-
-    def _failure(self) -> OSError:
-        said = self._process.stderr.read().decode(errors="replace").strip()
-        return OSError(f"ffmpeg could not write {self._path}: {said or f'status {self._process.returncode}'}")
+        if self._feed is not None:
+            self._feed.close()
 
 
 class _Gif:
@@ -164,11 +142,11 @@ class _Gif:
         self._frames.append(zlib.compress(frame.tobytes(), 1))
 
     def finish(self) -> None:
-        # One palette for all frames, from a few of them: ten times as fast as one each, and smaller.
+        # One palette for all frames, computed from a few of them: ten times as fast as one for each frame, and smaller.
         sample = [np.array(self._image(frame)) for frame in self._frames[:: 1 + len(self._frames) // 12]]
         palette = Image.fromarray(np.concatenate(sample)).quantize(256)
-        dull = Image.Dither.NONE  # dithered areas would flicker
-        images = (self._image(frame).quantize(palette=palette, dither=dull) for frame in self._frames)
+        no_dither = Image.Dither.NONE  # dithered areas would flicker
+        images = (self._image(frame).quantize(palette=palette, dither=no_dither) for frame in self._frames)
         duration = round(1000 / self._fps)
         next(images).save(
             self._path, format="GIF", save_all=True, append_images=images, duration=duration, loop=0
@@ -181,15 +159,16 @@ class _Gif:
         self._frames.clear()
 
 
-def _ffmpeg() -> str:
-    """Path of the ffmpeg to use.
+def _imageio_ffmpeg() -> ModuleType:
+    """The library that writes MP4.
 
     Raises:
-        UserError: there is none.
+        UserError: it is not installed, or has no ffmpeg.
     """
     try:
         import imageio_ffmpeg
 
-        return imageio_ffmpeg.get_ffmpeg_exe()
+        imageio_ffmpeg.get_ffmpeg_exe()
+        return imageio_ffmpeg
     except (ImportError, RuntimeError) as error:
         raise UserError(f"MP4 videos need ffmpeg. Type: {_INSTALL}. Or ask for a .gif instead.") from error

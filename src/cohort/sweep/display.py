@@ -1,4 +1,4 @@
-"""A sweep while it goes on: a table that is redrawn on a terminal, one line per change elsewhere."""
+"""Shows a sweep while it runs: a table that is redrawn on a terminal, one line per change elsewhere."""
 
 import sys
 import time
@@ -10,14 +10,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cohort.analysis.tables import rich_table
 from cohort.recording.console import Console
 from cohort.sweep import view
 from cohort.sweep.folder import SweepRun
 from cohort.sweep.journal import Entry
 
 REFRESH_SECONDS = 1.0
-_STYLES = {"running": "cyan", "completed": "green", "interrupted": "yellow", "failed": "bold red"}
-# which states are worth a line first where the terminal has too few
+# which states are shown first where the terminal has too few lines
 _URGENCY = ("running", "failed", "interrupted", "waiting", "completed")
 
 
@@ -32,11 +32,11 @@ class Display:
 
     @property
     def due(self) -> bool:
-        """Whether the table is old enough to be drawn again."""
+        """Whether it is time to draw the table again."""
         return self._console.terminal is not None and time.monotonic() - self._drawn >= REFRESH_SECONDS
 
     def changed(self, number: int, entry: Entry, reading: view.Reading) -> None:
-        """One run has another state."""
+        """Report that a run's state has changed."""
         notes = f": {entry.reason}" if entry.reason else ""
         result = f"  {reading.headline[0]} {reading.headline[1]:.3f}" if reading.headline else ""
         line = (
@@ -49,7 +49,7 @@ class Display:
         self._drawn = float("-inf")
 
     def refresh(self, entries: Sequence[Entry], readings: Sequence[view.Reading]) -> None:
-        """Draw the table anew. A terminal that is gone ends the drawing, not the sweep."""
+        """Draw the table again. A terminal that is gone ends the drawing, not the sweep."""
         self._drawn = time.monotonic()
         terminal = self._console.terminal
         if terminal is None:
@@ -79,13 +79,11 @@ class Display:
 
     def _table(self, entries: Sequence[Entry], readings: Sequence[view.Reading], room: int) -> Table:
         by_urgency = sorted(range(len(entries)), key=lambda number: _URGENCY.index(entries[number].state))
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in view.headings(self._runs):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
-        for number in sorted(by_urgency[: max(1, room)]):
-            cells = view.row(number, self._runs[number], entries[number], readings[number])
-            style = _STYLES.get(entries[number].state, "dim")
-            table.add_row(*(Text(cell, style=style if cell.lower() in _STYLES else "") for cell in cells))
+        rows = [
+            view.row(number, self._runs[number], entries[number], readings[number])
+            for number in sorted(by_urgency[: max(1, room)])
+        ]
+        table = rich_table(view.headings(self._runs), rows, overflow="ellipsis")
         if len(entries) > max(1, room):
             table.caption = f"and {len(entries) - max(1, room)} more"
         return table

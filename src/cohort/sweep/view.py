@@ -1,4 +1,4 @@
-"""What a sweep shows of its runs: their states as rows, medians over seeds, and the time that is left."""
+"""What a sweep shows of its runs: a row for each, medians over seeds, and the time left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Reading:
     Attributes:
         t_env: environment steps so far.
         wall_seconds: seconds of running so far.
-        headline: label and last value of the metric that it is judged by; None before there is one.
+        headline: label and last value of its main metric; None before there is one.
     """
 
     t_env: int = 0
@@ -37,7 +37,7 @@ NOTHING = Reading()
 
 
 def read_run(folder: Path | None) -> Reading:
-    """Cheap enough for every second: two small pieces of files. Nothing where nothing can be read yet."""
+    """What a run's folder says now; `NOTHING` where it cannot be read yet. Reads two small pieces of files."""
     if folder is None:
         return NOTHING
     run = FolderRun(folder)
@@ -91,7 +91,7 @@ def counts(entries: Sequence[Entry]) -> str:
 def seconds_left(
     runs: Sequence[SweepRun], entries: Sequence[Entry], readings: Mapping[int, Reading] | Sequence[Reading]
 ) -> float | None:
-    """Steps that are still to be made, over the speed of the runs that are going; None before there is one."""
+    """Steps still to be made, divided by the speed of the running runs; None before there is one."""
     going = [
         readings[number].speed or 0.0 for number, entry in enumerate(entries) if entry.state == "running"
     ]

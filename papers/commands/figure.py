@@ -9,8 +9,9 @@ from cohort.analysis import options
 from cohort.analysis.figure import SUFFIXES, draw
 from cohort.arguments import Parser
 from cohort.errors import UserError
-from papers import FIGURES, add_name, listing, load
-from papers.figure_spec import FigureSpec, plain
+from papers.figure_spec import FigureSpec
+from papers.registry import FIGURES, add_name, listing, load
+from papers.wording import plain
 
 EXAMPLES = f"""figures:
 {listing(FIGURES)}
@@ -26,30 +27,30 @@ def main(words: Sequence[str]) -> int:
     """Draw the figure that `words` name; the exit status."""
     chosen = _parse(words)
     make = load("figure", FIGURES, chosen.name)
-    sheet: FigureSpec = make(options.chosen_runs(chosen)) if needs_runs(make) else make()
-    missing = [f"missing: {what}\n  {command}" for what, command in sheet.missing.items()]
-    if not sheet.panels:
+    spec: FigureSpec = make(options.chosen_runs(chosen)) if needs_runs(make) else make()
+    missing = [f"missing: {what}\n  {command}" for what, command in spec.missing.items()]
+    if not spec.panels:
         raise UserError("\n".join([f"There are no runs of {chosen.name}: nothing to draw.", *missing]))
     out = chosen.out or Path(f"{chosen.name.rpartition(':')[2]}.png")
     draw(
-        sheet.panels,
+        spec.panels,
         out,
-        x_label=sheet.x_label,
-        caption=sheet.caption,
-        notes=[plain(note) for note in [*sheet.notes, *sheet.absent]],
+        x_label=spec.x_label,
+        caption=spec.caption,
+        notes=[plain(note) for note in [*spec.notes, *spec.absent]],
         title=chosen.title,
-        columns=min(len(sheet.panels), 3 if len(sheet.panels) == 3 else 2),
-        entries=sheet.entries,
-        alike=sheet.alike,
+        columns=min(len(spec.panels), 3 if len(spec.panels) == 3 else 2),
+        entries=spec.entries,
+        same_colour=spec.same_colour,
     )
-    for line in [*sheet.notes, *sheet.remarks, *missing]:
+    for line in [*spec.notes, *spec.remarks, *missing]:
         print(plain(line))
     print(f"{chosen.name}: {out}")
     return 0
 
 
 def needs_runs(make: Callable) -> bool:
-    """Whether a figure is a function of runs; one that takes nothing is computed."""
+    """Whether a figure is a function of runs; one without parameters is computed."""
     return bool(inspect.signature(make).parameters)
 
 

@@ -1,4 +1,4 @@
-"""Meta-MAPG's question 3: what is left of it when the test's personas lie out of the training distribution."""
+"""Meta-MAPG's question 3: its AUC when the test's personas lie outside the training distribution."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,22 @@ import numpy as np
 from cohort.analysis.runs import Run
 from cohort.analysis.statistics import bootstrap_interval, mean
 from papers.evidence import difference, estimate
-from papers.figure_spec import RunSelector
 from papers.meta_mapg.arms import (
-    ALIKE,
     EXACT,
     IPD,
     META_MAPG,
     META_PG,
+    SAME_COLOUR,
     SEEDS,
     arm,
     described,
     exact,
     exact_arm,
     last,
-    updates_of,
 )
+from papers.run_selector import RunSelector
 from papers.table import Table
+from papers.wording import updates_of
 
 FORMS = {"AUC": "test_auc", "AUC above -1": "test_auc_above", "AUC coop. + def.": "test_auc_sum"}
 IN, OUT, DROP = "in", "out", "in - out"
@@ -35,14 +35,14 @@ PAPER = {
     (META_PG, DROP): "-1.47",
 }
 HEADINGS = ("method", "personas", "seeds", "updates", *FORMS, "paper")
-SAID = (
-    "AUC: the reward's sum over phi_1 .. phi_L, mean over the test personas. The paper's numbers exceed what that can "
-    "be (1.5 L); which form they are of is not known.",
+NOTES = (
+    "AUC: the reward's sum over phi_1 .. phi_L, mean over the test personas. The paper's numbers exceed its "
+    "maximum (1.5 L); which form they are of is not known.",
     "Mean over seeds ± standard error [95 % interval of the mean, bootstrap]; in - out is paired by seed where it can "
     "be. The paper calls its ± variances, over 5 seeds.",
 )
 
-OF_EXACT = "(exact): not in the paper: tables, exact values and exact updates, without sampling."
+EXACT_NOTE = "(exact): not in the paper: tables, exact values and exact updates, without sampling."
 
 
 def distributions(selector: RunSelector) -> Table:
@@ -55,17 +55,17 @@ def distributions(selector: RunSelector) -> Table:
         inside = selector.of(entry, make(label, IPD), wanted)
         outside = selector.of(described(entry, beyond), make(label, IPD, **beyond), wanted, entry)
         if entry != label and not inside and not outside:
-            continue  # not in the paper: nobody misses it
+            continue  # not in the paper, so not reported as missing
         for where, runs in ((IN, inside), (OUT, outside)):
-            cells = [told(list(last(runs, metric).values())) for metric in FORMS.values()]
+            cells = [mean_text(list(last(runs, metric).values())) for metric in FORMS.values()]
             rows.append(_row(entry, where, runs, cells))
         cells = [_drop(inside, outside, metric) for metric in FORMS.values()]
         rows.append(_row(entry, DROP, [], cells))
-    said = [*SAID, OF_EXACT] if any(row[0] in ALIKE for row in rows) else SAID
-    return Table(HEADINGS, rows, said)
+    notes = [*NOTES, EXACT_NOTE] if any(row[0] in SAME_COLOUR for row in rows) else NOTES
+    return Table(HEADINGS, rows, notes)
 
 
-def told(values: Sequence[float]) -> str:
+def mean_text(values: Sequence[float]) -> str:
     """Mean, standard error and interval, as far as so many seeds give them."""
     found = estimate(dict(enumerate(values)))
     if found is None:

@@ -1,13 +1,15 @@
-"""`run.py claims NAME`: what a paper says in words, held against recorded runs."""
+"""`run.py claims NAME`: what a paper says in words, tested on recorded runs."""
 
 from collections.abc import Sequence
 
 from cohort.analysis import options
 from cohort.analysis.tables import write, write_table
 from cohort.arguments import Parser
-from papers import CLAIMS, add_name, listing, load
-from papers.evidence import RULE, Claim
-from papers.figure_spec import RunSelector, plain
+from papers.claim import Claim, Finding
+from papers.evidence import RULE
+from papers.registry import CLAIMS, add_name, listing, load
+from papers.run_selector import RunSelector
+from papers.wording import plain
 
 HEADINGS = (
     "",
@@ -30,17 +32,17 @@ examples:
 
 
 def main(words: Sequence[str]) -> int:
-    """Judge the paper that `words` name; the exit status."""
-    parser = Parser(
-        "claims", "Holds what a paper says in words against recorded runs.", EXAMPLES + options.FIELDS
-    )
+    """Test the claims of the paper that `words` name; the exit status."""
+    parser = Parser("claims", "Tests what a paper says in words on recorded runs.", EXAMPLES + options.FIELDS)
     add_name(parser, CLAIMS)
     options.add_source(parser)
     options.add_form(parser)
     chosen = parser.parse(words)
-    selector = RunSelector(options.chosen_runs(chosen))
-    claims: Sequence[Claim] = load("paper", CLAIMS, chosen.name)(selector)
-    write_table(HEADINGS, rows(claims), chosen.form)
+    runs = options.chosen_runs(chosen)
+    claims: Sequence[Claim] = load("paper", CLAIMS, chosen.name)(runs)
+    selector = RunSelector(runs)
+    findings = [[row.finding(selector) for row in claim.rows] for claim in claims]
+    write_table(HEADINGS, rows(claims, findings), chosen.form)
     if chosen.form != "csv":
         write(explanation(claims, chosen.form))
     if chosen.form == "table":
@@ -53,11 +55,11 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def rows(claims: Sequence[Claim]) -> list[list[str]]:
-    """One row for each scenario of each statement, under `HEADINGS`; the statement stands in its first."""
+def rows(claims: Sequence[Claim], findings: Sequence[Sequence[Finding]]) -> list[list[str]]:
+    """One row for each finding of each claim, under `HEADINGS`; the claim stands in its first."""
     table = []
-    for claim in claims:
-        for place, found in enumerate(claim.findings):
+    for claim, of_claim in zip(claims, findings, strict=True):
+        for place, found in enumerate(of_claim):
             says = [claim.number, claim.says] if place == 0 else ["", ""]
             cells = (
                 found.where,
@@ -72,7 +74,7 @@ def rows(claims: Sequence[Claim]) -> list[list[str]]:
 
 
 def explanation(claims: Sequence[Claim], form: str) -> str:
-    """How each statement was measured, and what makes a verdict."""
+    """How each claim is measured, and what makes a verdict."""
     bullet = "- " if form == "markdown" else ""
     lines = [f"{bullet}{claim.number}: {plain(claim.how)}" for claim in claims]
     return "\n" + "\n".join([*lines, f"{bullet}{RULE}"]) + "\n"

@@ -1,0 +1,1 @@
+"""`run.py figure`, `claims` and `table`."""
