@@ -38,6 +38,8 @@ def build_team_trainer(plan: Plan, device: torch.device, say: Say) -> Trainer:
             generator=generator(plan.run.seed, "replay"),
         )
         say(parts["replay"].describe())
+    else:
+        parts["generator"] = generator(plan.run.seed, "minibatches")
     return plan["trainer"].create(**parts)
 
 

@@ -17,6 +17,8 @@ LEARNERS = Registry(
         "meta_mapg_exact_learner": "cohort.learners.meta.meta_mapg_exact_learner:MetaMAPGExactLearner",
         "meta_mapg_learner": "cohort.learners.meta.meta_mapg_learner:MetaMAPGLearner",
         "meta_mapg_om_learner": "cohort.learners.meta.meta_mapg_om_learner:MetaMAPGOMLearner",
+        "coma_learner": "cohort.learners.policy_gradient.coma_learner:COMALearner",
+        "ppo_learner": "cohort.learners.policy_gradient.ppo_learner:PPOLearner",
         "q_learner": "cohort.learners.value.q_learner:QLearner",
         "hierarchical_q_learner": "cohort.learners.value.hierarchical_q_learner:HierarchicalQLearner",
         "mnmpg_learner": "cohort.learners.value.mnmpg_learner:MNMPGLearner",

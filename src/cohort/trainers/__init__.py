@@ -5,6 +5,7 @@ from cohort.registry import Registry
 TRAINERS = Registry(
     "trainer",
     {
+        "on_policy": "cohort.trainers.on_policy:OnPolicyTrainer",
         "off_policy": "cohort.trainers.off_policy:OffPolicyTrainer",
         "meta_learning": "cohort.trainers.meta_learning:MetaLearningTrainer",
         "pretraining": "cohort.trainers.pretraining:PretrainingTrainer",

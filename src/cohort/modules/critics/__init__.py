@@ -6,6 +6,8 @@ CRITICS = Registry(
     "critic",
     {
         "attention": "cohort.modules.critics.attention:AttentionCritic",
+        "counterfactual": "cohort.modules.critics.counterfactual:CounterfactualCritic",
+        "state_value": "cohort.modules.critics.state_value:StateValueCritic",
         "joint_mlp": "cohort.modules.critics.joint:JointCritic",
     },
 )

@@ -1,0 +1,1 @@
+"""Policy gradients from what the present policy has just played."""

@@ -1,0 +1,130 @@
+"""COMA: each agent's action is compared with its other actions while the team's are given."""
+
+from collections.abc import Callable
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cohort.components.averages import Metrics
+from cohort.components.episodes import Episodes
+from cohort.components.functional import counterfactual_advantage, masked_mean, taken
+from cohort.components.returns import td_lambda_returns
+from cohort.components.seeding import generator
+from cohort.controllers.team_policy import TeamPolicy
+from cohort.envs.base import EnvSpec
+from cohort.learners.base import DiscountSettings, Learner, Loss
+from cohort.learners.targets import HardUpdate
+
+
+class COMALearnerSettings(DiscountSettings):
+    lr: float = Field(gt=0, description="learning rate of the policy's Adam")
+    critic_lr: float = Field(gt=0, description="learning rate of the critic's Adam")
+    optim_eps: float = Field(gt=0, description="Adam's term for numerical stability")
+    grad_norm_clip: float = Field(
+        gt=0, description="largest norm of the policy's gradient, and of the critic's"
+    )
+    td_lambda: float = Field(ge=0, le=1, description="lambda of the critic's targets")
+    critic_updates: int = Field(ge=1, description="steps of the critic for each step of the policy")
+    target_update_updates: int = Field(ge=1, description="updates between two copies into the target critic")
+    entropy_coef: float = Field(ge=0, description="weight of the policies' entropy")
+
+
+class COMALearner(Learner):
+    """COMA (arXiv:1705.08926, eq. 3 and 4): A_i = Q(s, u) - sum_a pi_i(a) Q(s, (u_-i, a)).
+
+    The critic learns TD(lambda) targets of a target critic on the joint actions that were played; where an episode was
+    cut off, the action that would have followed is drawn. Departs from it in: the critic takes `critic_updates` steps on
+    all time steps together where the paper takes one for each time step, from the last to the first; exploration is the
+    policy's own, with an entropy bonus, where the paper mixes in a falling share of uniform actions.
+    """
+
+    Settings = COMALearnerSettings
+    parts = ("critic",)
+    policy_kind = "action probabilities"
+    critic_values = "actions"
+    provides = ("prepare",)
+
+    def __init__(
+        self,
+        settings: COMALearnerSettings,
+        *,
+        spec: EnvSpec,
+        policy: TeamPolicy,
+        make_critic: Callable[..., nn.Module],
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        """`policy` and what `make_critic()` makes stand on `device`; `seed` feeds the actions that were cut off."""
+        networks = {"policy": policy, "critic": make_critic()}
+        super().__init__(
+            settings, networks, {"critic": HardUpdate(settings.target_update_updates, "updates")}
+        )
+        self.policy, self.critic = policy, networks["critic"]
+        for name, network, lr in (
+            ("actor", policy, settings.lr),
+            ("critic", self.critic, settings.critic_lr),
+        ):
+            parameters = list(network.parameters())
+            optimiser = torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps)
+            self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
+        self.generator = generator(seed, "policy samples", device)
+        self.keep(generator=self.generator)
+
+    @torch.no_grad()
+    def prepare(self, episodes: Episodes) -> Episodes:
+        """The critic's targets, `value_target`, [B, T, N]."""
+        actions = self.actions_after(episodes)  # [B, T+1, N]
+        values = taken(self.targets["critic"](episodes.state, episodes.obs, actions), actions)
+        target = td_lambda_returns(
+            episodes.reward,
+            episodes.terminated,
+            values[:, 1:],
+            episodes.mask,
+            self.settings.gamma,
+            self.settings.td_lambda,
+        )
+        return episodes.with_extras(value_target=target)
+
+    def actions_after(self, episodes: Episodes) -> Tensor:
+        """The actions at every moment, drawn from the policy where the episode has none: [B, T+1, N]."""
+        drawn = self.decisions(episodes).sample(self.generator)
+        played = torch.cat([episodes.actions, drawn[:, -1:]], dim=1)
+        exists = torch.cat([episodes.mask, torch.zeros_like(episodes.mask[:, :1])], dim=1)
+        return torch.where(exists.unsqueeze(-1), played, drawn)
+
+    def decisions(self, episodes: Episodes):
+        """The live policies at every moment."""
+        values = self.policy.unroll(self.policy.inputs(episodes), episodes)
+        return self.policy.decide(values, episodes.available_actions)
+
+    def step(self, batch: Episodes) -> Metrics:
+        for _ in range(self.settings.critic_updates):
+            metrics = self.minimise("critic", self.critic_loss(batch))
+        return metrics | self.minimise("actor", self.actor_loss(batch))
+
+    def action_values(self, episodes: Episodes) -> Tensor:
+        """Q of each agent's actions at the joint actions that were played: [B, T, N, A]."""
+        return self.critic(episodes.state[:, :-1], episodes.obs[:, :-1], episodes.actions)
+
+    def critic_loss(self, episodes: Episodes) -> Loss:
+        mask = episodes.mask.unsqueeze(-1)
+        value = taken(self.action_values(episodes), episodes.actions)
+        error = (value - episodes.extras["value_target"]).square()
+        return Loss(masked_mean(error, mask), {"q_taken_mean": masked_mean(value.detach(), mask)})
+
+    def actor_loss(self, episodes: Episodes) -> Loss:
+        """-mean (A log pi) - entropy_coef H, over agents and real steps; A is constant."""
+        mask, decisions = episodes.mask.unsqueeze(-1), self.decisions(episodes)
+        log_probs = decisions.log_probs[:, :-1]
+        with torch.no_grad():
+            advantage = counterfactual_advantage(
+                self.action_values(episodes), log_probs.exp(), episodes.actions
+            )
+        entropy = masked_mean(decisions.entropy()[:, :-1], mask)
+        score = masked_mean(taken(log_probs, episodes.actions) * advantage, mask)
+        metrics: Metrics = {
+            "entropy": entropy.detach(),
+            "advantage_std": advantage[mask.expand_as(advantage)].std(),
+        }
+        return Loss(-score - self.settings.entropy_coef * entropy, metrics)
