@@ -33,9 +33,9 @@ class COMALearnerSettings(DiscountSettings):
 class COMALearner(Learner):
     """COMA (arXiv:1705.08926, eq. 3 and 4): A_i = Q(s, u) - sum_a pi_i(a) Q(s, (u_-i, a)).
 
-    The critic learns TD(lambda) targets of a target critic on the joint actions that were played; where an episode was
-    cut off, the action that would have followed is drawn. Departs from it in: the critic takes `critic_updates` steps on
-    all time steps together where the paper takes one for each time step, from the last to the first; exploration is the
+    The critic learns TD(lambda) targets of a target critic on the joint actions that were played; where an episode
+    was cut off, the action that would have followed is drawn. Departs from it in: the critic takes `critic_updates`
+    steps on all time steps together, not one for each time step from the last to the first; exploration is the
     policy's own, with an entropy bonus, where the paper mixes in a falling share of uniform actions.
     """
 
@@ -75,14 +75,10 @@ class COMALearner(Learner):
     def prepare(self, episodes: Episodes) -> Episodes:
         """The critic's targets, `value_target`, [B, T, N]."""
         actions = self.actions_after(episodes)  # [B, T+1, N]
-        values = taken(self.targets["critic"](episodes.state, episodes.obs, actions), actions)
+        after = taken(self.targets["critic"](episodes.state, episodes.obs, actions), actions)[:, 1:]
+        gamma, td_lambda = self.settings.gamma, self.settings.td_lambda
         target = td_lambda_returns(
-            episodes.reward,
-            episodes.terminated,
-            values[:, 1:],
-            episodes.mask,
-            self.settings.gamma,
-            self.settings.td_lambda,
+            episodes.reward, episodes.terminated, after, episodes.mask, gamma, td_lambda
         )
         return episodes.with_extras(value_target=target)
 

@@ -45,10 +45,10 @@ class PPOLearnerSettings(DiscountSettings):
 class PPOLearner(Learner):
     """MAPPO and IPPO (arXiv:2103.01955, appendix A; PPO: arXiv:1707.06347, eq. 7).
 
-    Each agent's probability ratio meets its own advantage, by GAE over its value V_i; the last observation of an episode
-    that was cut off is bootstrapped from. Departs from it in: whole episodes are unrolled instead of chunks of 10 steps,
-    and minibatches are of whole episodes; the statistics of returns follow once for each batch that is collected; agents
-    that can do nothing count as others do (their policies have no gradient).
+    Each agent's probability ratio meets its own advantage, by GAE over its value V_i; an episode that was cut off is
+    bootstrapped from its last observation. Departs from it in: whole episodes are unrolled instead of chunks of 10
+    steps, and minibatches are of whole episodes; the statistics of returns follow once for each batch that is
+    collected; agents that can do nothing count as others do (their policies have no gradient).
     """
 
     Settings = PPOLearnerSettings
