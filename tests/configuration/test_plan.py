@@ -20,7 +20,17 @@ from cohort.errors import UserError
 from cohort.experiment import Experiment
 from tests import harness
 
-PAIRS = list(itertools.product(files.names("--config"), files.names("--env-config")))
+ALL_PAIRS = list(itertools.product(files.names("--config"), files.names("--env-config")))
+# methods that need more of an environment than games of a team -> the environments that have it
+CHAINS = ("halfcheetah_dir", "ipd", "rps")
+PARTICULAR = {
+    "cheetah_teammates": ("halfcheetah_dir",),
+    **dict.fromkeys(
+        ("lola_dice", "meta_mapg", "meta_mapg_exact", "meta_mapg_no_own", "meta_mapg_om"), CHAINS
+    ),
+    **dict.fromkeys(("meta_pg", "reinforce"), CHAINS),
+}
+PAIRS = [(alg, env) for alg, env in ALL_PAIRS if env in PARTICULAR.get(alg, (env,))]
 
 
 @pytest.mark.parametrize(("alg", "env"), PAIRS)
@@ -33,6 +43,13 @@ def test_every_algorithm_resolves_on_every_environment_and_its_text_makes_the_sa
     (tmp_path / "printed.yaml").write_text(text)
     as_file = make_plan(Sources.read(str(tmp_path / "printed.yaml"), env, {}))
     assert as_file == plan
+
+
+@pytest.mark.parametrize(("alg", "env"), sorted(set(ALL_PAIRS) - set(PAIRS)))
+def test_an_environment_that_lacks_what_a_method_needs_is_refused_with_those_that_have_it(alg, env):
+    known = ", ".join(PARTICULAR[alg])
+    with pytest.raises(UserError, match=rf"requires (chains|directions).*--env-config can be: {known}\.$"):
+        make_plan(Sources.read(alg, env, {}))
 
 
 def test_the_text_keeps_what_was_typed(tmp_path):
