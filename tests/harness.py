@@ -22,34 +22,42 @@ CONTINUOUS = (
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
 )
 ATTENTIVE = ("maac", "adama_maac")
-ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE)
+ON_POLICY = ("mappo", "ippo", "coma")
+ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY)
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
     *itertools.product(CONTINUOUS, ("going_together",)),
     ("adama", "predator_prey"),
-    *itertools.product(ATTENTIVE, ("matrix_games", "sc2_sim")),
+    *itertools.product((*ATTENTIVE, *ON_POLICY), ("matrix_games", "sc2_sim")),
+    ("mappo", "going_together"),
 ]
 # small enough for a second, large enough that updates, target syncs and meta rounds happen
-TINY = "use_cuda=False test_nepisode=2 batch_size_run=2 batch_size=4"
+TINY_RUN = "use_cuda=False test_nepisode=2 batch_size_run=2"
+TINY = f"{TINY_RUN} batch_size=4"
 TINY_EPISODES = "rnn_hidden_dim=8 buffer_size=16 target_update_interval=4"
 TINY_TRANSITIONS = (
     "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 "
     "target_update_interval=4 epsilon_anneal_time=100"
 )
 TINY_ATTENTION = "agent_hidden_dims=[8] critic_hidden_dim=8 attention_heads=2 buffer_size=64"
+TINY_ON_POLICY = "rnn_hidden_dim=8 critic_hidden_dim=8"
 TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
 
 
 def words(algorithm: str, env: str, text: str = "") -> list[str]:
     """A command line for a tiny run."""
-    kind = TINY_EPISODES
+    kind = f"{TINY} {TINY_EPISODES}"
     if algorithm in CONTINUOUS:
-        kind = TINY_TRANSITIONS
+        kind = f"{TINY} {TINY_TRANSITIONS}"
     elif algorithm in ATTENTIVE:
-        kind = TINY_ATTENTION
+        kind = f"{TINY} {TINY_ATTENTION}"
+    elif algorithm in ON_POLICY:
+        kind = f"{TINY_RUN} {TINY_ON_POLICY}"
+    if (algorithm, env) == ("mappo", "going_together"):
+        kind += " head=squashed_gaussian"
     meta = TINY_META if algorithm == "mnmpg" else ""
-    return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{TINY} {kind} {meta} {text}".split()]
+    return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{kind} {meta} {text}".split()]
 
 
 def plan(algorithm: str, env: str, text: str = "") -> Plan:

@@ -22,6 +22,7 @@ META = "meta_interval=700 meta_episodes=8 meta_batch_size_run=4 exercise_updates
 OWN = {
     "qmix": VALUES,
     "mnmpg": f"{VALUES} {META}",
+    "mappo": "rnn_hidden_dim=16 critic_hidden_dim=16 epochs=3 minibatches=2",
     "maac": "batch_size=64 agent_hidden_dims=[16] critic_hidden_dim=16 attention_heads=2 buffer_size=900",
 }
 T_MAX = 3000

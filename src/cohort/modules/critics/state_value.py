@@ -15,7 +15,7 @@ from cohort.settings import Settings
 
 class StateValueCriticSettings(Settings):
     critic_inputs: Literal["state", "obs"] = Field(
-        description="what a value is read off: the state and the agent's observation (MAPPO), or the latter alone (IPPO)"
+        description="what a value is read off: the state beside the agent's observation (MAPPO), or that alone (IPPO)"
     )
     critic_network: Literal["rnn", "mlp"] = Field(description="with or without a memory")
     critic_hidden_dim: int = Field(ge=1, description="units of the critic's hidden layers")
