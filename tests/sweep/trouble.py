@@ -12,9 +12,10 @@ VARIABLE = "COHORT_TEST_TROUBLE"
 class TroubledLearner(QLearner):
     """Raises in its loss while `<mixer>-<episode limit>-<seed>.fails` exists, and is slow while `... .slow` does."""
 
-    def __init__(self, settings, *, spec, mixer, seed, **parts):
-        super().__init__(settings, spec=spec, mixer=mixer, seed=seed, **parts)
-        self._mine = Path(os.environ[VARIABLE]) / f"{type(mixer).__name__}-{spec.episode_limit}-{seed}"
+    def __init__(self, settings, *, spec, seed, **parts):
+        super().__init__(settings, spec=spec, seed=seed, **parts)
+        mixer = type(self.mixing.networks["mixer"]).__name__
+        self._mine = Path(os.environ[VARIABLE]) / f"{mixer}-{spec.episode_limit}-{seed}"
 
     def loss(self, episodes):
         if self._mine.with_suffix(".fails").exists():
