@@ -30,7 +30,7 @@ def test_a_loaded_policy_acts_as_the_runs_own_networks_do(run):
     theirs = subject.trainer.policy.initial_memory(3)
     for _ in range(5):
         actions, memory = policy.act(observation, memory)
-        expected, theirs = subject.trainer.policy.act(observation, theirs, 0, None)
+        expected, theirs, _ = subject.trainer.policy.act(observation, theirs, 0, None)
         assert torch.equal(actions, expected)
         observation = env.step(actions).observation
 
