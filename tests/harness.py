@@ -53,7 +53,7 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
     elif algorithm in ATTENTIVE:
         kind = f"{TINY} {TINY_ATTENTION}"
     elif algorithm in ON_POLICY:
-        kind = f"{TINY_RUN} {TINY_ON_POLICY}"
+        kind = f"{TINY_RUN} {TINY_ON_POLICY}" + (" target_update_updates=1" if algorithm == "coma" else "")
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
     meta = TINY_META if algorithm == "mnmpg" else ""

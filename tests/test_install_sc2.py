@@ -345,7 +345,7 @@ def test_help_tells_all_options(machine):
 
 def test_the_checksums_are_of_the_maps_the_simulator_knows():
     lines = (REPOSITORY / "requirements" / "smac_maps.sha256").read_text().splitlines()
-    known = json.loads((REPOSITORY / "cohort" / "envs" / "sc2_sim" / "maps.json").read_text())["maps"]
+    known = json.loads((REPOSITORY / "src" / "cohort" / "envs" / "sc2_sim" / "maps.json").read_text())["maps"]
     assert len(lines) == 23
     assert {line.split()[1].removesuffix(".SC2Map") for line in lines} == set(known)
     assert all(len(line.split()[0]) == 64 for line in lines)
