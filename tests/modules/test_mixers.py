@@ -3,6 +3,9 @@ import itertools
 import pytest
 import torch
 
+from cohort.modules.mixers.qmix import QMIXMixer, QMIXMixerSettings
+from cohort.modules.mixers.simple import IndependentMixer, VDNMixer
+from cohort.settings import NoSettings
 from tests.builders import SMALL, SPEC_3M, make_learner, random_episodes
 
 VARIANTS = [
@@ -109,3 +112,26 @@ def test_batch_statistics_come_from_real_steps_alone():
     rows = clean[episodes.mask]
     before = torch.where(rows < 0, rows / 0.01, rows)  # undo the LeakyReLU
     torch.testing.assert_close(before.mean(dim=0), torch.zeros(6), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_each_of_several_outputs_is_a_monotonic_mix_with_a_last_layer_of_its_own(layers):
+    settings = QMIXMixerSettings(mixing_embed_dim=5, hypernet_layers=layers, hypernet_embed=7)
+    mixer = QMIXMixer(settings, spec=SMALL, outputs=4)
+    utilities, state = torch.randn(3, 2, 3, requires_grad=True), torch.randn(3, 2, 6)
+    values = mixer(utilities, state)
+    assert values.shape == (3, 2, 4)
+    w1 = mixer.hyper_w1(state).abs().view(3, 2, 3, 5)
+    hidden = torch.nn.functional.elu(torch.einsum("btn,btne->bte", utilities, w1) + mixer.hyper_b1(state))
+    for output in range(4):
+        w2 = mixer.hyper_w2(state).abs()[..., 5 * output : 5 * output + 5]
+        expected = (hidden * w2).sum(-1) + mixer.value(state)[..., output]
+        torch.testing.assert_close(values[..., output], expected)
+        (slope,) = torch.autograd.grad(values[..., output].sum(), utilities, retain_graph=True)
+        assert slope.min() >= 0
+
+
+@pytest.mark.parametrize("mixer", [VDNMixer, IndependentMixer])
+def test_mixers_without_weights_refuse_several_outputs(mixer):
+    with pytest.raises(ValueError, match=r"has no 2 outputs.*choose mixer=qmix"):
+        mixer(NoSettings(), spec=SMALL, outputs=2)

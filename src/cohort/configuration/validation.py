@@ -29,12 +29,14 @@ def validate(
 
 
 def _normalised(value: Any, annotation: Any) -> Any:
-    """What was plainly meant: `true` for True and `2e6` for 2000000 where the key wants such a value."""
+    """What was plainly meant: `true` for True, `null` for None, `2e6` for 2000000, where the key wants such a value."""
     allowed = {annotation}
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         allowed = set(typing.get_args(annotation))
     if bool in allowed and isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
+    if type(None) in allowed and str not in allowed and value == "null":
+        return None
     if int in allowed and float not in allowed and isinstance(value, float) and value.is_integer():
         return int(value)
     if allowed == {str} and isinstance(value, int | float) and not isinstance(value, bool):

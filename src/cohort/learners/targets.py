@@ -63,7 +63,8 @@ class Targets:
         """Copies of those of `networks` that `rules` names, as they are now."""
         self.rules = dict(rules)
         self._live = {name: networks[rule.of or name] for name, rule in self.rules.items()}
-        self.networks = nn.ModuleDict(copy.deepcopy(self._live)).requires_grad_(False)
+        copies = {name: copy.deepcopy(network) for name, network in self._live.items()}  # each its own
+        self.networks = nn.ModuleDict(copies).requires_grad_(False)
         self.last_copy = dict.fromkeys(self.rules, 0)  # in the rule's unit
 
     def __getitem__(self, name: str) -> Any:

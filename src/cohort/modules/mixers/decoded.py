@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from cohort.envs.base import EnvSpec
 from cohort.modules.mixers.qmix import MonotonicNetwork, QMIXMixerSettings
+from cohort.modules.mixers.simple import refuse_several_outputs
 
 
 class DecodedMixerSettings(QMIXMixerSettings):
@@ -27,8 +28,9 @@ class DecodedMixer(nn.Module):
 
     Settings = DecodedMixerSettings
 
-    def __init__(self, settings: DecodedMixerSettings, *, spec: EnvSpec) -> None:
+    def __init__(self, settings: DecodedMixerSettings, *, spec: EnvSpec, outputs: int = 1) -> None:
         super().__init__()
+        refuse_several_outputs("mnmpg", outputs)
         self.concat_state = settings.concat_ori_s
         self.decoder = nn.Linear(settings.hierarchy_dim, spec.state_dim)
         self.normalise = nn.BatchNorm1d(spec.state_dim) if settings.decoder_bn else None

@@ -24,9 +24,12 @@ class MonotonicNetwork(nn.Module):
     The context is the state in QMIX and the state beside the decoded hierarchy in MNMPG.
     """
 
-    def __init__(self, settings: QMIXMixerSettings, *, n_agents: int, context_dim: int) -> None:
+    def __init__(
+        self, settings: QMIXMixerSettings, *, n_agents: int, context_dim: int, outputs: int = 1
+    ) -> None:
+        """`outputs` values J come out, each with a last layer of its own behind the same hidden layer."""
         super().__init__()
-        self.n_agents, self.embed = n_agents, settings.mixing_embed_dim
+        self.n_agents, self.embed, self.outputs = n_agents, settings.mixing_embed_dim, outputs
 
         def weights(outputs: int) -> nn.Module:
             if settings.hypernet_layers == 1:
@@ -35,18 +38,20 @@ class MonotonicNetwork(nn.Module):
             return nn.Sequential(nn.Linear(context_dim, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
         self.hyper_w1 = weights(n_agents * self.embed)
-        self.hyper_w2 = weights(self.embed)
+        self.hyper_w2 = weights(self.embed * outputs)
         self.hyper_b1 = nn.Linear(context_dim, self.embed)
-        self.value = nn.Sequential(nn.Linear(context_dim, self.embed), nn.ReLU(), nn.Linear(self.embed, 1))
+        self.value = nn.Sequential(
+            nn.Linear(context_dim, self.embed), nn.ReLU(), nn.Linear(self.embed, outputs)
+        )
 
     def forward(self, utilities: Tensor, context: Tensor) -> Tensor:
-        """[B, T, N], [B, T, C] -> [B, T, 1]."""
+        """[B, T, N], [B, T, C] -> [B, T, J]."""
         w1 = self.hyper_w1(context).abs().unflatten(-1, (self.n_agents, self.embed))  # [B, T, N, E]
         # a product and a sum: as many [1, N] by [N, E] matrix products they take three times as long
         mixed = (utilities.unsqueeze(-1) * w1).sum(dim=-2)  # [B, T, E]
         hidden = F.elu(mixed + self.hyper_b1(context))
-        w2 = self.hyper_w2(context).abs()
-        return (hidden * w2).sum(dim=-1, keepdim=True) + self.value(context)
+        w2 = self.hyper_w2(context).abs().unflatten(-1, (self.outputs, self.embed))  # [B, T, J, E]
+        return (hidden.unsqueeze(-2) * w2).sum(dim=-1) + self.value(context)
 
 
 class QMIXMixer(MonotonicNetwork):
@@ -54,5 +59,5 @@ class QMIXMixer(MonotonicNetwork):
 
     Settings = QMIXMixerSettings
 
-    def __init__(self, settings: QMIXMixerSettings, *, spec: EnvSpec) -> None:
-        super().__init__(settings, n_agents=spec.n_agents, context_dim=spec.state_dim)
+    def __init__(self, settings: QMIXMixerSettings, *, spec: EnvSpec, outputs: int = 1) -> None:
+        super().__init__(settings, n_agents=spec.n_agents, context_dim=spec.state_dim, outputs=outputs)

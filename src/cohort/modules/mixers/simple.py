@@ -11,8 +11,9 @@ class IndependentMixer(nn.Module):
 
     Settings = NoSettings
 
-    def __init__(self, settings: NoSettings, *, spec: EnvSpec) -> None:
+    def __init__(self, settings: NoSettings, *, spec: EnvSpec, outputs: int = 1) -> None:
         super().__init__()
+        refuse_several_outputs("independent", outputs)
 
     def forward(self, utilities: Tensor, state: Tensor) -> Tensor:
         """[B, T, N], [B, T, S] -> [B, T, N]."""
@@ -24,9 +25,16 @@ class VDNMixer(nn.Module):
 
     Settings = NoSettings
 
-    def __init__(self, settings: NoSettings, *, spec: EnvSpec) -> None:
+    def __init__(self, settings: NoSettings, *, spec: EnvSpec, outputs: int = 1) -> None:
         super().__init__()
+        refuse_several_outputs("vdn", outputs)
 
     def forward(self, utilities: Tensor, state: Tensor) -> Tensor:
         """[B, T, N], [B, T, S] -> [B, T, 1]."""
         return utilities.sum(dim=-1, keepdim=True)
+
+
+def refuse_several_outputs(mixer: str, outputs: int) -> None:
+    """Raises `ValueError` where a learner wants more joint values of a mixer than it has."""
+    if outputs != 1:
+        raise ValueError(f"mixer={mixer} has no {outputs} outputs, as this learner wants: choose mixer=qmix")

@@ -1,0 +1,93 @@
+"""Decisions against torch's own distributions, sums and integrals."""
+
+import math
+
+import pytest
+import torch
+
+from cohort.components.distributions import Categorical, Point, SquashedGaussian, Utilities
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def masks() -> torch.Tensor:
+    return torch.tensor([[True, False, True, True], [False, True, False, False]])
+
+
+def test_utilities_choose_the_best_available_action():
+    values = torch.tensor([[1.0, 9.0, 3.0, 2.0], [5.0, -1.0, 4.0, 3.0]])
+    assert Utilities(values, masks()).mode.tolist() == [2, 1]
+
+
+def test_a_categorical_is_torchs_over_what_is_available():
+    logits = torch.randn(2, 4, generator=generator())
+    decision = Categorical(logits, masks())
+    for row in range(2):
+        theirs = torch.distributions.Categorical(logits=logits[row, masks()[row]])
+        torch.testing.assert_close(decision.entropy()[row], theirs.entropy())
+        for place, action in enumerate(masks()[row].nonzero()[:, 0]):
+            found = decision.log_prob(torch.full((2,), int(action)))[row]
+            torch.testing.assert_close(found, theirs.log_prob(torch.tensor(place)))
+    drawn = torch.stack([decision.sample(generator(seed)) for seed in range(400)])
+    shares = torch.nn.functional.one_hot(drawn, 4).double().mean(0)
+    torch.testing.assert_close(shares, decision.log_probs.exp().double(), atol=0.12, rtol=0)
+    assert not shares[~masks()].any()
+    assert decision.mode.tolist() == decision.log_probs.argmax(-1).tolist()
+
+
+def test_gradients_of_a_categorical_are_finite_and_leave_the_unavailable_alone():
+    logits = torch.randn(2, 4, generator=generator(), dtype=torch.float64, requires_grad=True)
+    decision = Categorical(logits, masks())
+    loss = decision.entropy().sum() + decision.log_prob(torch.tensor([2, 1])).sum()
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert not gradient[~masks()].any()
+    chances = logits[0, masks()[0]].softmax(0)
+    entropy = -(chances * chances.log()).sum()
+    score = torch.tensor([0.0, 1.0, 0.0]) - chances  # d log p(2) / d logits
+    expected = -chances * (chances.log() + entropy) + score
+    torch.testing.assert_close(gradient[0, masks()[0]], expected.detach())
+
+
+def test_the_density_of_a_squashed_gaussian_integrates_to_one_and_is_torchs():
+    decision = SquashedGaussian(torch.tensor([[0.4]]).double(), torch.tensor([[-0.3]]).double())
+    grid = torch.linspace(-1, 1, 200_001, dtype=torch.float64)[1:-1]
+    density = decision.log_prob(grid.view(-1, 1)).exp()
+    assert float(density.sum() * (grid[1] - grid[0])) == pytest.approx(1, abs=1e-4)
+    two = SquashedGaussian(torch.tensor([0.4, -1.0]).double(), torch.tensor([-0.3, 0.2]).double())
+    actions = two.sample(generator(1))
+    normal = torch.distributions.Normal(two.mean, two.log_std.exp())
+    theirs = torch.distributions.TransformedDistribution(normal, torch.distributions.TanhTransform())
+    torch.testing.assert_close(two.log_prob(actions), theirs.log_prob(actions).sum())
+
+
+def test_samples_of_a_squashed_gaussian_follow_it_and_can_be_differentiated():
+    mean = torch.full((20_000, 1), 0.5, dtype=torch.float64, requires_grad=True)
+    log_std = torch.full((20_000, 1), -1.0, dtype=torch.float64, requires_grad=True)
+    actions = SquashedGaussian(mean, log_std).sample(generator())
+    u = torch.atanh(actions.detach())
+    assert float(u.mean()) == pytest.approx(0.5, abs=5 * math.exp(-1) / math.sqrt(20_000))
+    assert float(u.std()) == pytest.approx(math.exp(-1), rel=0.03)
+    for_mean, for_std = torch.autograd.grad(actions.sum(), [mean, log_std])
+    slope = 1 - actions.detach().square()
+    torch.testing.assert_close(for_mean, slope)
+    torch.testing.assert_close(for_std, slope * (u - 0.5), rtol=1e-6, atol=1e-9)
+
+
+def test_an_action_at_the_border_has_a_finite_density_and_gradient():
+    mean = torch.zeros(3, requires_grad=True)
+    decision = SquashedGaussian(mean, torch.zeros(3))
+    density = decision.log_prob(torch.tensor([1.0, -1.0, 0.0]))
+    (gradient,) = torch.autograd.grad(density, mean)
+    assert density.isfinite()
+    assert gradient.isfinite().all()
+
+
+def test_the_entropy_is_that_before_squashing_and_the_mode_is_the_mean():
+    log_std = torch.tensor([-0.5, 0.3])
+    decision = SquashedGaussian(torch.tensor([0.2, -0.1]), log_std)
+    expected = torch.distributions.Normal(torch.zeros(2), log_std.exp()).entropy().sum()
+    torch.testing.assert_close(decision.entropy(), expected)
+    torch.testing.assert_close(decision.mode, torch.tanh(torch.tensor([0.2, -0.1])))
+    assert torch.equal(Point(decision.mode).mode, decision.mode)
