@@ -25,7 +25,22 @@ class SoftActorCriticSettings(SoftTargetSettings, DiscountSettings):
     grad_norm_clip: float = Field(
         gt=0, description="largest norm of the policy's gradient, and of the critics'"
     )
-    temperature: float = Field(ge=0, description="alpha, what entropy is worth")
+    temperature: float = Field(gt=0, description="where alpha begins, what entropy is worth")
+    temperature_lr: float = Field(ge=0, description="learning rate of log alpha's Adam; 0 keeps it fixed")
+    target_entropy: float = Field(
+        ge=0, description="the policies' entropy that alpha is moved towards, in nats"
+    )
+
+
+class Temperature(nn.Module):
+    """alpha, learned as its logarithm."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.tensor(start).log())
+
+    def forward(self) -> Tensor:
+        return self.log.exp()
 
 
 class SoftActorCriticLearner(Learner):
@@ -33,7 +48,8 @@ class SoftActorCriticLearner(Learner):
 
     An agent's soft utility is V_i = sum_a pi_i(a) (Q_i(a) - alpha log pi_i(a)); the team's soft value mixes those.
     Critics learn r + gamma min_k V_tot^k of target critics; the policies, shared and recurrent, climb the first
-    critic's V_tot.
+    critic's V_tot; alpha falls while there is more entropy than wanted (arXiv:1812.05905, eq. 18). A large alpha
+    that stays would pay agents for staying alive.
     """
 
     Settings = SoftActorCriticSettings
@@ -54,20 +70,24 @@ class SoftActorCriticLearner(Learner):
         for k in TWINS:  # a policy's values are logits; those of a fresh one serve as utilities
             critics |= {f"utilities_{k}": policy.fresh(), f"mixer_{k}": make_mixer()}
         rules = dict.fromkeys(critics, settings.target_rule)
-        super().__init__(settings, {"policy": policy, **critics}, rules)
-        self.policy = policy
+        temperature = Temperature(settings.temperature).to(device)
+        super().__init__(settings, {"policy": policy, "temperature": temperature, **critics}, rules)
+        self.policy, self.temperature = policy, temperature
+        rates = {"actor": settings.lr, "critic": settings.critic_lr, "temperature": settings.temperature_lr}
         parameters = {
             "actor": list(policy.parameters()),
+            "temperature": list(temperature.parameters()),
             "critic": [each for network in critics.values() for each in network.parameters()],
         }
-        for name, lr in (("actor", settings.lr), ("critic", settings.critic_lr)):
+        for name, lr in rates.items():
             optimiser = torch.optim.Adam(parameters[name], lr=lr)
             self.add_loss(name, parameters[name], optimiser, grad_norm_clip=settings.grad_norm_clip)
 
     def step(self, batch: Episodes) -> Metrics:
         inputs = self.policy.inputs(batch)  # [B, T+1, N, I]
         metrics = self.minimise("critic", self.critic_loss(batch, inputs))
-        return metrics | self.minimise("actor", self.actor_loss(batch, inputs))
+        metrics |= self.minimise("actor", self.actor_loss(batch, inputs))
+        return metrics | self.minimise("temperature", self.temperature_loss(metrics["entropy"]))
 
     def decisions(self, episodes: Episodes, inputs: Tensor) -> Categorical:
         """The live policies at every moment: [B, T+1, N, A]."""
@@ -80,7 +100,7 @@ class SoftActorCriticLearner(Learner):
         with torch.no_grad():
             utilities = networks[f"utilities_{k}"].unroll(inputs, episodes)
         expected = (decisions.log_probs.exp() * utilities).sum(dim=-1)  # [B, T+1, N]
-        soft = expected + self.settings.temperature * decisions.entropy()
+        soft = expected + self.temperature().detach() * decisions.entropy()
         return networks[f"mixer_{k}"](soft, episodes.state)
 
     def critic_loss(self, episodes: Episodes, inputs: Tensor) -> Loss:
@@ -103,3 +123,8 @@ class SoftActorCriticLearner(Learner):
         mask = episodes.mask.unsqueeze(-1)
         entropy = masked_mean(decisions.entropy()[:, :-1].detach(), mask)
         return Loss(-masked_mean(value, mask), {"entropy": entropy})
+
+    def temperature_loss(self, entropy: Tensor) -> Loss:
+        """log alpha (H - target), whose gradient says whether there is too much entropy."""
+        loss = self.temperature.log * (entropy - self.settings.target_entropy)
+        return Loss(loss, {"temperature": self.temperature().detach()})
