@@ -213,5 +213,7 @@ def test_outsiders_actor_critics_learn_a_game_with_a_known_optimum(config):
     if config == "reinforce":
         assert learned_return(REINFORCE, game, rounds=80) == 10
     else:
-        text = "critic_lr=0.005 target_update_rate=0.1 updates_per_episode=0.1 temperature=0.5 temperature_lr=0"
+        text = (
+            "critic_lr=0.005 target_update_rate=0.1 updates_per_episode=0.1 temperature=0.5 temperature_lr=0"
+        )
         assert learned_return(SOFT, f"{game} {text}", rounds=80) == 10

@@ -32,6 +32,7 @@ COMPATIBLE = (
     ("learner", "trainer", "subject"),
     ("learner", "head", "policy_kind"),
     ("learner", "critic", "policy_kind"),
+    ("learner", "critic", "critic_values"),
     ("learner", "agent", "weights"),
     ("learner", "agent", "recurrent"),
     ("head", "action_selector", "policy_kind"),

@@ -90,6 +90,8 @@ class Learner(ABC):
     """Whether the agents' networks have to be `own` or `shared`; None where it makes no difference."""
     recurrent: ClassVar[bool | None] = None
     """False where the agents' networks must not remember, as those that are learned from single steps."""
+    critic_values: ClassVar[str | None] = None
+    """What a critic of its `parts` has to value, as critics name it."""
     extras: ClassVar[tuple[str, ...]] = ()
     """What acting has to leave in the record besides, as `log_prob`."""
     provides: ClassVar[tuple[str, ...]] = ()

@@ -42,6 +42,7 @@ class CounterfactualLearner(Learner):
 
     parts = ("critic",)
     policy_kind = "action probabilities"
+    critic_values = "actions at once"
     weights = "own"
     recurrent = False
     learns_from = "steps"

@@ -56,6 +56,7 @@ class MADDPGLearner(Learner):
     Settings = MADDPGLearnerSettings
     parts = ("critic",)
     policy_kind = "continuous actions"
+    critic_values = "joint actions"
     weights = "own"
     recurrent = False
     learns_from = "steps"

@@ -1,36 +1,28 @@
 """COMA: each agent's action is compared with its other actions while the team's are given."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.components.functional import counterfactual_advantage, masked_mean, taken
 from cohort.components.returns import td_lambda_returns
 from cohort.components.seeding import generator
-from cohort.controllers.team_policy import TeamPolicy
-from cohort.envs.base import EnvSpec
-from cohort.learners.base import DiscountSettings, Learner, Loss
-from cohort.learners.targets import HardUpdate
+from cohort.learners.base import Loss
+from cohort.learners.policy_gradient.actor_critic import OnPolicyLearner, OnPolicySettings
+from cohort.learners.targets import HardUpdate, TargetRule
 
 
-class COMALearnerSettings(DiscountSettings):
-    lr: float = Field(gt=0, description="learning rate of the policy's Adam")
-    critic_lr: float = Field(gt=0, description="learning rate of the critic's Adam")
-    optim_eps: float = Field(gt=0, description="Adam's term for numerical stability")
-    grad_norm_clip: float = Field(
-        gt=0, description="largest norm of the policy's gradient, and of the critic's"
-    )
+class COMALearnerSettings(OnPolicySettings):
     td_lambda: float = Field(ge=0, le=1, description="lambda of the critic's targets")
     critic_updates: int = Field(ge=1, description="steps of the critic for each step of the policy")
     target_update_updates: int = Field(ge=1, description="updates between two copies into the target critic")
-    entropy_coef: float = Field(ge=0, description="weight of the policies' entropy")
 
 
-class COMALearner(Learner):
+class COMALearner(OnPolicyLearner):
     """COMA (arXiv:1705.08926, eq. 3 and 4): A_i = Q(s, u) - sum_a pi_i(a) Q(s, (u_-i, a)).
 
     The critic learns TD(lambda) targets of a target critic on the joint actions that were played; where an episode
@@ -40,36 +32,18 @@ class COMALearner(Learner):
     """
 
     Settings = COMALearnerSettings
-    parts = ("critic",)
     policy_kind = "action probabilities"
     critic_values = "actions"
-    provides = ("prepare",)
 
     def __init__(
-        self,
-        settings: COMALearnerSettings,
-        *,
-        spec: EnvSpec,
-        policy: TeamPolicy,
-        make_critic: Callable[..., nn.Module],
-        device: torch.device,
-        seed: int,
+        self, settings: COMALearnerSettings, *, device: torch.device, seed: int, **parts: Any
     ) -> None:
-        """`policy` and what `make_critic()` makes stand on `device`; `seed` feeds the actions that were cut off."""
-        networks = {"policy": policy, "critic": make_critic()}
-        super().__init__(
-            settings, networks, {"critic": HardUpdate(settings.target_update_updates, "updates")}
-        )
-        self.policy, self.critic = policy, networks["critic"]
-        for name, network, lr in (
-            ("actor", policy, settings.lr),
-            ("critic", self.critic, settings.critic_lr),
-        ):
-            parameters = list(network.parameters())
-            optimiser = torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps)
-            self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
+        super().__init__(settings, device=device, seed=seed, **parts)
         self.generator = generator(seed, "policy samples", device)
         self.keep(generator=self.generator)
+
+    def target_rules(self, settings: COMALearnerSettings) -> dict[str, TargetRule]:
+        return {"critic": HardUpdate(settings.target_update_updates, "updates")}
 
     @torch.no_grad()
     def prepare(self, episodes: Episodes) -> Episodes:

@@ -1,31 +1,24 @@
 """PPO for teams: MAPPO with a critic of the state, IPPO with one of each agent's own observation."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.components.functional import masked_mean
 from cohort.components.returns import gae
-from cohort.controllers.team_policy import TeamPolicy
-from cohort.envs.base import EnvSpec
-from cohort.learners.base import DiscountSettings, Learner, Loss
+from cohort.learners.base import Loss
+from cohort.learners.policy_gradient.actor_critic import OnPolicyLearner, OnPolicySettings
 from cohort.learners.policy_gradient.value_norm import ValueNorm
 
 SMALLEST_STD = 1e-5
 
 
-class PPOLearnerSettings(DiscountSettings):
-    lr: float = Field(gt=0, description="learning rate of the policy's Adam")
-    critic_lr: float = Field(gt=0, description="learning rate of the critic's Adam")
-    optim_eps: float = Field(gt=0, description="Adam's term for numerical stability")
-    grad_norm_clip: float = Field(
-        gt=0, description="largest norm of the policy's gradient, and of the critic's"
-    )
+class PPOLearnerSettings(OnPolicySettings):
     gae_lambda: float = Field(ge=0, le=1, description="lambda of the advantages")
     clip_range: float = Field(gt=0, description="epsilon: ratios beyond 1 +- epsilon bring nothing more")
     value_clip_range: float | None = Field(
@@ -34,7 +27,6 @@ class PPOLearnerSettings(DiscountSettings):
     huber_delta: float | None = Field(
         gt=0, description="errors of values beyond it count linearly; null for squared errors"
     )
-    entropy_coef: float = Field(ge=0, description="weight of the policies' entropy")
     normalise_advantages: bool = Field(description="advantages of a batch get mean 0 and deviation 1")
     normalise_values: bool = Field(description="the critic learns returns of mean 0 and deviation 1")
     value_norm_decay: float = Field(
@@ -42,7 +34,7 @@ class PPOLearnerSettings(DiscountSettings):
     )
 
 
-class PPOLearner(Learner):
+class PPOLearner(OnPolicyLearner):
     """MAPPO and IPPO (arXiv:2103.01955, appendix A; PPO: arXiv:1707.06347, eq. 7).
 
     Each agent's probability ratio meets its own advantage, by GAE over its value V_i; an episode that was cut off is
@@ -52,32 +44,12 @@ class PPOLearner(Learner):
     """
 
     Settings = PPOLearnerSettings
-    parts = ("critic",)
     policy_kind = ("action probabilities", "action densities")
     critic_values = "states"
     extras = ("log_prob",)
-    provides = ("prepare",)
 
-    def __init__(
-        self,
-        settings: PPOLearnerSettings,
-        *,
-        spec: EnvSpec,
-        policy: TeamPolicy,
-        make_critic: Callable[..., nn.Module],
-        device: torch.device,
-        seed: int,
-    ) -> None:
-        """`policy` and what `make_critic()` makes stand on `device`; nothing here draws from `seed`."""
-        super().__init__(settings, {"policy": policy, "critic": make_critic()}, target_rules={})
-        self.policy, self.critic = policy, self.networks["critic"]
-        for name, network, lr in (
-            ("actor", policy, settings.lr),
-            ("critic", self.critic, settings.critic_lr),
-        ):
-            parameters = list(network.parameters())
-            optimiser = torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps)
-            self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
+    def __init__(self, settings: PPOLearnerSettings, *, device: torch.device, **parts: Any) -> None:
+        super().__init__(settings, device=device, **parts)
         self.value_norm = ValueNorm(settings.value_norm_decay, device)
         self.keep(value_norm=self.value_norm)
 

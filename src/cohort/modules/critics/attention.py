@@ -52,6 +52,7 @@ class AttentionCritic(nn.Module):
     Settings = AttentionCriticSettings
 
     policy_kind = "action probabilities"
+    critic_values = "actions at once"
 
     def __init__(self, settings: AttentionCriticSettings, *, spec: EnvSpec) -> None:
         """Raises `ValueError` where there is nobody to attend to."""

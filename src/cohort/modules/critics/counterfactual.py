@@ -20,7 +20,7 @@ class CounterfactualCritic(nn.Module):
     Settings = CounterfactualCriticSettings
 
     policy_kind = "action probabilities"
-    values = "actions"
+    critic_values = "actions"
 
     def __init__(self, settings: CounterfactualCriticSettings, *, spec: EnvSpec) -> None:
         super().__init__()

@@ -26,6 +26,7 @@ class JointCritic(nn.Module):
     Settings = JointCriticSettings
 
     policy_kind = "continuous actions"
+    critic_values = "joint actions"
 
     def __init__(self, settings: JointCriticSettings, *, spec: EnvSpec) -> None:
         super().__init__()

@@ -31,7 +31,7 @@ class StateValueCritic(nn.Module):
     Settings = StateValueCriticSettings
 
     policy_kind = ("action probabilities", "action densities")
-    values = "states"
+    critic_values = "states"
 
     def __init__(self, settings: StateValueCriticSettings, *, spec: EnvSpec) -> None:
         super().__init__()
