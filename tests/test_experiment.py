@@ -210,6 +210,23 @@ def test_training_goes_on_from_a_model_with_this_runs_settings(tmp_path):
     assert lines[-1]["t_env"] >= step + 40
 
 
+def test_a_run_of_an_older_program_is_refused_in_one_sentence_and_left_alone(tmp_path, capsys):
+    """Its checkpoint says so, before its keys, which may mean nothing any more, are looked at."""
+    assert main(harness.words("qmix", "matrix_games", f"t_max=20 local_results_path={tmp_path}")) == 0
+    run = harness.only_run(tmp_path)
+    content = torch.load(run / "checkpoint.pt", weights_only=True)
+    torch.save({**content, "version": 1}, run / "checkpoint.pt")
+    config = (run / "config.yaml").read_text().replace("mac: basic_mac", "mac: deterministic_mac")
+    (run / "config.yaml").write_text(config)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main([f"--resume={run}", "with", "t_max=40"]) == 2
+    said = capsys.readouterr().err
+    assert "was saved in version 1" in said
+    assert "train anew" in said
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
 # --- everything with everything
 
 

@@ -79,10 +79,10 @@ def load_policy(run: str | Path, load_step: int = 0) -> Policy:
         UserError: there is no such run, nothing saved in it, or it taught no team.
     """
     folder = open_run_folder(Path(run))
+    state, step, _ = load_learner(folder.root, load_step)
     plan = make_plan(Sources.of_run(folder.config, {}))
     if "mac" not in plan.components:
         raise UserError(f"{folder.root} taught a {plan['trainer'].cls.subject}, and this plays teams.")
-    state, step, _ = load_learner(folder.root, load_step)
     env = make_env(plan, games=1, seed=0)
     team, learner = build_learner(plan, env.spec, torch.device("cpu"))
     getattr(env, "close", lambda: None)()

@@ -71,9 +71,11 @@ def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -
                 f"{nearest(key, list(RESUMABLE))}\nWhat may be given anew: {', '.join(RESUMABLE)}."
             )
     MetricsFile(folder.metrics).close()  # refuses a run that is still going before anything of it is touched
+    checkpoint = load_checkpoint(
+        folder.checkpoint
+    )  # before the plan: an older program's is refused in one sentence
     plan = make_plan(Sources.of_run(folder.config, typed))
     mongo = _mongo_target(plan, mongo_url)
-    checkpoint = load_checkpoint(folder.checkpoint)
     console = Console()
     with closing(_build(plan, console)) as experiment:
         _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
