@@ -72,8 +72,8 @@ def _state_of(content: Any, path: Path, kind: str) -> dict[str, Any]:
         raise UserError(f"{path} holds a {content.get('kind')}, and a {kind} is needed here.")
     if content.get("version") != VERSION:
         raise UserError(
-            f"{path} was saved in version {content.get('version')} of the {kind} format, and this program reads version "
-            f"{VERSION}: go on with the program that saved it (provenance.json names its commit), or train anew."
+            f"{path} was saved in version {content.get('version')} of the {kind} format, and this program reads "
+            f"version {VERSION}: go on with the program that saved it (provenance.json names its commit), or train anew."
         )
     return content["state"]
 
