@@ -73,7 +73,7 @@ def _state_of(content: Any, path: Path, kind: str) -> dict[str, Any]:
     if content.get("version") != VERSION:
         raise UserError(
             f"{path} was saved in version {content.get('version')} of the {kind} format, and this program reads "
-            f"version {VERSION}: go on with the program that saved it (provenance.json names its commit), or train anew."
+            f"version {VERSION}: go on with the program that saved it (provenance.json has its commit), or train anew."
         )
     return content["state"]
 
