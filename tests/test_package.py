@@ -121,8 +121,8 @@ def test_what_an_installed_package_lacks_is_said(site: Path, tmp_path: Path) -> 
     figure = started(site, tmp_path, COMMAND, "figure", "adama-3")
     assert figure.returncode == 2
     assert " ".join(figure.stderr.split()) == (
-        "error: The figures, tables and claims of papers come with Cohort's repository, not with the installed package. "
-        "Type this in a clone of the repository: python run.py figure adama-3"
+        "error: The figures, tables and claims of papers come with Cohort's repository, not with the installed "
+        "package. Type this in a clone of the repository: python run.py figure adama-3"
     )
 
 
