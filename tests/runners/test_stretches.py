@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cohort.components.episodes import DONE, SEEN
-from cohort.runners.in_process import InProcessRunner
+from cohort.runners.in_process import HOPELESS_ROUNDS, InProcessRunner
 from cohort.settings import NoSettings
 from tests import harness
 from tests.runners.test_in_process import LENGTHS, Breaking, CountingPolicy, Scripted
@@ -61,6 +61,14 @@ def test_the_step_at_which_a_game_breaks_off_is_never_learned_from():
     lengths = [stretch.length.tolist() for stretch, _ in stretches]
     assert lengths == [[2, 1, 2, 2], [2, 2], [1, 1]]
     assert stretches[-1][1].length.tolist() == LENGTHS[1:], "its episode is not counted"
+
+
+def test_games_that_always_break_off_end_the_run():
+    runner = runner_of(Breaking([{0, 1, 2, 3}]))
+    for _ in range(HOPELESS_ROUNDS - 1):
+        list(runner.stretches(t_env=0, steps=2))
+    with pytest.raises(RuntimeError, match="not one whole episode"):
+        list(runner.stretches(t_env=0, steps=2))
 
 
 # --- updates for each step

@@ -36,6 +36,7 @@ class InProcessRunner:
         """`generator`, on the policy's device, drives the exploration; `episodes` (B) is what a run returns."""
         self.env, self.policy, self.generator = env, policy, generator
         self.episodes = episodes or env.batch_size
+        self._hopeless = 0  # rounds in a row that brought not one whole episode
 
     def run(self, *, t_env: int, explore: bool, watch: Callable[[], None] | None = None) -> Episodes:
         """Exactly `episodes` episodes of the policy of this moment, in as many rounds of B games as that takes.
@@ -49,17 +50,12 @@ class InProcessRunner:
             RuntimeError: again and again, not one game came to its end.
         """
         parts: list[Episodes] = []
-        missing, hopeless = self.episodes, 0
+        missing = self.episodes
         while missing:
-            whole = self._round(t_env, explore, watch).rows(slice(missing))
+            *_, record = self._play(t_env, explore, watch)
+            whole = self._whole(record).rows(slice(missing))
             missing -= whole.batch_size
             parts.append(whole)
-            hopeless = 0 if whole.batch_size else hopeless + 1
-            if hopeless == HOPELESS_ROUNDS:
-                raise RuntimeError(
-                    f"{HOPELESS_ROUNDS} rounds of {self.env.batch_size} games brought not one whole episode: "
-                    "the games break off every time"
-                )
         return Episodes.concatenated([part for part in parts if part.batch_size])
 
     def stretches(self, *, t_env: int, steps: int) -> Iterator[tuple[Episodes, Episodes | None]]:
@@ -69,6 +65,9 @@ class InProcessRunner:
         were still going; its last step is neither terminated nor truncated where the game goes on.
 
         Yields each stretch and, with the last one, the whole episodes, for statistics; None before.
+
+        Raises:
+            RuntimeError: as `run`.
         """
         begin, played = 0, 0
         for record in self._play(t_env, explore=True, watch=None):
@@ -76,13 +75,19 @@ class InProcessRunner:
                 stretch = record.episodes(begin)
                 played += int(stretch.length.sum())
                 begin = record.steps
-                yield stretch, record.whole() if record.finished else None
+                yield stretch, self._whole(record) if record.finished else None
                 record.t_env = t_env + played
 
-    def _round(self, t_env: int, explore: bool, watch: Callable[[], None] | None) -> Episodes:
-        """One episode in every game, less those that broke off."""
-        *_, record = self._play(t_env, explore, watch)
-        return record.whole()
+    def _whole(self, record: "_Record") -> Episodes:
+        """The episodes of a finished round, less those of games that broke off."""
+        whole = record.whole()
+        self._hopeless = 0 if whole.batch_size else self._hopeless + 1
+        if self._hopeless == HOPELESS_ROUNDS:
+            raise RuntimeError(
+                f"{HOPELESS_ROUNDS} rounds of {self.env.batch_size} games brought not one whole episode: "
+                "the games break off every time"
+            )
+        return whole
 
     def _play(self, t_env: int, explore: bool, watch: Callable[[], None] | None) -> Iterator["_Record"]:
         """One episode in every game; the growing record after each step."""

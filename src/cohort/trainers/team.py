@@ -50,10 +50,11 @@ class TeamTrainer(Trainer):
 
     def count(self, episodes: Episodes, *, steps: int) -> None:
         """Count `steps` environment steps and whole episodes, whose statistics are remembered."""
-        self.statistics.add(episodes)
         self.t_env += steps
-        self.episode += episodes.batch_size
-        self.latest = episodes
+        if episodes.batch_size:  # none where every game of a round broke off
+            self.statistics.add(episodes)
+            self.episode += episodes.batch_size
+            self.latest = episodes
 
     def learn_from(self, batch: Any) -> None:
         """One update, and what to log about it."""
