@@ -1,4 +1,4 @@
-"""Runners: they drive environments with a controller and return `Episodes`."""
+"""Runners: they drive environments with a policy and return `Episodes`."""
 
 from cohort.registry import Registry
 
