@@ -30,6 +30,7 @@ class TeamReinforceLearner(Learner):
     Settings = TeamReinforceSettings
     parts = ("critic",)
     policy_kind = ("action probabilities", "action densities")
+    critic_values = "states"
     provides = ("prepare",)
 
     def __init__(

@@ -16,6 +16,7 @@ from cohort.components.functional import (
     entropy,
     masked_log_softmax,
     masked_mean,
+    one_step_target,
     taken,
 )
 
@@ -259,3 +260,8 @@ def test_where_the_claim_of_masked_mean_ends_and_what_to_do_instead():
 
 def test_a_mean_of_nothing_is_nan():
     assert masked_mean(torch.ones(2), torch.zeros(2, dtype=torch.bool)).isnan()
+
+
+def test_rewards_of_every_agent_do_not_go_with_one_value_for_the_team():
+    with pytest.raises(ValueError, match="mixer=independent"):
+        one_step_target(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.bool), torch.zeros(2, 3, 1), 0.9)

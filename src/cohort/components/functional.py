@@ -68,6 +68,11 @@ def one_step_target(reward: Tensor, terminated: Tensor, next_value: Tensor, gamm
     """y_t = r_t + gamma (1 - terminated_t) V_{t+1}: [B, T] or [B, T, J], [B, T] bool, [B, T, J] -> [B, T, J]."""
     if reward.dim() < next_value.dim():  # one reward for all
         reward = reward.unsqueeze(-1)
+    elif reward.shape != next_value.shape:
+        raise ValueError(
+            f"rewards {list(reward.shape)} do not go with values {list(next_value.shape)}: where every agent has a "
+            "reward of its own, each needs a value of its own (mixer=independent)"
+        )
     return reward + gamma * torch.where(terminated.unsqueeze(-1), 0.0, next_value)
 
 
