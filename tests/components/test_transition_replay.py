@@ -92,6 +92,18 @@ def test_transitions_are_drawn_uniformly_with_replacement():
     assert shares.sub(0.1).abs().max() < 0.01  # a standard error is 0.0021
 
 
+def test_nothing_added_is_nothing_changed():
+    ours = memory(10)
+    nothing = random_episodes([2], seed=0).rows(slice(0, 0))
+    ours.add(nothing)
+    assert len(ours) == 0
+    ours.add(random_episodes([3], seed=1))
+    before = ours._read(torch.arange(3))
+    ours.add(nothing)
+    assert len(ours) == 3
+    assert torch.equal(ours._read(torch.arange(3)).obs, before.obs)
+
+
 def test_an_observation_is_stored_once():
     ours = memory(1000)
     ours.add(random_episodes([LIMIT] * 4, seed=0))

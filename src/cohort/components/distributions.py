@@ -5,6 +5,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -41,9 +42,9 @@ class Categorical:
     logits: Tensor  # [..., A] of all actions
     available: Tensor  # [..., A] bool, at least one
 
-    @property
+    @cached_property
     def log_probs(self) -> Tensor:
-        """[..., A], -inf where an action is not available."""
+        """[..., A], -inf where an action is not available. Made once: samples, chances and entropy all read it."""
         return masked_log_softmax(self.logits, self.available)
 
     @property

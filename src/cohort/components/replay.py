@@ -93,6 +93,8 @@ class Replay:
 
     def add(self, episodes: Episodes) -> None:
         """Keep every episode or step, the oldest making room. Nothing beyond an episode's end is read."""
+        if not episodes.batch_size:  # a stretch in which every game broke off
+            return
         size = self.settings.buffer_size
         if self.unit == "episodes":  # when there are more than fit, the last of them stay
             episodes = episodes.rows(slice(-size, None))

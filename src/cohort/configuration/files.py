@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 
 from cohort.errors import UserError
+from cohort.program import PACKAGE
 from cohort.registry import nearest
 
-_PACKAGE = Path(__file__).resolve().parent.parent
 # inside an installed package; beside it in a checkout
-CONFIG_FOLDER = next(each for each in (_PACKAGE / "config", _PACKAGE.parent / "config") if each.is_dir())
+CONFIG_FOLDER = next(each for each in (PACKAGE / "config", PACKAGE.parent / "config") if each.is_dir())
 DEFAULT_FILE = CONFIG_FOLDER / "default.yaml"
 FAMILIES = CONFIG_FOLDER / "families"  # what the algorithms of a family share; nobody runs one of these
 FOLDERS = {"--config": CONFIG_FOLDER / "algs", "--env-config": CONFIG_FOLDER / "envs"}

@@ -1,7 +1,6 @@
 """What on-policy learners share: an actor and a critic, each stepped by an Adam of its own."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -28,8 +27,6 @@ class OnPolicyLearner(Learner):
 
     parts = ("critic",)
     provides = ("prepare",)
-    critic_values: ClassVar[str]
-    """What its critic has to value: `states` or `actions`."""
 
     def __init__(
         self,
