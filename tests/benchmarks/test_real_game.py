@@ -10,6 +10,7 @@ from benchmarks.real_game import compare
 from benchmarks.real_game.published import read_published
 from benchmarks.real_game.ranks import chance, interval, kendall, ranks, spearman
 from benchmarks.real_game.rows import last_rows, our_cells, preferred, rows_of, value_at
+from benchmarks.real_game.scatter import HIGH, WIDE, free_places
 from cohort.analysis.statistics import AGGREGATES
 from cohort.errors import UserError
 
@@ -232,3 +233,10 @@ def test_maps_are_ranked_by_the_methods_that_all_of_them_have(published, write_c
     methods, found = compare.by_map(rows, AGGREGATES["mean"])
     assert methods == ["qmix"]
     assert found == [("easy", pytest.approx(0.6), pytest.approx(0.9)), ("hard", pytest.approx(0.4), 0.1)]
+
+
+def test_labels_of_points_that_lie_together_do_not():
+    places = free_places([(0.0, 0.0)] * 5 + [(1.0, 1.0)] * 5 + [(0.5, 0.5)])
+    assert places[-1][1] == 0.5
+    for number, (x, y) in enumerate(places):
+        assert all(abs(x - a) >= WIDE or abs(y - b) >= HIGH for a, b in places[:number])
