@@ -122,7 +122,7 @@ class Rules:
             vigour=vigour,
             body=body,
             cooldown=units[COOLDOWN, :, :n],
-            hunted=(games.enemy_target.unsqueeze(2) == agents).any(1),
+            hunted=(games.target[:, self.n :].unsqueeze(2) == agents).any(1),
             available=env.observation.available_actions,
             last=games.actions,
             t=games.t,

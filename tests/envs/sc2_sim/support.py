@@ -8,8 +8,9 @@ from torch import Tensor
 
 from cohort.envs.sc2_sim.env import SC2Sim
 from cohort.envs.sc2_sim.maps import CENTRE, Group, all_maps
-from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP
+from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP, UNHURT
 from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.wind_up import NEVER
 
 SYMMETRIC = ("3m", "8m", "25m", "2s3z", "3s5z", "1c3s5z", "MMM", "bane_vs_bane")
 MAPS = tuple(all_maps())
@@ -21,8 +22,9 @@ RACE = {
 
 
 def make(map_name: str = "3m", batch_size: int = 1, seed: int = 0, first_game: int = 0, **settings) -> SC2Sim:
-    """A new environment, already reset."""
-    env = SC2Sim(SC2SimSettings(map_name=map_name, **settings), batch_size, seed, first_game=first_game)
+    """A new environment, already reset; its starts are exact unless told otherwise."""
+    settings = {"map_name": map_name, "reset_noise": 0.0} | settings
+    env = SC2Sim(SC2SimSettings(**settings), batch_size, seed, first_game=first_game)
     env.reset()
     return env
 
@@ -64,6 +66,7 @@ def change(
     shield: Tensor | float | None = None,
     cooldown: Tensor | float | None = None,
     energy: Tensor | float | None = None,
+    unhurt: Tensor | float | None = None,
     **games: Tensor,
 ) -> None:
     """Set positions [B, U, 2] (metres from the corner), planes [B, U] and other state; refreshes what is seen."""
@@ -71,7 +74,8 @@ def change(
     units = state["units"]
     if position is not None:
         units[:2] = (position - CENTRE).permute(2, 0, 1)
-    for plane, value in ((HEALTH, health), (SHIELD, shield), (COOLDOWN, cooldown), (ENERGY, energy)):
+    planes = {HEALTH: health, SHIELD: shield, COOLDOWN: cooldown, ENERGY: energy, UNHURT: unhurt}
+    for plane, value in planes.items():
         if value is not None:
             units[plane] = value
     units[:2] = torch.where(units[HEALTH] > 0, units[:2], env.battle.grave)
@@ -87,7 +91,8 @@ def facing(env: SC2Sim, metres: float) -> Tensor:
 
 
 def disarm_enemies(env: SC2Sim) -> None:
-    """Keep the enemy from firing for as long as any test lasts."""
+    """Keep the enemy from firing for as long as any test lasts; it does not stand still for that."""
+    env.battle.recoil = torch.full_like(env.battle.recoil, NEVER)
     cooldown = env.games.units[COOLDOWN].clone()
     cooldown[:, env.spec.n_agents :] = FOREVER
     change(env, cooldown=cooldown)
@@ -106,3 +111,10 @@ def stop(env: SC2Sim) -> Tensor:
 def attack(env: SC2Sim, enemy: int) -> Tensor:
     """[B, N]: everyone attacks one enemy."""
     return torch.full((env.batch_size, env.spec.n_agents), FIRST_ATTACK + enemy)
+
+
+def insist(env: SC2Sim, enemy: int = 0) -> None:
+    """Step with everyone attacking one enemy, also from beyond the 6 m at which SMAC offers it."""
+    everything = torch.ones_like(env.observation.available_actions)
+    env.observation = env.observation._replace(available_actions=everything)
+    env.step(attack(env, enemy))

@@ -8,14 +8,14 @@ from cohort.envs.sc2_sim.planes import EAST, HEALTH, NORTH, SOUTH, WEST
 from .support import FOREVER, attack, change, disarm_enemies, duel, facing, positions, skirmish, stop
 
 SPEEDS = [
-    ("Marine", 1.125), ("Marauder", 1.125), ("Medivac", 1.375), ("Stalker", 1.4766), ("Zealot", 1.125),
+    ("Marine", 1.125), ("Marauder", 1.125), ("Stalker", 1.4766), ("Zealot", 1.125),
     ("Colossus", 1.125), ("Zergling", 1.4766), ("Baneling", 1.25), ("Hydralisk", 1.125),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("unit", "metres"), SPEEDS)
 def test_speed(monkeypatch, unit, metres):
-    partner = "Hydralisk" if unit == "Marine" else "Marine"  # a lone medivac would have lost
+    partner = "Hydralisk" if unit == "Marine" else "Marine"
     env = skirmish(monkeypatch, {partner: 1, unit: 1}, {"Marine": 2})
     mover = sorted([partner, unit]).index(unit)
     change(env, torch.tensor([[[9.0, 12], [9, 20], [29, 24], [29, 23]]]))

@@ -18,15 +18,29 @@ def test_overlapping_units_push_each_other_apart(monkeypatch):
     env.step(stop(env))
     place = positions(env)[0]
     torch.testing.assert_close(place[:, 0], torch.tensor([12 - 0.125, 12.5 + 0.125]), atol=1e-5, rtol=0)
+    turned = 0.05 * 0.125  # a little to each one's left, so that those in line pass each other
+    torch.testing.assert_close(place[:, 1], torch.tensor([16 - turned, 16 + turned]), atol=1e-5, rtol=0)
+
+
+def test_a_unit_straight_behind_another_gets_past(monkeypatch):
+    env = skirmish(monkeypatch, {"Marine": 1}, {"Marine": 2}, reset_noise=0.0)
+    env.battle.senses.acquire.fill_(-1.0)
+    env.battle.march.places.zero_()
+    env.battle.constants.stride[1] = 0.0  # in the way
+    change(env, torch.tensor([[[28.0, 24.0], [15.0, 16.0], [17.0, 16.0]]]))
+    for _ in range(25):
+        env.step(stop(env))
+    assert positions(env)[0, 2, 0] < 11
 
 
 def test_who_runs_into_a_spine_crawler_yields_alone(monkeypatch):
     env = duel(monkeypatch, "Stalker", "SpineCrawler", step_mul=1)
-    change(env, facing(env, 1.5))
+    change(env, facing(env, 1.3))
     disarm_enemies(env)
     env.step(stop(env))
     place = positions(env)[0]
-    torch.testing.assert_close(place[:, 0], torch.tensor([12 - 0.25, 13.5]), atol=1e-5, rtol=0)
+    overlap = 0.625 + 0.875 - 1.3
+    torch.testing.assert_close(place[:, 0], torch.tensor([12 - overlap, 13.3]), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("unit", ["Medivac", "Colossus"])
@@ -37,11 +51,10 @@ def test_who_flies_or_strides_is_pushed_only_by_its_like(monkeypatch, unit):
     place[0, 2:, 0] += 0.25
     place[0, ~kinds, 0] += 0.6
     change(env, place)
-    env.games = env.games._replace(enemy_target=env.games.enemy_target)
     disarm_enemies(env)
     env.battle.constants.stride.zero_()
     if env.battle.healing:
-        env.battle.healing.following.zero_()
+        env.battle.healing.top_speed.zero_()
     env.step(stop(env))
     overlap = {True: 1.5 - 0.25, False: 0.75 - 0.25}
     moved = (positions(env) - place)[0, :, 0]

@@ -1,5 +1,7 @@
 """Medivacs: healing, energy, patients, flight."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -24,13 +26,13 @@ def heal(env):
 
 
 def test_one_step_of_healing_and_its_price(monkeypatch):
-    """9 health/s for a third of energy each, while energy returns at 0.5625/s."""
+    """9 health/s for 0.33 energy each, while energy returns at 0.5625/s."""
     env = ward(monkeypatch)
     change(env, health=torch.tensor([[20.0, 150, 45, 45]]))
     heal(env)
     units = env.games.units[:, 0]
     assert units[HEALTH, 0].item() == pytest.approx(24.5)
-    assert units[ENERGY, 1].item() == pytest.approx(50 - 1.5 + 0.28125)
+    assert units[ENERGY, 1].item() == pytest.approx(50 - 4.5 * 0.33 + 0.28125)
     assert units[ENERGY, 0] == 0
     assert torch.equal(
         positions(env)[0, 1], torch.tensor([9.0, 10])
@@ -51,16 +53,16 @@ def test_nobody_is_healed_beyond_full_health_and_that_costs_no_more(monkeypatch)
     change(env, health=torch.tensor([[44.0, 150, 45, 45]]))
     heal(env)
     assert env.games.units[HEALTH, 0, 0] == 45
-    assert env.games.units[ENERGY, 0, 1].item() == pytest.approx(50 - 1 / 3 + 0.28125)
+    assert env.games.units[ENERGY, 0, 1].item() == pytest.approx(50 - 0.33 + 0.28125)
     heal(env)
-    assert env.games.units[ENERGY, 0, 1].item() == pytest.approx(50 - 1 / 3 + 2 * 0.28125)
+    assert env.games.units[ENERGY, 0, 1].item() == pytest.approx(50 - 0.33 + 2 * 0.28125)
 
 
 def test_without_energy_only_what_returns_is_spent(monkeypatch):
     env = ward(monkeypatch)
     change(env, health=torch.tensor([[20.0, 150, 45, 45]]), energy=0.0)
     heal(env)
-    assert env.games.units[HEALTH, 0, 0].item() == pytest.approx(20 + 3 * 0.28125 * 7 / 8)
+    assert env.games.units[HEALTH, 0, 0].item() == pytest.approx(20 + 0.28125 * 7 / 8 / 0.33)
     assert env.games.units[ENERGY, 0, 1].item() == pytest.approx(0.28125 / 8)
 
 
@@ -95,30 +97,56 @@ def clinic(monkeypatch):
     return env, place
 
 
-def test_an_enemy_medivac_heals_the_weakest_of_the_hurt_nearby(monkeypatch):
+def test_an_enemy_medivac_heals_whom_the_least_of_its_health_is_left(monkeypatch):
+    """Game data, MedivacHeal: sorted by the fraction of life; 30 of 125 is less than 20 of 45."""
     env, place = clinic(monkeypatch)
-    health = torch.tensor([[45.0, 30, 20, 5, 25, 150]])  # unit 3 is the weakest, but out of sight
+    health = torch.tensor([[45.0, 30, 20, 5, 30, 150]])  # unit 3 is the weakest, but out of sight
     place[0, 3, 0] = 21.5
     change(env, place, health=health)
     env.step(stop(env))
     gain = env.games.units[HEALTH, 0] - health[0]
-    assert gain[2].item() == pytest.approx(4.5)
+    assert gain[4].item() == pytest.approx(4.5)
     assert gain.abs().sum().item() == pytest.approx(4.5)
-    assert (env.games.enemy_target == -1).all()  # patients are nobody's enemies
+    hostile = env.games.target[:, env.spec.n_agents :]
+    assert not ((hostile >= 0) & (hostile < env.spec.n_agents)).any()  # patients are nobody's enemies
 
 
-def test_an_enemy_medivac_without_patients_follows_at_the_armys_speed(monkeypatch):
+def flown(ticks: int) -> float:
+    """Metres by which a medivac comes from rest: it gains 2.3125 m/s every second up to 2.75 m/s."""
+    return sum(min(2.3125 * tick / 16, 2.75) / 16 for tick in range(1, ticks + 1))
+
+
+def test_medivacs_gather_speed_and_lose_it_when_they_stand(monkeypatch):
+    env = ward(monkeypatch)
+    distances = []
+    for action in (EAST, EAST, EAST, EAST, 1, EAST):
+        before = positions(env)[0, 1, 0].item()
+        env.step(torch.tensor([[1, action]]))
+        distances.append(positions(env)[0, 1, 0].item() - before)
+    whole = [flown(8 * step) for step in range(5)]
+    expected = [after - before for before, after in itertools.pairwise(whole)]
+    assert distances[:4] == pytest.approx(expected, abs=1e-4)
+    assert expected[3] == pytest.approx(2.75 / 2)
+    assert distances[4:] == pytest.approx([0, expected[0]], abs=1e-4)
+
+
+def test_an_enemy_medivac_without_patients_flies_to_the_goal(monkeypatch):
     env, place = clinic(monkeypatch)
+    env.battle.march.places.zero_()
     change(env, place)
     env.step(stop(env))
-    assert (place - positions(env))[0, 5, 0].item() == pytest.approx(2.25 / 2)
+    assert (place - positions(env))[0, 5, 0].item() == pytest.approx(flown(8), abs=1e-4)
 
 
-def test_an_enemy_medivac_hurries_to_its_patient(monkeypatch):
+def test_an_enemy_medivac_flies_to_its_patient(monkeypatch):
     env, place = clinic(monkeypatch)
+    env.battle.march.places.zero_()
     place[0, 1:5], place[0, 5] = torch.tensor([4.0, 16]), torch.tensor([15.0, 16])
-    place[0, 1] = torch.tensor([9.0, 16])  # at the goal, where it stands
+    place[0, 1] = torch.tensor([9.1, 16])
+    place[0, 5, 1] = 15.0
     change(env, place, health=torch.tensor([[45.0, 30, 45, 45, 125, 150]]))
-    env.battle.ticks = 4
+    env.battle.constants.stride[1:5] = 0.0
     env.step(stop(env))
-    assert (place - positions(env))[0, 5, 0].item() == pytest.approx(4 * 2.5 / 16)
+    way = positions(env)[0, 5] - place[0, 5]
+    assert way.norm().item() == pytest.approx(flown(8), abs=1e-4)
+    assert (way[1] / way[0]).item() == pytest.approx(-1 / 5.9, abs=1e-3)  # straight to unit 1

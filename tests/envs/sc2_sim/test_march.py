@@ -6,12 +6,12 @@ import torch
 from cohort.envs.sc2_sim.env import SC2Sim
 from cohort.envs.sc2_sim.planes import SOUTH, STOP, X, Y
 
-from .support import FOREVER, change, make, positions, stop
+from .support import FOREVER, change, disarm_enemies, make, positions, stop
 
 
 def test_the_zealots_goal_is_uniform_between_the_two_marines():
     env = make("2m_vs_1z", batch_size=2000, seed=3)
-    goal = env.battle.march.goal(env.games.keys)[:, :, 0] + 16.0
+    goal = env.battle.march.goals(env.games.keys)[:, :, 0] + 16.0
     assert goal[Y].unique().tolist() == [12.0]
     fraction = (goal[X] - 13) / 6
     assert fraction.min() >= 0
@@ -19,12 +19,12 @@ def test_the_zealots_goal_is_uniform_between_the_two_marines():
     assert fraction.mean().item() == pytest.approx(0.5, abs=3 * (1 / 12 / 2000) ** 0.5)
     assert fraction.std().item() == pytest.approx((1 / 12) ** 0.5, rel=0.05)
     env.reset()
-    assert not torch.equal(env.battle.march.goal(env.games.keys)[X, :, 0] + 16.0, goal[X])
+    assert not torch.equal(env.battle.march.goals(env.games.keys)[X, :, 0] + 16.0, goal[X])
 
 
 def test_the_zealot_walks_there_also_after_a_resume():
     env = make("2m_vs_1z", batch_size=4, seed=3)
-    goal = env.battle.march.goal(env.games.keys)[:, :, 0].T + 16.0
+    goal = env.battle.march.goals(env.games.keys)[:, :, 0].T + 16.0
     hidden = positions(env)
     hidden[:, :2] = torch.tensor([[5.5, 21.0], [26.0, 21.0]])  # beyond its notice
     change(env, hidden)
@@ -67,7 +67,8 @@ def test_zerglings_go_round_the_ridge_and_colossi_across():
     place = positions(env)
     place[0, :2] = torch.tensor([[16.0, 17.0], [15.0, 17.5]])
     units = torch.arange(66)
-    change(env, place, health=torch.where(units < 3, FOREVER, 0.0), cooldown=FOREVER)
+    change(env, place, health=torch.where(units < 3, FOREVER, 0.0))
+    disarm_enemies(env)
     sideways, steps = 0.0, 0
     while (positions(env)[0, 2] - positions(env)[0, 0]).norm() > 1.5:
         env.step(stop(env))

@@ -5,7 +5,17 @@ import torch
 
 from cohort.envs.sc2_sim.planes import HEALTH
 
-from .support import attack, change, disarm_enemies, make, skirmish, stop
+from .support import FOREVER, change, disarm_enemies, make, skirmish, stop
+
+
+def burn(env) -> int:
+    """Attack until somebody is hurt, and say in which tick that was."""
+    before = env.games.units[HEALTH].clone()
+    for tick in range(30):
+        env.step(torch.where(env.observation.available_actions[:, :, 6], 6, 1))
+        if not torch.equal(env.games.units[HEALTH], before):
+            return tick
+    raise AssertionError("nobody was hurt")
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.7, 2.0, 4.5])
@@ -20,12 +30,14 @@ def test_a_colossus_burns_a_line_across_its_shot(monkeypatch, angle):
     across = torch.tensor([-along[1], along[0]])
     place = torch.full((1, 9, 2), 16.0)
     place[0, 1:] += 5 * along + aside_behind[:, :1] * across + aside_behind[:, 1:] * along
-    change(env, place)
+    change(env, place, health=torch.tensor([[200.0] + [45.0] * 8]))
     disarm_enemies(env)
-    env.step(attack(env, 0))
-    hit = env.games.units[HEALTH, 0, 1:] < 35
+    env.battle.constants.stride.zero_()
+    env.battle.collision.push = lambda position: position
+    assert burn(env) == 1 + 6  # its aim takes 1.3 ticks, its beam arrives 0.375 s later
+    hit = env.games.units[HEALTH, 0, 1:] < 45
     assert hit.tolist() == [True, True, True, True, False, True, False, False]
-    assert env.games.units[HEALTH, 0, 1] == 5  # 2 x (10 + 5 against light)
+    assert env.games.units[HEALTH, 0, 1] == 45 - 2 * 20
 
 
 def test_a_colossus_never_burns_its_own_side_nor_what_flies(monkeypatch):
@@ -33,16 +45,18 @@ def test_a_colossus_never_burns_its_own_side_nor_what_flies(monkeypatch):
     place = torch.tensor([[[12.0, 16], [17, 16.5], [17, 15.5], [17, 16], [17, 17], [17, 15]]])
     change(env, place)
     disarm_enemies(env)
-    env.step(torch.tensor([[6, 1, 1]]))
-    assert env.games.units[HEALTH, 0].tolist() == [200, 45, 45, 15, 15, 150]
+    env.battle.duel[2:].zero_()  # of the marines
+    burn(env)
+    assert env.games.units[HEALTH, 0].tolist() == [200, 45, 45, 5, 5, 150]
 
 
 def test_two_colossi_add_up_and_count_armour_per_hit(monkeypatch):
     env = skirmish(monkeypatch, {"Colossus": 2}, {"Zealot": 2}, step_mul=1)
     change(env, torch.tensor([[[12.0, 16], [22, 16], [17, 16], [17, 17]]]), shield=0.0)
+    change(env, unhurt=FOREVER)
     disarm_enemies(env)
-    env.step(torch.tensor([[6, 6]]))
-    loss = 2 * 2 * (10 + 5 - 1)
+    burn(env)
+    loss = 2 * 2 * (20 - 1)
     assert env.games.units[HEALTH, 0].tolist() == [200, 200, 100 - loss, 100 - loss]
 
 
@@ -64,6 +78,7 @@ def test_a_baneling_that_is_killed_bursts_unless_told_otherwise(monkeypatch):
         place = torch.tensor([[[16.0, 16], [20, 20], [18, 16], [25, 16]]])
         change(env, place, health=torch.tensor([[3.0, 45, 45, 35]]))
         env.step(stop(env))
+        env.step(stop(env))  # where weapons aim at all, a marine's does for a tick
         assert env.games.units[HEALTH, 0].tolist() == [0, 45, 10 if bursts else 45, 35]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cohort.envs.sc2_sim.battle import Course
 from cohort.envs.sc2_sim.planes import ENERGY, HEALTH, SHIELD
 from cohort.envs.sc2_sim.substep_replay import SubstepReplay
 
@@ -21,13 +22,14 @@ def test_the_pieces_of_a_step_make_the_whole(map_name):
         after = env.games
         if after.terminated[1]:
             break
-        units, target, one = before.units[:, 1:], before.enemy_target[1:], chronicle.battle
+        units, one = before.units[:, 1:], chronicle.battle
+        course = Course(*(each[1:] for each in before.course))
         orders = one.orders(units, after.actions[1:], before.keys[1:])
         reload = one.reload_times(before.keys[1:], before.t[1:])
         for _ in range(4):
-            units, target = one.advance(units, target, orders, reload)
+            units, course = one.advance(units, course, orders, reload)
         torch.testing.assert_close(units, after.units[:, 1:], rtol=1e-4, atol=1e-3)
-        assert torch.equal(target, after.enemy_target[1:])
+        assert torch.equal(course.target, after.target[1:])
 
 
 def test_a_step_is_told_in_four_moments_and_ends_with_the_present():
@@ -65,7 +67,7 @@ def test_heals_name_the_medivac_and_its_patient():
     env = make("MMM2", seed=1)
     chronicle, patients = SubstepReplay(env, 0), set()
     previous = chronicle.moments()[-1]
-    for _ in range(15):
+    for _ in range(25):
         env.step(nearest(env))
         for moment in chronicle.moments():
             for medic in moment.healed.nonzero()[0]:

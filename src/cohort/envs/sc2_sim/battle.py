@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cohort.envs.sc2_sim.collision import Collision
 from cohort.envs.sc2_sim.damage import Bodies, Damage
+from cohort.envs.sc2_sim.delivery import HORIZON, Delivery
 from cohort.envs.sc2_sim.healing import Healing
 from cohort.envs.sc2_sim.maps import MapFacts
 from cohort.envs.sc2_sim.march import March
@@ -30,13 +31,18 @@ from cohort.envs.sc2_sim.planes import (
     X,
 )
 from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.spawn import start_positions
 from cohort.envs.sc2_sim.splash import Bursts, Lines
 from cohort.envs.sc2_sim.targeting import Senses, acquire, edge_distance
 from cohort.envs.sc2_sim.terrain import Terrain, walkable_cells
 from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
 from cohort.envs.sc2_sim.vectors import length2
+from cohort.envs.sc2_sim.wind_up import NEVER, WindUp
 
 _JITTER = (-1.0, 2.0)  # ticks
+_STILL = (
+    1e-20  # metres per tick of those who stand; 0 would be divided by the 0 metres to a goal that is reached
+)
 
 
 class Orders(NamedTuple):
@@ -45,7 +51,18 @@ class Orders(NamedTuple):
     goal: Tensor  # [2, B, U] where those go who act on nobody; NOWHERE for those who stay
     target: Tensor  # [B, N] int64 unit to attack or heal, oneself if none
     acting: Tensor  # [B, N] bool whether there is one
-    alarm: Tensor  # [B, E, N] metres to an ally's edge within which enemy e notices ally n
+    alarm: (
+        Tensor  # [B, E, N] metres to an ally's edge within which enemy e notices ally n once that has fired
+    )
+
+
+class Course(NamedTuple):
+    """What goes on between steps, beside the units' planes."""
+
+    target: Tensor  # [B, U] int64 on whom each unit acted last, -1 for nobody
+    aimed: Tensor  # [B, U] ticks until each unit's aim is complete, NEVER if it takes none; [B, 0] without wind-up
+    pace: Tensor  # [B, M] metres per tick that medivacs have gathered speed to
+    pending: Tensor  # [B, K * HORIZON * U] what is on its way; [B, 0] where every shot hits at once
 
 
 class Aim(NamedTuple):
@@ -54,7 +71,9 @@ class Aim(NamedTuple):
     target: Tensor  # [B, U] int64
     engaged: Tensor  # [B, U] bool
     reach: Tensor  # [B, U] squared, -1 for units that act on nobody
-    weapon: Tensor  # [K, B, U] raw damage, and on maps with shields or armour hits, of one attack
+    hold: Tensor  # [B, U] the same for units that have taken aim
+    victim: Tensor  # [B, S] int64 the target of each shot; S is U but for units that hit twice
+    weapon: Tensor  # [K, B, S] raw damage, and on maps with shields or armour hits, of each shot
 
 
 class Battle:
@@ -69,14 +88,22 @@ class Battle:
         if self.ticks > min(unit.cooldown for unit in units if unit.damage) * TICKS_PER_SECOND + _JITTER[0]:
             raise ValueError("a unit could fire twice in one step, which the simulator does not model")
 
-        self.senses, self.march = Senses(facts, settings, constants), March(facts, device)
+        self.senses = Senses(facts, settings, constants)
+        start = torch.from_numpy(start_positions(facts, settings.enemy_spawn_spacing)).to(device)
+        self.march = March(facts, start[:, self.n_allies :], constants.radius[self.n_allies :])
         self.collision, self.damage = Collision(constants, terrain), Damage(constants)
         self.lines = Lines(constants) if any(unit.line[0] for unit in units) else None
         self.bursts = Bursts(constants) if any(unit.burst for unit in units) else None
         self.last_bursts = settings.banelings_burst_when_killed
         self.healing = Healing(constants, self.n_allies) if any(unit.heal_rate for unit in units) else None
+        self.wind_up = WindUp(constants, self.ticks) if WindUp.needed(constants) else None
+        self.delivery = Delivery(constants) if Delivery.needed(constants) else None
+        self.kinds = 2 if constants.layered else 1  # K: raw damage, and hits where they matter
         self.paths = None if terrain.rectangular else Paths(walkable_cells(facts), device)
         regeneration = torch.tensor([unit.health_regeneration for unit in units], device=device)
+        # An enemy stands still for its backswing after each shot; agents are given orders, which end it.
+        ours = torch.arange(self.n_units, device=device) < self.n_allies
+        self.recoil = (constants.cooldown - constants.backswing).masked_fill(ours, NEVER)
         self.regeneration = regeneration * self.ticks / TICKS_PER_SECOND if regeneration.any() else None
         self.planes = ENERGY + 1 if self.healing else UNHURT + 1 if constants.layered else COOLDOWN + 1
 
@@ -90,11 +117,27 @@ class Battle:
         self.moves, self.victims = self._tabulate_actions(facts, settings.move_amount)
 
     def _tabulate_duels(self) -> Tensor:
-        """[1 + K, U * U] squared reach and weapon of unit i on unit j at i * U + j; splash is a part of its own."""
-        splash = torch.tensor([[unit.splashes] for unit in self.constants.units], device=self.units.device)
-        duel = self.constants.duel.view(3, self.n_units, -1).clone()
-        duel[1:].masked_fill_(splash, 0)
-        return duel[: 3 if self.constants.layered else 2].flatten(1)
+        """[2 + K, U * U] squared reaches and weapon of unit i on unit j at i * U + j; splash is a part of its own."""
+        units, device = self.constants.units, self.units.device
+        splash = torch.tensor([[unit.splashes] for unit in units], device=device)
+        parts = torch.tensor([[unit.hits if unit.hit_interval else 1.0] for unit in units], device=device)
+        duel = self.constants.duel.clone()
+        duel[2:] = (duel[2:] / parts).masked_fill(splash, 0)
+        return duel[: 2 + self.kinds].flatten(1)
+
+    def at_rest(self, batch: int) -> Course:
+        """Of battles that begin."""
+        device = self.units.device
+        aims = self.n_units if self.wind_up else 0
+        waits = self.kinds * HORIZON * self.n_units if self.delivery else 0
+        return Course(
+            target=torch.full((batch, self.n_units), -1, device=device),
+            aimed=torch.full((batch, aims), NEVER, device=device),
+            pace=self.healing.thrust.repeat(batch, 1)
+            if self.healing
+            else torch.zeros(batch, 0, device=device),
+            pending=torch.zeros(batch, waits, device=device),
+        )
 
     def _tabulate_actions(self, facts: MapFacts, distance: float) -> tuple[Tensor, Tensor]:
         """[2, A] displacement of each action's goal; [N, A] unit it acts on, oneself if none or in vain."""
@@ -116,13 +159,13 @@ class Battle:
         """Translate available actions [B, N] in episodes with random streams `keys` [B]."""
         target = self.victims[self.allies, actions]
         goal = units[:2, :, : self.n_allies] + self.moves[:, actions]
-        march = self.march.goal(keys).expand(-1, len(keys), self.n_units - self.n_allies)
+        march = self.march.goals(keys).expand(-1, len(keys), -1)
         attacked = target.unsqueeze(1) == self.enemies
         return Orders(
             goal=torch.cat((goal, march), 2),
             target=target,
             acting=target != self.allies,
-            alarm=torch.where(attacked, self.senses.answer, self.senses.acquire),
+            alarm=self.senses.alarm(units[:2, :, self.n_allies :], attacked),
         )
 
     def reload_times(self, keys: Tensor, t: Tensor) -> Tensor:
@@ -132,39 +175,69 @@ class Battle:
         low, high = _JITTER
         return torch.add(self.constants.cooldown + low, uniform(keys, t, self.units), alpha=high - low)
 
-    def advance(
-        self, units: Tensor, enemy_target: Tensor, orders: Orders, reload: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def advance(self, units: Tensor, course: Course, orders: Orders, reload: Tensor) -> tuple[Tensor, Course]:
         """Fight for one step.
 
         Args:
             units: [P, B, U].
-            enemy_target: [B, E] int64 whom each enemy attacked last, -1 for nobody.
+            course: what went on before.
             orders: for this step.
             reload: [B, U] ticks from a shot to the next.
 
         Returns:
-            The units and enemy targets afterwards.
+            The units and what goes on afterwards.
         """
         position, cooldown = units[:2], units[COOLDOWN]
         bodies = Bodies(units[HEALTH], *(units[SHIELD:ENERGY] if self.constants.layered else ()))
         energy = units[ENERGY].index_select(1, self.healing.medics) if self.healing else None
         reloads = (reload + self.tick_numbers).unbind(0)
-        target, engaged = enemy_target.clamp_min(0), enemy_target >= 0
+        recoils = (self.recoil + self.tick_numbers).unbind(0)
+        last, aimed, pace = course.target, course.aimed, course.pace
+        queue = self.delivery.open(course.pending, self.ticks) if self.delivery else course.pending
+        target = last[:, self.n_allies :]
+        engaged = (target >= 0) & (target < self.n_allies)  # medivacs act on their own side
+        target = torch.where(engaged, target, 0)
         for tick in range(self.ticks):
             if tick % 2 == 0:
-                target, engaged = self.retarget(position, target, engaged, orders)
+                target, engaged = self.retarget(position, cooldown - tick, target, engaged, orders)
                 aim = self.aim(position, bodies.health, target, engaged, orders)
-            walked, reached = self.walk(position, orders.goal, aim)
-            fires = reached & (cooldown <= tick + 0.5)  # the tick nearest to the cooldown's end
+                stride = self.constants.stride.masked_fill(cooldown > recoils[tick], _STILL)
+                reach = aim.reach
+                if self.wind_up:
+                    aimed, last = aimed.masked_fill(aim.target != last, NEVER), aim.target
+                    reach = torch.where(aimed < NEVER, aim.hold, aim.reach)
+            if self.healing:
+                stride = self.healing.put(pace, stride)
+            walked, reached, distance2 = self.walk(position, orders.goal, aim, reach, stride)
+            if self.healing:
+                pace = self.healing.accelerate(pace, walked - position)
+            due = cooldown
+            if self.wind_up:
+                aims, aimed = self.wind_up.take(aimed, reached, cooldown, tick)
+                reach, due = torch.where(aims, aim.hold, aim.reach), torch.maximum(cooldown, aimed)
+            fires = (due <= tick + 0.5).logical_and_(
+                reached
+            )  # in the tick nearest to the time when it is due
             cooldown = torch.where(fires, reloads[tick], cooldown)
             if self.healing:
                 health, energy = self.healing.treat(bodies.health, energy, aim.target, reached)
                 bodies = bodies._replace(health=health)
-            bodies = self.damage.recover(self.harm(position, aim, fires, bodies, tick), tick)
+            if self.delivery and tick % 2 == 0:
+                places = self.delivery.places(aim.victim, distance2)
+            if self.delivery:
+                volley, queue = self.deliver(queue, places, position, aim, fires, tick)
+            else:
+                volley = self.damage.volley(aim.target, aim.weapon, fires)
+            bodies = self.damage.recover(self.harm(position, fires, bodies, volley, tick), tick)
             position = self.collision.settle(position, walked)
             position = torch.where(bodies.health > 0, position, self.grave)
-        return self._gather(units, position, cooldown, bodies, energy), torch.where(engaged, target, -1)
+        course = Course(
+            target=torch.where(aim.engaged, aim.target, -1),
+            aimed=aimed - self.ticks * (aimed < NEVER),
+            pace=pace,
+            pending=self.delivery.close(queue) if self.delivery else queue,
+        )
+        return self._gather(units, position, cooldown, bodies, energy), course
 
     def _gather(
         self, before: Tensor, position: Tensor, cooldown: Tensor, bodies: Bodies, energy: Tensor | None
@@ -181,12 +254,14 @@ class Battle:
         return torch.cat((position, torch.stack(planes)))
 
     def retarget(
-        self, position: Tensor, target: Tensor, engaged: Tensor, orders: Orders
+        self, position: Tensor, cooldown: Tensor, target: Tensor, engaged: Tensor, orders: Orders
     ) -> tuple[Tensor, Tensor]:
         """The enemies' targets [B, E] among the allies and whether they have one, given the last ones."""
-        n = self.n_allies
+        n, senses = self.n_allies, self.senses
         distance = edge_distance(position[:, :, n:], position[:, :, :n], self.constants.radius[:n])
-        return acquire(distance, target, engaged, self.senses.reach, orders.alarm)
+        fired = cooldown[:, :n].unsqueeze(1) > 0  # and is still loading, after a shot at somebody
+        alarm = torch.where(fired, orders.alarm, senses.acquire)
+        return acquire(distance, target, engaged, senses.reach, alarm, senses.chase)
 
     def aim(
         self,
@@ -202,34 +277,55 @@ class Battle:
             target, engaged = self.healing.choose(position, health, target, engaged)
         duel = self.duel.index_select(1, (self.own_row + target).flatten())
         duel = duel.view(-1, *target.shape)
-        return Aim(target, engaged, torch.where(engaged, duel[0], -1.0), duel[1:])
+        reach, hold = duel[:2].masked_fill(~engaged, -1.0)
+        victim, weapon = target, duel[2:]
+        if self.delivery:
+            victim, weapon = (each.index_select(-1, self.delivery.shots) for each in (victim, weapon))
+        return Aim(target, engaged, reach, hold, victim, weapon)
 
-    def walk(self, position: Tensor, goal: Tensor, aim: Aim) -> tuple[Tensor, Tensor]:
-        """One step towards the target or goal: positions [2, B, U], and whether the target was in reach [B, U]."""
+    def walk(
+        self, position: Tensor, goal: Tensor, aim: Aim, reach: Tensor, stride: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One step towards the target or goal of those who are not in reach.
+
+        Args:
+            position: [2, B, U].
+            goal: [2, B, U] of those who act on nobody.
+            aim: on whom everybody acts.
+            reach: [B, U] squared.
+            stride: [B, U] metres that everybody can go.
+
+        Returns:
+            Positions [2, B, U], whether the target was in reach and its squared distance, [B, U] each.
+        """
         prey = position.gather(2, aim.target.expand(2, -1, -1))
         goal = torch.where(aim.engaged, prey, goal)
         way = goal - position
-        distance2 = length2(way)
-        reached = distance2 <= aim.reach
+        distance2 = way2 = length2(way)
+        reached = distance2 <= reach
         if self.paths:
             way = self.heading(position, goal) - position
-            distance2 = length2(way)
-        stride = self.constants.stride
-        if self.healing:
-            stride = torch.where(aim.engaged, stride, self.healing.following)
-        fraction = distance2.rsqrt_().mul_(stride).clamp_max_(1).masked_fill_(reached, 0)
-        return torch.addcmul(position, way, fraction), reached
+            way2 = length2(way)
+        fraction = way2.rsqrt().mul_(stride).clamp_max_(1).masked_fill_(reached, 0)
+        return torch.addcmul(position, way, fraction), reached, distance2
 
     def heading(self, position: Tensor, goal: Tensor) -> Tensor:
         """Where to walk now [2, B, U] to come to `goal`; who need not walk on the ground goes straight."""
         turn, free = self.paths.towards(position, goal), self.collision.free
         return turn if free is None else torch.where(free, goal, turn)
 
-    def harm(self, position: Tensor, aim: Aim, fires: Tensor, bodies: Bodies, tick: int) -> Bodies:
-        """Bodies after all that fire [B, U] have hit, and after banelings have burst."""
-        volley = self.damage.volley(aim.target, aim.weapon, fires)
+    def deliver(
+        self, queue: Tensor, places: Tensor, position: Tensor, aim: Aim, fires: Tensor, tick: int
+    ) -> tuple[Tensor, Tensor]:
+        """What lands in this tick [K, B, U] when all `fires` [B, U] do, and the queue of what lands later."""
+        queue = self.delivery.send(queue, tick, places, aim.weapon, fires)
         if self.lines:
-            volley = volley + self.lines.volley(position, aim.target, fires)
+            beams = self.lines.volley(position, aim.target, fires)
+            queue = self.delivery.add(queue, tick, beams, self.lines.lag)
+        return self.delivery.arriving(queue, tick), queue
+
+    def harm(self, position: Tensor, fires: Tensor, bodies: Bodies, volley: Tensor, tick: int) -> Bodies:
+        """Bodies after a volley [K, B, U] has hit and banelings have burst, those that fire [B, U] and those that die."""
         if not self.bursts:
             return self.damage.suffer(bodies, volley, tick)
         near, attacking = self.bursts.near(position), fires.index_select(1, self.bursts.who)

@@ -42,12 +42,12 @@ class Damage:
         rest = raw - absorbed
         through = (rest * hits).div_(raw.clamp_min(1)).sub_(1e-6).ceil_()  # hits that reach the body
         loss = torch.addcmul(rest, through, self.armour, value=-1).maximum(0.5 * through)
-        unhurt = torch.where(raw > 0, _SHIELD_DELAY + tick, bodies.unhurt)
+        unhurt = bodies.unhurt.masked_fill(raw > 0, _SHIELD_DELAY + tick)
         return Bodies(bodies.health - loss, bodies.shield - absorbed, unhurt)
 
     def recover(self, bodies: Bodies, tick: int) -> Bodies:
         """Bodies after shields have had a tick to recover."""
         if not self.layered:
             return bodies
-        recovery = torch.where(bodies.unhurt <= tick, _SHIELD_PER_TICK, 0.0)
-        return bodies._replace(shield=torch.minimum(bodies.shield + recovery, self.full_shield))
+        shield = torch.add(bodies.shield, bodies.unhurt <= tick, alpha=_SHIELD_PER_TICK)
+        return bodies._replace(shield=torch.minimum(shield, self.full_shield))

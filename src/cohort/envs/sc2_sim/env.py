@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cohort.envs.base import Observation, Transition
-from cohort.envs.sc2_sim.battle import Battle
+from cohort.envs.sc2_sim.battle import Battle, Course
 from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.layout import env_spec
 from cohort.envs.sc2_sim.maps import all_maps
@@ -63,6 +63,7 @@ class SC2Sim:
         self.rewards = Rewards(facts, settings, constants)
         self.spawner = Spawner(facts, settings, constants, terrain, self.battle.planes)
         self._game_keys = game_keys(seed, torch.arange(first_game, first_game + batch_size, device=device))
+        self._at_rest = self.battle.at_rest(1)
         self.games = self._unbegun(batch_size)
         self.observation: Observation | None = None
         self._first_sight = self._look(self._unbegun(1))
@@ -74,12 +75,16 @@ class SC2Sim:
         old = self.games
         if mask is None or self.observation is None:
             mask = torch.ones_like(old.terminated)
+        elif (
+            mask.device.type == "cpu" and not mask.any()
+        ):  # asked at every step; elsewhere the answer costs more
+            return self.observation
         column = mask.unsqueeze(1)
         episode = old.episode + mask
         keys = torch.where(mask, episode_keys(self._game_keys, episode), old.keys)
         self.games = Games(
             units=torch.where(column, self.spawner.place(keys), old.units),
-            enemy_target=old.enemy_target.masked_fill(column, -1),
+            **_chosen(column, self._at_rest, old.course),
             actions=old.actions.masked_fill(column, -1),
             t=old.t.masked_fill(mask, 0),
             episode=episode,
@@ -114,9 +119,7 @@ class SC2Sim:
         zeros = torch.zeros(batch, dtype=torch.int64, device=device)
         return Games(
             units=self.spawner.start.repeat(1, batch, 1),
-            enemy_target=torch.zeros(
-                batch, self.battle.n_units - self.spec.n_agents, dtype=torch.int64, device=device
-            ),
+            **self.battle.at_rest(batch)._asdict(),
             actions=torch.full((batch, self.spec.n_agents), -1, device=device),
             t=zeros,
             episode=zeros - 1,
@@ -139,7 +142,7 @@ class SC2Sim:
         actions = torch.where(allowed, actions, STOP * available[:, :, STOP])
         orders = self.battle.orders(games.units, actions, games.keys)
         reload = self.battle.reload_times(games.keys, games.t)
-        units, enemy_target = self.battle.advance(games.units, games.enemy_target, orders, reload)
+        units, course = self.battle.advance(games.units, games.course, orders, reload)
         units = torch.where(column, units, games.units)
 
         t = games.t + ongoing
@@ -148,7 +151,7 @@ class SC2Sim:
         truncates = self.settings.continuing_episode
         after = Games(
             units=units,
-            enemy_target=torch.where(column, enemy_target, games.enemy_target),
+            **_chosen(column, course, games.course),
             actions=torch.where(column, actions, games.actions),
             t=t,
             episode=games.episode,
@@ -227,3 +230,9 @@ class SC2Sim:
             "n_agents": self.spec.n_agents,
             "episode_limit": self.spec.episode_limit,
         }
+
+
+def _chosen(column: Tensor, new: Course, old: Course) -> dict[str, Tensor]:
+    """What goes on in each battle: `new` in those of `column` [B, 1], else `old`."""
+    pairs = zip(Course._fields, new, old, strict=True)
+    return {name: torch.where(column, one, other) for name, one, other in pairs}

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec
-from cohort.envs.sc2_sim.battle import Battle
+from cohort.envs.sc2_sim.battle import Battle, Course
 from cohort.envs.sc2_sim.observe import Observer
 from cohort.envs.sc2_sim.settings import SC2SimSettings
 
@@ -14,13 +14,21 @@ class Games(NamedTuple):
     """All that B games remember of the past."""
 
     units: Tensor  # [P, B, U] planes of battle.py
-    enemy_target: Tensor  # [B, E] int64 ally each enemy attacked last, -1 for nobody
+    target: Tensor  # [B, U]; this and the next three are the battle's `Course`
+    aimed: Tensor  # [B, U] or [B, 0]
+    pace: Tensor  # [B, M]
+    pending: Tensor  # [B, K * HORIZON * U] or [B, 0]
     actions: Tensor  # [B, N] int64 last actions, -1 at the start
     t: Tensor  # [B] int64 steps of this episode
     episode: Tensor  # [B] int64 number of this episode, -1 before the first
     keys: Tensor  # [B] int64 random streams of this episode
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
+
+    @property
+    def course(self) -> Course:
+        """What the battles go on with."""
+        return Course(self.target, self.aimed, self.pace, self.pending)
 
 
 class Drawable(Protocol):

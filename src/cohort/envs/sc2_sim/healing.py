@@ -6,8 +6,9 @@ from torch import Tensor
 from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
 from cohort.envs.sc2_sim.vectors import length2
 
-_HEALTH_PER_ENERGY = 3.0
-_NOTICE = 6.0  # metres between centres at which an enemy medivac sees that somebody is hurt
+# Liberty.SC2Mod, MedivacHeal: DrainVitalCostFactor, and AutoCastRange between centres
+_ENERGY_PER_HEALTH = 0.33
+_NOTICE = 6.0
 
 
 class Healing:
@@ -31,17 +32,14 @@ class Healing:
         self.dose = each(lambda unit: unit.heal_rate / TICKS_PER_SECOND)
         self.full_energy = each(lambda unit: unit.max_energy)
         self.recovery = each(lambda unit: unit.energy_regeneration / TICKS_PER_SECOND)
+        self.thrust = each(lambda unit: unit.acceleration / TICKS_PER_SECOND**2)
+        self.top_speed = constants.stride[self.medics]
         self.unordered = self.medics >= n_allies  # these choose their patients themselves
-        self.following = constants.stride.clone()
-        for i in medics:
-            self.following[i] = (
-                units[i].follow_speed / TICKS_PER_SECOND if i >= n_allies else constants.stride[i]
-            )
 
     def choose(
         self, position: Tensor, health: Tensor, target: Tensor, engaged: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Give medivacs without orders their patients: the weakest of the hurt nearby.
+        """Give medivacs without orders their patients: of those nearby the one with the least of its health left.
 
         Args:
             position: [2, B, U].
@@ -52,9 +50,9 @@ class Healing:
             `target` and `engaged` with the entries of these medivacs replaced.
         """
         gap = position.unsqueeze(2) - position.index_select(2, self.medics).unsqueeze(3)  # [2, B, M, U]
-        hurt = (health < self.full_health).unsqueeze(1)
-        seen = (length2(gap) <= _NOTICE**2) & hurt & self.heals
-        weakest, patient = torch.where(seen, health.unsqueeze(1), torch.inf).min(2)
+        left = (health / self.full_health).unsqueeze(1)
+        seen = (length2(gap) <= _NOTICE**2) & (left < 1) & self.heals
+        weakest, patient = left.expand_as(seen).masked_fill(~seen, torch.inf).min(2)
         patient = torch.where(self.unordered, patient, target.index_select(1, self.medics))
         found = torch.where(self.unordered, weakest < torch.inf, engaged.index_select(1, self.medics))
         return self.put(patient, target), self.put(found, engaged)
@@ -68,8 +66,16 @@ class Healing:
         """Health [B, U] and energy [B, M] after one tick of all whose patient is reached [B, U]."""
         patient = target.index_select(1, self.medics)
         missing = (self.full_health - health).gather(1, patient)
-        dose = torch.minimum(energy * _HEALTH_PER_ENERGY, self.dose).minimum(missing)
+        dose = torch.minimum(energy / _ENERGY_PER_HEALTH, self.dose).minimum(missing)
         dose = dose * reached.index_select(1, self.medics)
         health = health.scatter_add(1, patient, dose).minimum(self.full_health)
-        energy = torch.add(energy, dose, alpha=-1 / _HEALTH_PER_ENERGY) + self.recovery
+        energy = torch.add(energy, dose, alpha=-_ENERGY_PER_HEALTH) + self.recovery
         return health, energy.minimum(self.full_energy)
+
+    def accelerate(self, pace: Tensor, step: Tensor) -> Tensor:
+        """Metres per tick [B, M] that medivacs are capable of next, who just made a `step` [2, B, U].
+
+        Whoever stands begins anew.
+        """
+        moved = length2(step.index_select(2, self.medics)) > 0
+        return torch.where(moved, pace + self.thrust, self.thrust).minimum(self.top_speed)

@@ -17,7 +17,7 @@ class SC2SimSettings(SmacSettings):
         description="Game loops of 1/16 s per step; SMAC uses 8, fewer is for smoke tests only.",
     )
     reset_noise: float = Field(
-        0.0, ge=0, le=1, description="Metres by which each unit's start may differ, uniformly in x and in y."
+        0.05, ge=0, le=1, description="Metres by which each unit's start may differ, uniformly in x and in y."
     )
     weapon_jitter: bool = Field(
         True,

@@ -13,6 +13,12 @@ from cohort.envs.sc2_sim.units import UNITS, UnitConstants, unit_names
 
 _GAP = 0.05  # metres between neighbours
 
+# The lattice's tangent to the west-east axis. How the game scatters units is unknown. With a slant nobody stands
+# straight behind a comrade, and from west to east marines are 0.11 m apart at least, so that half of that in noise
+# leaves their numbers alone. Its sign was chosen after seeing which one brings SMAC's own scripted team nearer to its
+# published win rates (docs/sc2_sim.md).
+_SLANT = -1 / 7
+
 
 class Spawner:
     """Places all units of a map in full health.
@@ -65,7 +71,7 @@ class Spawner:
 def start_positions(facts: MapFacts, enemy_spacing: float = 1.0) -> np.ndarray:
     """[2, U] float32 positions relative to the map's centre, allies in agent order, then enemies.
 
-    A group fills a square lattice around its spawn point from the inside out, beginning towards the other army.
+    A group fills a slanted square lattice around its spawn point from the inside out, beginning towards the other army.
     The enemy's lattice is the allies' turned by 180 degrees, so that equal armies start exactly point-symmetric.
     SMAC numbers allies by (type, x, y); enemies keep the order of creation.
     """
@@ -90,6 +96,7 @@ def _lattice(group: Group, forward: np.ndarray, looseness: float) -> list[np.nda
     spacing = (2 * UNITS[group.unit].separation + _GAP) * looseness
     steps = np.arange(-16, 17) * spacing
     offsets = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    offsets = offsets @ (np.array([[1.0, _SLANT], [-_SLANT, 1.0]]) / np.hypot(1.0, _SLANT))
     along = offsets @ forward
     across = offsets @ np.array([-forward[1], forward[0]])
     angle = np.mod(np.arctan2(across, along), 2 * np.pi).round(6)

@@ -13,7 +13,11 @@ from cohort.envs.sc2_sim.vectors import length2
 class Lines:
     """Colossi: a rectangle across the line of fire, centred on the target, takes the full attack.
 
-    A volley is raw damage, and on maps with shields or armour also hits: K is 1 or 2.
+    A volley is raw damage, and on maps with shields or armour also hits: K is 1 or 2. It hurts whoever stood there when
+    it was fired.
+
+    Attributes:
+        lag: ticks until it does.
     """
 
     def __init__(self, constants: UnitConstants) -> None:
@@ -23,6 +27,7 @@ class Lines:
         half = torch.tensor([[units[i].line[0] / 2, units[i].line[1] / 2] for i in who], device=device)
         self.half = half.T.unsqueeze(2)  # [2, C, 1] across and along the line of fire
         self.radius2 = constants.radius**2
+        self.lag = round(float(constants.lag[who[0]]))
         self.effect = _effects(constants, who)
 
     def volley(self, position: Tensor, target: Tensor, fires: Tensor) -> Tensor:

@@ -71,17 +71,15 @@ class SubstepReplay:
         return games._replace(units=games.units[:, one].clone(), **columns)
 
     def _retell(self, before: Games, after: Games) -> list[Moment]:
-        battle, units, enemy_target = self.battle, before.units, before.enemy_target
+        battle, units, course = self.battle, before.units, before.course
         orders = battle.orders(units, after.actions, before.keys)
         reload = battle.reload_times(before.keys, before.t)
         told = []
         for piece in range(1, self.pieces + 1):
             start = units
-            units, enemy_target = battle.advance(units, enemy_target, orders, reload)
-            aim = battle.aim(start[:2], start[HEALTH], enemy_target.clamp_min(0), enemy_target >= 0, orders)
-            target = torch.where(aim.engaged, aim.target, -1)
+            units, course = battle.advance(units, course, orders, reload)
             end = after.units if piece == self.pieces else units  # to the last bit what the environment says
-            self.now = self._moment(end, float(before.t) + piece / self.pieces, start, target)
+            self.now = self._moment(end, float(before.t) + piece / self.pieces, start, course.target)
             told.append(self.now)
         return told
 

@@ -9,8 +9,10 @@ from cohort.envs.sc2_sim.settings import SC2SimSettings
 from cohort.envs.sc2_sim.units import UnitConstants
 from cohort.envs.sc2_sim.vectors import length2, root
 
-_ACQUIRE = 5.0  # metres, edge to edge; longer weapons look half a metre beyond their range
+_ACQUIRE = 5.0  # metres, edge to edge, or as far as a longer weapon reaches (Core.SC2Mod: MinScanRange)
+_HELP = 4.0  # metres, edge to edge, at which comrades come to help (Core.SC2Mod: CallForHelpRadius)
 _NEVER = -1.0  # a distance within which nobody is
+_FAR = 100.0  # metres, more than the map has, less than the dead are away
 
 
 class Senses:
@@ -19,14 +21,16 @@ class Senses:
     Attributes:
         reach: [E] its weapon hits the ally.
         acquire: [E, N] it notices the ally.
-        answer: [E, N] it notices an ally who attacks it.
+        answer: [E, N] it notices an ally who attacks it or a comrade nearby.
+        help2: [E, E] squared distance between centres at which the first comes to help the second.
+        chase: [E] it follows its last target while it notices nobody.
     """
 
     def __init__(self, facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants) -> None:
         n = facts.n_agents
         self.reach, radius = constants.reach[n:], constants.radius[n:]
         if settings.enemy_acquire_range is None:
-            acquire = (self.reach + 0.5).maximum(radius + _ACQUIRE)
+            acquire = self.reach.maximum(radius + _ACQUIRE)
         else:
             acquire = (radius + settings.enemy_acquire_range).maximum(self.reach)
         answer = torch.full_like(radius, NOWHERE)
@@ -34,11 +38,23 @@ class Senses:
             answer = (radius + settings.enemy_retaliation_range).maximum(acquire)
         rooted = torch.tensor([unit.rooted for unit in constants.units[n:]], device=radius.device)
         acquire, answer = torch.where(rooted, self.reach, acquire), torch.where(rooted, self.reach, answer)
+        self.chase = torch.full_like(radius, _FAR)
         if facts.enemy_order == "attack_units":
-            acquire = answer = torch.full_like(radius, NOWHERE)  # the order itself points at the allies
+            acquire = answer = torch.full_like(radius, NOWHERE)  # the order itself points at the nearest ally
+        self.help2 = (_HELP + radius + radius.unsqueeze(1)) ** 2
         harmless = ~constants.affects[n:, :n]
         self.acquire = acquire.unsqueeze(1).masked_fill(harmless, _NEVER)
         self.answer = answer.unsqueeze(1).masked_fill(harmless, _NEVER)
+
+    def alarm(self, position: Tensor, attacked: Tensor) -> Tensor:
+        """Distances [B, E, N] at which enemies notice allies that fire: who attacks them or a comrade nearby, far away.
+
+        Args:
+            position: [2, B, E] of the enemies.
+            attacked: [B, E, N] whether ally n attacks enemy e.
+        """
+        near = length2(position.unsqueeze(3) - position.unsqueeze(2)) <= self.help2  # themselves, too
+        return torch.where(near.float() @ attacked.float() > 0, self.answer, self.acquire)
 
 
 def edge_distance(shooters: Tensor, targets: Tensor, radius: Tensor) -> Tensor:
@@ -48,12 +64,12 @@ def edge_distance(shooters: Tensor, targets: Tensor, radius: Tensor) -> Tensor:
 
 
 def acquire(
-    distance: Tensor, target: Tensor, engaged: Tensor, reach: Tensor, alarm: Tensor
+    distance: Tensor, target: Tensor, engaged: Tensor, reach: Tensor, alarm: Tensor, chase: Tensor
 ) -> tuple[Tensor, Tensor]:
     """StarCraft II's automatic targeting with equal priorities.
 
-    A target is kept while the weapon reaches it; otherwise the nearest one within the alarm distance is taken.
-    The dead are infinitely far.
+    A target is kept while the weapon reaches it; otherwise the nearest one within the alarm distance is taken. Where
+    nobody is, the last target is followed. The dead are infinitely far.
 
     Args:
         distance: [B, S, T] from each shooter's centre to each target's edge.
@@ -61,11 +77,13 @@ def acquire(
         engaged: [B, S] whether there was.
         reach: [S] distance the weapon reaches.
         alarm: [B, S, T] distance within which a target is noticed, at least the weapon's reach.
+        chase: [S] distance as far as which the last target is followed.
 
     Returns:
         [B, S] targets and [B, S] whether there is one.
     """
-    kept = (distance.gather(2, target.unsqueeze(2)).squeeze(2) <= reach).logical_and_(engaged)
-    noticed = torch.where(distance <= alarm, distance, torch.inf)
-    nearest, index = noticed.min(2)
-    return torch.where(kept, target, index), nearest < torch.inf
+    last = distance.gather(2, target.unsqueeze(2)).squeeze(2)
+    nearest, index = distance.masked_fill(distance > alarm, torch.inf).min(2)
+    noticed = nearest < torch.inf
+    kept = (last <= torch.where(noticed, reach, chase)).logical_and_(engaged)
+    return torch.where(kept, target, index), noticed.logical_or_(kept)

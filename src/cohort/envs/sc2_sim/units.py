@@ -1,6 +1,8 @@
 """The unit catalogue, and what a map's units make of it as constant tensors."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass
+from importlib import resources
 
 import numpy as np
 import torch
@@ -25,22 +27,32 @@ class Unit:
     armour: float = 0.0
     damage: float = 0.0
     bonus: float = 0.0
-    bonus_against: str = ""
+    bonus_against: str | None = None
     hits: int = 1  # armour counts once per hit
+    hit_interval: float = 0.0  # seconds between two hits of one attack
     cooldown: float = 0.0
+    damage_point: float = 0.0  # seconds from taking aim to the shot
+    backswing: float = 0.0  # seconds after the shot for which nobody walks who attacks of its own accord
     range: float = 0.0  # edge to edge
+    slop: float = 0.0  # metres by which a target may leave the range once it is aimed at
+    missile_speed: float | None = None  # metres per second; None: the shot arrives at once
+    delay: float = 0.0  # seconds from the shot to its effect, beside the missile's flight
     targets: frozenset[str] = frozenset({"ground"})
     layer: str = "ground"  # which targets this unit belongs to
-    rooted: bool = False  # never walks, is never pushed and looks no further than its weapon reaches
     strides: bool = False  # walks over cliffs and over other units
     line: tuple[float, float] = (0.0, 0.0)  # metres that an attack covers across and along its direction
     burst: float = 0.0  # metres around the unit within which its only attack hurts
     health_regeneration: float = 0.0  # per second
     heal_rate: float = 0.0  # health per second given to a biological ally
-    follow_speed: float = 0.0  # speed of a healer without patients, 0 for the usual one
+    acceleration: float = 1000.0  # metres per second squared
     energy: float = 0.0
     max_energy: float = 0.0
     energy_regeneration: float = 0.0  # per second
+
+    @property
+    def rooted(self) -> bool:
+        """Whether it never walks, is never pushed and looks no further than its weapon reaches."""
+        return self.speed == 0
 
     @property
     def splashes(self) -> bool:
@@ -58,63 +70,70 @@ class Unit:
 
     def heals(self, other: "Unit") -> bool:
         """Whether it can heal a friend like `other`."""
-        return self.heal_rate > 0 and other.layer == "ground" and "biological" in other.attributes
+        return self.heal_rate > 0 and other.layer == "ground" and "Biological" in other.attributes
 
 
-_LIGHT_BIO = frozenset({"light", "biological"})
-_ARMOURED_BIO = frozenset({"armoured", "biological"})
-_ARMOURED_MECH = frozenset({"armoured", "mechanical"})
 _ANYTHING = frozenset({"ground", "air"})
-_ZERG_REGENERATION = 0.2734
-_ALLIED = {"Medivac": {"speed": 2.75}}  # what SMAC gave its own versions of the units
 
-UNITS: dict[str, Unit] = {
-    "Marine": Unit(
-        health=45, speed=2.25, radius=0.375, separation=0.375, attributes=_LIGHT_BIO, max_cooldown=15,
-        damage=6, cooldown=0.8608, range=5, targets=_ANYTHING,
-    ),
-    "Marauder": Unit(
-        health=125, speed=2.25, radius=0.5625, separation=0.5625, attributes=_ARMOURED_BIO, max_cooldown=25,
-        armour=1, damage=10, bonus=10, bonus_against="armoured", cooldown=1.5, range=6,
-    ),
-    "Medivac": Unit(
-        health=150, speed=2.5, radius=0.75, separation=0.75, attributes=_ARMOURED_MECH, max_cooldown=200,
-        armour=1, range=4, targets=frozenset(), layer="air",
-        heal_rate=9, follow_speed=2.25, energy=50, max_energy=200, energy_regeneration=0.5625,
-    ),
-    "Stalker": Unit(
-        health=80, speed=2.9531, radius=0.625, separation=0.625, attributes=_ARMOURED_MECH, max_cooldown=35,
-        shield=80, armour=1, damage=13, bonus=5, bonus_against="armoured", cooldown=1.87, range=6,
-        targets=_ANYTHING,
-    ),
-    "Zealot": Unit(
-        health=100, speed=2.25, radius=0.5, separation=0.375, attributes=_LIGHT_BIO, max_cooldown=22,
-        shield=50, armour=1, damage=8, hits=2, cooldown=1.2, range=0.1,
-    ),
-    "Colossus": Unit(
-        health=200, speed=2.25, radius=1.0, separation=0.75, attributes=_ARMOURED_MECH | {"massive"},
-        max_cooldown=24, shield=150, armour=1, damage=10, bonus=5, bonus_against="light", hits=2, cooldown=1.5,
-        range=7, line=(2.8, 0.3), strides=True,
-    ),
-    "Zergling": Unit(
-        health=35, speed=2.9531, radius=0.375, separation=0.375, attributes=_LIGHT_BIO, max_cooldown=11,
-        damage=5, cooldown=0.696, range=0.1, health_regeneration=_ZERG_REGENERATION,
-    ),
-    "Baneling": Unit(
-        health=30, speed=2.5, radius=0.375, separation=0.375, attributes=frozenset({"biological"}),
-        max_cooldown=1, damage=20, bonus=15, bonus_against="light", cooldown=0.8332, range=0.25, burst=2.2,
-        health_regeneration=_ZERG_REGENERATION,
-    ),
-    "Hydralisk": Unit(
-        health=80, speed=2.25, radius=0.625, separation=0.625, attributes=_LIGHT_BIO, max_cooldown=10,
-        damage=12, cooldown=0.825, range=5, targets=_ANYTHING, health_regeneration=_ZERG_REGENERATION,
-    ),
-    "SpineCrawler": Unit(
-        health=300, speed=0, radius=1.125, separation=1.125, attributes=_ARMOURED_BIO | {"structure"},
-        max_cooldown=1, armour=2, damage=25, bonus=5, bonus_against="armoured", cooldown=1.85, range=7,
-        rooted=True, health_regeneration=_ZERG_REGENERATION,
-    ),
+# What the game's data file says in words, or leaves to its map files and to SMAC: the divisor of the cooldown in SMAC's
+# state, whom a weapon can hit, and the shapes of what hurts more than its target.
+_MORE: dict[str, dict] = {
+    "Marine": {"max_cooldown": 15, "targets": _ANYTHING},
+    "Marauder": {"max_cooldown": 25},
+    "Medivac": {"max_cooldown": 200, "targets": frozenset(), "layer": "air", "range": 4, "heal_rate": 9},
+    "Stalker": {"max_cooldown": 35, "targets": _ANYTHING},
+    "Zealot": {"max_cooldown": 22, "hit_interval": 0.28},
+    "Colossus": {"max_cooldown": 24, "strides": True, "line": (2.8, 0.3), "delay": 0.375},
+    "Zergling": {"max_cooldown": 11},
+    "Baneling": {"max_cooldown": 1, "burst": 2.2},
+    "Hydralisk": {"max_cooldown": 10, "targets": _ANYTHING},
+    # its tentacle starts with 12 m/s, gains 140 m/s2 and is out for 0.24 s at full range
+    "SpineCrawler": {"max_cooldown": 1, "missile_speed": 29.0},
 }  # fmt: skip
+
+
+def _catalogue() -> dict[str, Unit]:
+    """Every unit by name, from `units.json`.
+
+    That file holds the game data of Core.SC2Mod and Liberty.SC2Mod at build 4.10.0.75689: SMAC's maps depend on
+    "Liberty (Mod)" alone, so the multiplayer balance that other simulators use does not apply to them.
+    """
+    data = json.loads(resources.files(__package__).joinpath("units.json").read_text(encoding="utf-8"))
+    return {name: _unit(entry, _MORE[name]) for name, entry in data["units"].items()}
+
+
+def _unit(entry: dict, more: dict) -> Unit:
+    weapon = entry.get("weapon")
+    armed = {
+        "damage": weapon["damage"],
+        "bonus": weapon["bonus"],
+        "bonus_against": weapon["bonus_against"],
+        "hits": weapon["hits"],
+        "cooldown": weapon["period_s"],
+        "damage_point": weapon["damage_point_s"],
+        "backswing": weapon["backswing_s"],
+        "range": weapon["range"],
+        "slop": weapon["range_slop"],
+        "missile_speed": weapon["missile_speed"],
+    } if weapon else {}  # fmt: skip
+    return Unit(
+        health=entry["health"],
+        speed=entry["speed"],
+        radius=entry["radius"],
+        separation=entry["separation_radius"],
+        attributes=frozenset(entry["attributes"]),
+        shield=entry["shield"],
+        armour=entry["armour"],
+        acceleration=entry.get("acceleration", 1000.0),
+        health_regeneration=entry["health_regen"],
+        energy=entry.get("energy", 0.0),
+        max_energy=entry.get("max_energy", 0.0),
+        energy_regeneration=entry.get("energy_regen", 0.0),
+        **(armed | more),
+    )
+
+
+UNITS: dict[str, Unit] = _catalogue()
 
 
 def unit_names(facts: MapFacts) -> list[str]:
@@ -129,9 +148,7 @@ def _members(group: Group) -> list[str]:
 
 def map_units(facts: MapFacts) -> list[Unit]:
     """The map's U units in the order of `unit_names`."""
-    names = unit_names(facts)
-    allies = [replace(UNITS[name], **_ALLIED.get(name, {})) for name in names[: facts.n_agents]]
-    return allies + [UNITS[name] for name in names[facts.n_agents :]]
+    return [UNITS[name] for name in unit_names(facts)]
 
 
 @dataclass(frozen=True)
@@ -143,11 +160,14 @@ class UnitConstants:
         health, shield, armour, energy: [U] at the start.
         stride: [U] metres per tick.
         cooldown: [U] ticks between attacks, before jitter.
+        damage_point, backswing: [U] ticks from taking aim to the shot, and of standing still after it.
+        lag: [U] ticks from the shot to its effect, beside the flight.
+        slowness: [U] ticks that the shot flies for each metre.
         max_cooldown: [U] divisor of the cooldown in the state.
         radius, reach: [U] own radius, and weapon range plus own radius (edge to centre).
         affects: [U, U] whether unit i can act on j: attack or heal it.
-        duel: [3, U * U] squared reach, raw damage and hits of unit i acting on unit j at i * U + j; the reach is
-            -1 (never) where it cannot.
+        duel: [4, U, U] squared reach, squared reach once it aims, raw damage and hits of unit i acting on unit j;
+            the reaches are -1 (never) where it cannot.
         type_bits: [U, unit_type_bits] float one-hot.
         layered: whether damage must pass shields or armour.
     """
@@ -159,6 +179,10 @@ class UnitConstants:
     energy: Tensor
     stride: Tensor
     cooldown: Tensor
+    damage_point: Tensor
+    backswing: Tensor
+    lag: Tensor
+    slowness: Tensor
     max_cooldown: Tensor
     radius: Tensor
     reach: Tensor
@@ -181,6 +205,7 @@ def unit_constants(facts: MapFacts, swap_enemy_types: bool, device: torch.device
     same_side = torch.tensor([[a == b for b in sides] for a in sides], device=device)
     affects = torch.where(same_side, pairs(Unit.heals), pairs(Unit.attacks)).bool().fill_diagonal_(False)
     reach2 = pairs(lambda a, b: (a.range + a.radius + b.radius) ** 2).masked_fill_(~affects, -1.0)
+    hold2 = pairs(lambda a, b: (a.range + a.slop + a.radius + b.radius) ** 2).masked_fill_(~affects, -1.0)
     return UnitConstants(
         units=tuple(units),
         health=each(lambda unit: unit.health),
@@ -189,11 +214,15 @@ def unit_constants(facts: MapFacts, swap_enemy_types: bool, device: torch.device
         energy=each(lambda unit: unit.energy),
         stride=each(lambda unit: unit.speed / TICKS_PER_SECOND),
         cooldown=each(lambda unit: unit.cooldown * TICKS_PER_SECOND),
+        damage_point=each(lambda unit: unit.damage_point * TICKS_PER_SECOND),
+        backswing=each(lambda unit: unit.backswing * TICKS_PER_SECOND),
+        lag=each(lambda unit: unit.delay * TICKS_PER_SECOND),
+        slowness=each(lambda unit: TICKS_PER_SECOND / unit.missile_speed if unit.missile_speed else 0.0),
         max_cooldown=each(lambda unit: unit.max_cooldown),
         radius=each(lambda unit: unit.radius),
         reach=each(lambda unit: unit.range + unit.radius),
         affects=affects,
-        duel=torch.stack((reach2, pairs(Unit.damage_to), pairs(lambda a, b: a.hits))).flatten(1),
+        duel=torch.stack((reach2, hold2, pairs(Unit.damage_to), pairs(lambda a, b: a.hits))),
         type_bits=torch.from_numpy(_type_bits(facts, swap_enemy_types)).to(device),
         layered=any(unit.shield or unit.armour for unit in units),
     )

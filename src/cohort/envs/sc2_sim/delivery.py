@@ -1,0 +1,75 @@
+"""What is on its way: missiles in the air, second hits and sweeping beams.
+
+Damage lands when it arrives, on its target wherever that has gone; on one that died before it is lost.
+"""
+
+import torch
+from torch import Tensor
+
+from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
+
+HORIZON = 8  # ticks: nothing is longer on its way
+_FARTHEST = 9.0  # metres, more than any weapon reaches from centre to centre
+
+
+class Delivery:
+    """The rule of one map. A queue [K, B, ticks * U] has a volley for each tick to come, one behind the other.
+
+    Attributes:
+        shots: [S] int64 which unit makes each shot: every unit one, those that hit twice another.
+    """
+
+    def __init__(self, constants: UnitConstants) -> None:
+        units, device = constants.units, constants.health.device
+        self.n_units = len(units)
+        twice = [i for i, unit in enumerate(units) if unit.hit_interval]
+        self.shots = torch.tensor([*range(self.n_units), *twice], device=device)
+        intervals = [0.0] * self.n_units + [units[i].hit_interval * TICKS_PER_SECOND for i in twice]
+        self.lag = constants.lag[self.shots] + torch.tensor(intervals, device=device)
+        self.slowness = constants.slowness[self.shots]
+        if (longest := float((self.lag + self.slowness * _FARTHEST).max())) > HORIZON:
+            raise ValueError(f"a shot may be on its way for {longest:.1f} ticks, more than {HORIZON}")
+
+    @staticmethod
+    def needed(constants: UnitConstants) -> bool:
+        """Whether any weapon of the map does not hit at once."""
+        return any(unit.missile_speed or unit.delay or unit.hit_interval for unit in constants.units)
+
+    def open(self, pending: Tensor, ticks: int) -> Tensor:
+        """The queue of a step of `ticks` that begins with `pending` [B, K * HORIZON * U] on its way."""
+        queue = pending.view(len(pending), -1, HORIZON * self.n_units).transpose(0, 1)
+        return torch.nn.functional.pad(queue, (0, ticks * self.n_units))
+
+    def close(self, queue: Tensor) -> Tensor:
+        """What is still on its way after the step: [B, K * HORIZON * U]."""
+        return queue[:, :, -HORIZON * self.n_units :].transpose(0, 1).flatten(1)
+
+    def places(self, victim: Tensor, distance2: Tensor) -> Tensor:
+        """Where in a queue that begins now each shot arrives: [B, S] int64.
+
+        Args:
+            victim: [B, S] whom each shot is for.
+            distance2: [B, U] squared metres from each unit to its target.
+        """
+        distance = distance2.clamp_max(_FARTHEST**2).sqrt_()
+        if len(self.shots) > self.n_units:
+            distance = distance.index_select(1, self.shots)
+        ticks = torch.addcmul(self.lag, distance, self.slowness).round_()
+        return torch.add(victim, ticks.long(), alpha=self.n_units)
+
+    def send(self, queue: Tensor, tick: int, places: Tensor, weapon: Tensor, fires: Tensor) -> Tensor:
+        """The queue after those who fire [B, U] in this tick, each shot doing `weapon` [K, B, S] at `places` [B, S]."""
+        if len(self.shots) > self.n_units:
+            fires = fires.index_select(1, self.shots)
+        queue[:, :, tick * self.n_units :].scatter_add_(2, places.expand_as(weapon), weapon * fires)
+        return queue
+
+    def add(self, queue: Tensor, tick: int, volley: Tensor, lag: int) -> Tensor:
+        """The queue with a volley [K, B, U] more that arrives `lag` ticks from now."""
+        first = (tick + lag) * self.n_units
+        queue[:, :, first : first + self.n_units] += volley
+        return queue
+
+    def arriving(self, queue: Tensor, tick: int) -> Tensor:
+        """The volley [K, B, U] that lands in this tick."""
+        return queue[:, :, tick * self.n_units : (tick + 1) * self.n_units]
