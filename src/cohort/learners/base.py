@@ -14,6 +14,7 @@ from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.functional import clip_per_agent
 from cohort.components.replay import Unit
+from cohort.components.schedules import LinearSchedule
 from cohort.components.state import restore, state_of
 from cohort.learners.targets import TargetRule, Targets
 from cohort.settings import Settings
@@ -49,6 +50,11 @@ class Minimiser:
         """
         self.parameters, self.optimiser = list(parameters), optimiser
         self.grad_norm_clip, self.per_agent = grad_norm_clip, per_agent
+
+    def set_rate(self, rate: float) -> None:
+        """The optimiser's learning rate from now on."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
 
     def gradient(self, loss: Tensor) -> Gradient:
         """d loss / d parameters; frees the graph."""
@@ -111,6 +117,7 @@ class Learner(ABC):
         self.updates = 0
         self._minimisers: dict[str, Minimiser] = {}
         self._prefixes: dict[str, str] = {}
+        self._rates: dict[str, LinearSchedule] = {}
         self._kept: dict[str, Any] = {}
 
     def add_loss(
@@ -122,15 +129,19 @@ class Learner(ABC):
         grad_norm_clip: float | None,
         per_agent: bool = False,
         prefix: str | None = None,
+        rate: LinearSchedule | None = None,
     ) -> None:
         """Let the loss `name` move these parameters, by this optimiser of theirs.
 
-        `Minimiser` explains the limits. `prefix` stands before what is logged, where it is not `<name>_`.
+        `Minimiser` explains the limits. `prefix` stands before what is logged, where it is not `<name>_`. `rate` is the
+        optimiser's learning rate by environment steps, logged as `<name>_lr`; without one the optimiser's stays.
         """
         self._minimisers[name] = Minimiser(
             parameters, optimiser, grad_norm_clip=grad_norm_clip, per_agent=per_agent
         )
         self._prefixes[name] = f"{name}_" if prefix is None else prefix
+        if rate is not None:
+            self._rates[name] = rate
 
     def keep(self, **parts: Any) -> None:
         """Have these saved with the learner: whatever has a state_dict, and generators."""
@@ -155,10 +166,23 @@ class Learner(ABC):
 
     def update(self, batch: Any, clock: Clock) -> Metrics:
         """One update, which the targets follow. `clock` is the trainer's, this update not yet counted."""
-        metrics = self.step(batch)
-        self.updates += 1
+        metrics = self.step_at(batch, clock)
         self.targets.follow(clock._replace(updates=self.updates))
         return metrics
+
+    def step_at(self, batch: Any, clock: Clock) -> Metrics:
+        """`step` with the learning rates of this moment, counted as an update. No target follows it.
+
+        Rates follow from the clock alone, so that a resumed run has the same without keeping them.
+        """
+        rates: Metrics = {}
+        for name, schedule in self._rates.items():
+            rate = schedule.at(clock.steps)
+            self._minimisers[name].set_rate(rate)
+            rates[f"{self._prefixes[name]}lr"] = torch.tensor(rate, dtype=torch.float64)
+        metrics = self.step(batch)
+        self.updates += 1
+        return metrics | rates
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
         """What is worth logging but too dear for every update. Changes nothing."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.envs.base import EnvSpec
 from tests.builders import make_learner, random_episodes
@@ -120,7 +121,7 @@ class TestMetaUpdate:
         learner = make_learner("mnmpg", exercise_updates_theta=flag)
         episodes, _ = self.batches(learner)
         before = copy.deepcopy(learner.networks.state_dict())
-        learner.exercise(episodes)
+        learner.exercise(episodes, Clock())
         after = learner.networks.state_dict()
         changed = {n.split(".")[0] for n, value in after.items() if not torch.equal(value, before[n])}
         assert changed == {"policy", "mixer"} | ({"hierarchy"} if flag else set())

@@ -14,13 +14,13 @@ from cohort.components.functional import greedy_actions, masked_mean, taken
 from cohort.components.returns import td_lambda_returns
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
+from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.targets import HardTargetSettings
 from cohort.modules.mixers.simple import IndependentMixer
 
 
-class QLearnerSettings(HardTargetSettings, DiscountSettings):
-    lr: float = Field(gt=0, description="learning rate of RMSprop")
+class QLearnerSettings(AnnealedRateSettings, HardTargetSettings, DiscountSettings):
     optim_alpha: float = Field(ge=0, lt=1, description="RMSprop's smoothing of squared gradients")
     optim_eps: float = Field(gt=0, description="RMSprop's term for numerical stability")
     grad_norm_clip: float = Field(gt=0, description="largest norm of the whole gradient")
@@ -99,7 +99,14 @@ class QLearner(Learner):
         optimiser = torch.optim.RMSprop(
             parameters, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
         )
-        self.add_loss("td", parameters, optimiser, grad_norm_clip=settings.grad_norm_clip, prefix="")
+        self.add_loss(
+            "td",
+            parameters,
+            optimiser,
+            grad_norm_clip=settings.grad_norm_clip,
+            prefix="",
+            rate=settings.rate,
+        )
 
     def make_mixing(
         self, settings: QLearnerSettings, mixer: nn.Module, *, spec: EnvSpec, device: torch.device, seed: int
