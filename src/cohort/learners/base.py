@@ -16,7 +16,8 @@ from cohort.components.functional import clip_per_agent
 from cohort.components.replay import Unit
 from cohort.components.schedules import LinearSchedule
 from cohort.components.state import restore, state_of
-from cohort.learners.targets import TargetRule, Targets
+from cohort.controllers.team_policy import TeamPolicy
+from cohort.learners.targets import AVERAGED_POLICY, TargetRule, Targets
 from cohort.settings import Settings
 
 Gradient = Sequence[Tensor | None]  # one tensor for each parameter; None where the loss does not depend on it
@@ -183,6 +184,10 @@ class Learner(ABC):
         metrics = self.step(batch)
         self.updates += 1
         return metrics | rates
+
+    def tested(self, policy: TeamPolicy) -> TeamPolicy:
+        """What is tested, watched and loaded to play: the average of the `policy` that learns, if there is one."""
+        return self.targets[AVERAGED_POLICY] if AVERAGED_POLICY in self.targets.rules else policy
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
         """What is worth logging but too dear for every update. Changes nothing."""

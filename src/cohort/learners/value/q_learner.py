@@ -16,11 +16,11 @@ from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
-from cohort.learners.targets import HardTargetSettings
+from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
 from cohort.modules.mixers.simple import IndependentMixer
 
 
-class QLearnerSettings(AnnealedRateSettings, HardTargetSettings, DiscountSettings):
+class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSettings, DiscountSettings):
     optim_alpha: float = Field(ge=0, lt=1, description="RMSprop's smoothing of squared gradients")
     optim_eps: float = Field(gt=0, description="RMSprop's term for numerical stability")
     grad_norm_clip: float = Field(gt=0, description="largest norm of the whole gradient")
@@ -94,7 +94,8 @@ class QLearner(Learner):
         self.policy = policy
         self.mixing = self.make_mixing(settings, mixer, spec=spec, device=device, seed=seed)
         networks = {"policy": policy, **self.mixing.networks}
-        super().__init__(settings, networks, dict.fromkeys(networks, settings.target_rule))
+        rules = {**dict.fromkeys(networks, settings.target_rule), **settings.average_rules}
+        super().__init__(settings, networks, rules)
         parameters = [each for each in self.networks.parameters() if each.requires_grad]
         optimiser = torch.optim.RMSprop(
             parameters, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
