@@ -17,6 +17,7 @@ from cohort.components.replay import Unit
 from cohort.components.schedules import LinearSchedule
 from cohort.components.state import restore, state_of
 from cohort.controllers.team_policy import TeamPolicy
+from cohort.learners.flat import FlatParameters
 from cohort.learners.targets import AVERAGED_POLICY, TargetRule, Targets
 from cohort.settings import Settings
 
@@ -50,7 +51,8 @@ class Minimiser:
             per_agent: parameters are stacked, [N, ...], and each agent's gradient is clipped by itself.
         """
         self.parameters, self.optimiser = list(parameters), optimiser
-        self.grad_norm_clip, self.per_agent = grad_norm_clip, per_agent
+        self.limit = math.inf if grad_norm_clip is None else grad_norm_clip
+        self.per_agent = per_agent
 
     def set_rate(self, rate: float) -> None:
         """The optimiser's learning rate from now on."""
@@ -63,13 +65,29 @@ class Minimiser:
 
     def step(self, gradient: Gradient) -> Tensor:
         """Move, and say how long the gradient was (with `per_agent`: on average); that is where a NaN shows."""
-        limit = math.inf if self.grad_norm_clip is None else self.grad_norm_clip
         norms = None
         if self.per_agent:
-            gradient, norms = clip_per_agent(gradient, limit)
+            gradient, norms = clip_per_agent(gradient, self.limit)
         for parameter, each in zip(self.parameters, gradient, strict=True):
             parameter.grad = each
-        norm = nn.utils.clip_grad_norm_(self.parameters, limit) if norms is None else norms.mean()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.limit) if norms is None else norms.mean()
+        self.optimiser.step()
+        return norm
+
+
+class FlatMinimiser(Minimiser):
+    """The same for parameters in long tensors, whose optimiser has those: less work for many small parameters."""
+
+    def __init__(
+        self, flat: FlatParameters, optimiser: torch.optim.Optimizer, *, grad_norm_clip: float | None
+    ) -> None:
+        """Steps of `optimiser`, which has just `flat.flat`."""
+        super().__init__(flat.parameters, optimiser, grad_norm_clip=grad_norm_clip)
+        self.flat = flat
+
+    def step(self, gradient: Gradient) -> Tensor:
+        self.flat.set_gradient(gradient)
+        norm = nn.utils.clip_grad_norm_(self.flat.flat, self.limit)
         self.optimiser.step()
         return norm
 
@@ -124,7 +142,7 @@ class Learner(ABC):
     def add_loss(
         self,
         name: str,
-        parameters: Sequence[Tensor],
+        parameters: Sequence[Tensor] | FlatParameters,
         optimiser: torch.optim.Optimizer,
         *,
         grad_norm_clip: float | None,
@@ -134,11 +152,14 @@ class Learner(ABC):
     ) -> None:
         """Let the loss `name` move these parameters, by this optimiser of theirs.
 
-        `Minimiser` explains the limits. `prefix` stands before what is logged, where it is not `<name>_`. `rate` is the
-        optimiser's learning rate by environment steps, logged as `<name>_lr`; without one the optimiser's stays.
+        `Minimiser` explains the limits. With `FlatParameters` the optimiser has their long tensors. `prefix` stands
+        before what is logged, where it is not `<name>_`. `rate` is the optimiser's learning rate by environment steps,
+        set before every update and logged as `<name>_lr`; without one the optimiser's stays.
         """
-        self._minimisers[name] = Minimiser(
-            parameters, optimiser, grad_norm_clip=grad_norm_clip, per_agent=per_agent
+        self._minimisers[name] = (
+            FlatMinimiser(parameters, optimiser, grad_norm_clip=grad_norm_clip)
+            if isinstance(parameters, FlatParameters)
+            else Minimiser(parameters, optimiser, grad_norm_clip=grad_norm_clip, per_agent=per_agent)
         )
         self._prefixes[name] = f"{name}_" if prefix is None else prefix
         if rate is not None:

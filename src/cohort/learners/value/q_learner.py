@@ -16,6 +16,7 @@ from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
+from cohort.learners.flat import FlatParameters
 from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
 from cohort.learners.value.packed import PackedEpisodes
 from cohort.modules.mixers.simple import IndependentMixer
@@ -97,9 +98,9 @@ class QLearner(Learner):
         networks = {"policy": policy, **self.mixing.networks}
         rules = {**dict.fromkeys(networks, settings.target_rule), **settings.average_rules}
         super().__init__(settings, networks, rules)
-        parameters = [each for each in self.networks.parameters() if each.requires_grad]
+        parameters = FlatParameters(_trained(network) for network in self.networks.values())
         optimiser = torch.optim.RMSprop(
-            parameters, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
+            parameters.flat, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
         )
         self.add_loss(
             "td",
@@ -159,6 +160,10 @@ class QLearner(Learner):
             "target_mean": masked_mean(target, mask),
         }
         return Loss(masked_mean(error.square(), mask), metrics)
+
+
+def _trained(network: nn.Module) -> list[nn.Parameter]:
+    return [each for each in network.parameters() if each.requires_grad]
 
 
 def refuse_other_mixer(mixer: nn.Module, inputs: tuple[str, ...]) -> None:
