@@ -170,6 +170,7 @@ def _random_episodes(spec: EnvSpec, steps: int, length: torch.Tensor) -> Episode
         actions=torch.randint(0, actions, (batch, steps, agents)),
         reward=torch.rand(batch, steps),
         terminated=torch.zeros(batch, steps, dtype=torch.bool),
+        truncated=torch.arange(steps) == length[:, None] - 1,
         length=length,
     )
 

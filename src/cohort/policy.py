@@ -87,4 +87,4 @@ def load_policy(run: str | Path, load_step: int = 0) -> Policy:
     team, learner = build_learner(plan, env.spec, torch.device("cpu"))
     getattr(env, "close", lambda: None)()
     learner.load_state_dict(state)
-    return Policy(plan, team, step)
+    return Policy(plan, learner.tested(team), step)

@@ -8,10 +8,14 @@ from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.configuration.plan import Sources, make_plan
 from cohort.experiment import Experiment
+from cohort.learners.value.packed import PackedEpisodes
+
+ANNEALING = 1000  # steps of the clock that `fit` makes of its last quarter
 
 
 def experiment(algorithm: str, map_name: str, **typed) -> Experiment:
-    typed = {"epsilon_finish": 1.0, "env_args": {"map_name": map_name}, **typed}
+    annealed = {"lr_final": 0.0, "lr_anneal_time": ANNEALING}
+    typed = {"epsilon_finish": 1.0, "env_args": {"map_name": map_name}, **annealed, **typed}
     return Experiment(make_plan(Sources.read(algorithm, "matrix_games", typed)), lambda line: None)
 
 
@@ -43,16 +47,16 @@ def every_episode(trained: Experiment) -> Episodes:
 def fit(trained: Experiment, updates: int) -> Episodes:
     """Full-batch learning on every episode, uniformly: what full exploration converges to. Rate falls at the end."""
     episodes = every_episode(trained)
-    (group,) = trained.learner.optimisers["td"].param_groups
-    rate = group["lr"]
     for update in range(updates):
-        group["lr"] = rate * min(1.0, 4 * (1 - update / updates))
-        trained.learner.update(episodes, Clock(episodes=update))
+        steps = max(0, round(ANNEALING * (4 * update / updates - 3)))
+        trained.learner.update(episodes, Clock(steps=steps, episodes=update))
     return episodes
 
 
 @torch.no_grad()
 def joint_values(trained: Experiment, episodes: Episodes) -> torch.Tensor:
     """Q_tot of the actions taken: [B, T]."""
-    chosen, _, inputs = trained.learner.utilities(episodes)
-    return trained.learner.mixing.joint(trained.learner.networks, chosen, episodes, inputs).squeeze(-1)
+    learner = trained.learner
+    batch = PackedEpisodes.of(episodes, learner.policy)
+    joint = learner.mixing.joint(learner.networks, learner.utilities(batch)[0], batch)
+    return batch.packing.padded(joint).squeeze(-1)

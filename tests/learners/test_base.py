@@ -1,6 +1,7 @@
 """Losses and targets by name, against torch's own tools."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from cohort.components.clock import Clock
 from cohort.learners.base import DiscountSettings, Learner, Loss, Minimiser
-from cohort.learners.targets import HardUpdate, SoftUpdate, Targets
+from cohort.learners.targets import Average, HardUpdate, SoftUpdate, Targets
 
 
 def networks() -> nn.ModuleDict:
@@ -58,6 +59,28 @@ def test_soft_targets_go_a_part_of_the_way_and_keep_their_own_statistics():
         torch.testing.assert_close(new, 0.75 * old + 0.25 * goal)
     assert torch.equal(targets["b"][1].running_mean, statistics)
     assert not torch.equal(live["b"][1].running_mean, statistics)
+
+
+def test_an_average_weighs_the_past_by_its_warmed_up_decay_and_copies_statistics():
+    """Against the closed form: the weight of the network of update u is (1 - d_u) d_(u+1) ... d_U."""
+    live, decay, updates = networks(), 0.4, 12
+    targets = Targets(live, {"mean": Average(decay, of="b")})
+    seen = [copy.deepcopy(list(live["b"].parameters()))]
+    for update in range(1, updates + 1):
+        live["b"](torch.randn(8, 2))
+        move(live["b"])
+        seen.append(copy.deepcopy(list(live["b"].parameters())))
+        targets.follow(Clock(updates=update))
+    decays = [min(decay, (1 + u) / (10 + u)) for u in range(1, updates + 1)]
+    assert decays[0] < decay == decays[-1]
+    weights = [math.prod(decays)]
+    weights += [(1 - decays[u]) * math.prod(decays[u + 1 :]) for u in range(updates)]
+    assert sum(weights) == pytest.approx(1)
+    for place, mean in enumerate(targets["mean"].parameters()):
+        expected = sum(weight * each[place] for weight, each in zip(weights, seen, strict=True))
+        torch.testing.assert_close(mean, expected.detach())
+    assert torch.equal(targets["mean"][1].running_mean, live["b"][1].running_mean)
+    assert targets["mean"][1].num_batches_tracked == updates
 
 
 def test_one_network_can_have_targets_of_several_kinds_and_another_none():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from cohort.learners.value.packed import PackedEpisodes
 from tests.learners.enumeration import every_episode, experiment, fit, joint_values
 
 FIRST = {"vdn": [[6.93, 6.93], [6.435, 6.435]], "qmix": [[6.93, 6.93], [7.92, 7.92]]}
@@ -57,6 +58,7 @@ def test_iql_learns_the_mean_reward_of_its_own_action():
     episodes = every_episode(trained)
     fit(trained, updates=1200)
     with torch.no_grad():
-        chosen, _, _ = trained.learner.utilities(episodes)  # [9, 1, 2]
+        batch = PackedEpisodes.of(episodes, trained.learner.policy)
+        chosen = batch.packing.padded(trained.learner.utilities(batch)[0])  # [9, 1, 2]
     mean = torch.tensor([-16 / 3, -4.0, -4.0])
     torch.testing.assert_close(chosen, mean[episodes.actions], atol=0.05, rtol=0)

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from cohort.components.packing import Packing
 from cohort.modules.agents.mlp import MLPAgent, MLPAgentSettings
+from cohort.modules.agents.own_rnn import OwnRNNAgents
 from cohort.modules.agents.rnn import RNNAgent, RNNAgentSettings
 
 B, T, N, INPUTS, ACTIONS = 4, 6, 2, 5, 3
@@ -13,13 +15,16 @@ MAKE = {
     "rnn": lambda: RNNAgent(
         RNNAgentSettings(rnn_hidden_dim=8), input_dim=INPUTS, output_dim=ACTIONS, n_agents=N
     ),
+    "own_rnn": lambda: OwnRNNAgents(
+        RNNAgentSettings(rnn_hidden_dim=8), input_dim=INPUTS, output_dim=ACTIONS, n_agents=N
+    ),
     "mlp": lambda: MLPAgent(
         MLPAgentSettings(agent_hidden_dims=(8, 7)), input_dim=INPUTS, output_dim=ACTIONS, n_agents=N
     ),
 }
 
 
-@pytest.fixture(params=MAKE)
+@pytest.fixture(params=["rnn", "mlp"])
 def agent(request):
     torch.manual_seed(0)
     return MAKE[request.param]()
@@ -42,6 +47,16 @@ def test_padding_neither_enters_nor_comes_out(agent):
     torch.testing.assert_close(utilities, whole.masked_fill(padding[..., None, None], 0.0))
     utilities.square().sum().backward()
     assert all(each.grad.isfinite().all() and each.grad.any() for each in agent.parameters())
+
+
+@pytest.mark.parametrize("kind", ["rnn", "own_rnn", "mlp"])
+def test_packed_rows_are_those_of_the_padded_sequences(kind):
+    torch.manual_seed(0)
+    agent = MAKE[kind]()
+    inputs = torch.randn(B, T, N, INPUTS)
+    packing = Packing.of(LENGTHS - 1, T - 1)
+    rows = agent.unroll(packing.of_moments(inputs), packing.sizes)
+    torch.testing.assert_close(rows, packing.of_moments(agent(inputs, LENGTHS)))
 
 
 def test_the_mlp_has_a_relu_behind_every_hidden_layer_and_none_behind_the_last():

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from cohort.components.distributions import Decision
 from cohort.components.episodes import Episodes
+from cohort.components.packing import Packing
 from cohort.envs.base import EnvSpec, Observation
 from cohort.settings import Settings
 
@@ -128,6 +129,15 @@ class TeamPolicy(nn.Module):
     def unroll(self, inputs: Tensor, episodes: Episodes) -> Tensor:
         """Values at every moment of whole episodes in one call: [B, T+1, N, I] -> [B, T+1, N, V]."""
         return self.head(self.network(inputs, episodes.length + 1))
+
+    def packed_inputs(self, episodes: Episodes, packing: Packing) -> Tensor:
+        """`inputs` of the real moments alone: [P, N, I]."""
+        last_actions = packing.of_moments(episodes.last_actions) if self.settings.obs_last_action else None
+        return self._inputs(packing.of_moments(episodes.obs), last_actions)
+
+    def unroll_packed(self, inputs: Tensor, packing: Packing) -> Tensor:
+        """`unroll` of the real moments alone: [P, N, I] -> [P, N, V]."""
+        return self.head(self.network.unroll(inputs, packing.sizes))
 
     def forward(self, obs: Tensor) -> Tensor:
         """Values of single moments, [B, N, O] -> [B, N, V], of a network without a memory."""

@@ -14,8 +14,11 @@ from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.functional import clip_per_agent
 from cohort.components.replay import Unit
+from cohort.components.schedules import LinearSchedule
 from cohort.components.state import restore, state_of
-from cohort.learners.targets import TargetRule, Targets
+from cohort.controllers.team_policy import TeamPolicy
+from cohort.learners.flat import FlatParameters
+from cohort.learners.targets import AVERAGED_POLICY, TargetRule, Targets
 from cohort.settings import Settings
 
 Gradient = Sequence[Tensor | None]  # one tensor for each parameter; None where the loss does not depend on it
@@ -48,7 +51,13 @@ class Minimiser:
             per_agent: parameters are stacked, [N, ...], and each agent's gradient is clipped by itself.
         """
         self.parameters, self.optimiser = list(parameters), optimiser
-        self.grad_norm_clip, self.per_agent = grad_norm_clip, per_agent
+        self.limit = math.inf if grad_norm_clip is None else grad_norm_clip
+        self.per_agent = per_agent
+
+    def set_rate(self, rate: float) -> None:
+        """The optimiser's learning rate from now on."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
 
     def gradient(self, loss: Tensor) -> Gradient:
         """d loss / d parameters; frees the graph."""
@@ -56,13 +65,29 @@ class Minimiser:
 
     def step(self, gradient: Gradient) -> Tensor:
         """Move, and say how long the gradient was (with `per_agent`: on average); that is where a NaN shows."""
-        limit = math.inf if self.grad_norm_clip is None else self.grad_norm_clip
         norms = None
         if self.per_agent:
-            gradient, norms = clip_per_agent(gradient, limit)
+            gradient, norms = clip_per_agent(gradient, self.limit)
         for parameter, each in zip(self.parameters, gradient, strict=True):
             parameter.grad = each
-        norm = nn.utils.clip_grad_norm_(self.parameters, limit) if norms is None else norms.mean()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.limit) if norms is None else norms.mean()
+        self.optimiser.step()
+        return norm
+
+
+class FlatMinimiser(Minimiser):
+    """The same for parameters in long tensors, whose optimiser has those: less work for many small parameters."""
+
+    def __init__(
+        self, flat: FlatParameters, optimiser: torch.optim.Optimizer, *, grad_norm_clip: float | None
+    ) -> None:
+        """Steps of `optimiser`, which has just `flat.flat`."""
+        super().__init__(flat.parameters, optimiser, grad_norm_clip=grad_norm_clip)
+        self.flat = flat
+
+    def step(self, gradient: Gradient) -> Tensor:
+        self.flat.set_gradient(gradient)
+        norm = nn.utils.clip_grad_norm_(self.flat.flat, self.limit)
         self.optimiser.step()
         return norm
 
@@ -111,26 +136,34 @@ class Learner(ABC):
         self.updates = 0
         self._minimisers: dict[str, Minimiser] = {}
         self._prefixes: dict[str, str] = {}
+        self._rates: dict[str, LinearSchedule] = {}
         self._kept: dict[str, Any] = {}
 
     def add_loss(
         self,
         name: str,
-        parameters: Sequence[Tensor],
+        parameters: Sequence[Tensor] | FlatParameters,
         optimiser: torch.optim.Optimizer,
         *,
         grad_norm_clip: float | None,
         per_agent: bool = False,
         prefix: str | None = None,
+        rate: LinearSchedule | None = None,
     ) -> None:
         """Let the loss `name` move these parameters, by this optimiser of theirs.
 
-        `Minimiser` explains the limits. `prefix` stands before what is logged, where it is not `<name>_`.
+        `Minimiser` explains the limits. With `FlatParameters` the optimiser has their long tensors. `prefix` stands
+        before what is logged, where it is not `<name>_`. `rate` is the optimiser's learning rate by environment steps,
+        set before every update and logged as `<name>_lr`; without one the optimiser's stays.
         """
-        self._minimisers[name] = Minimiser(
-            parameters, optimiser, grad_norm_clip=grad_norm_clip, per_agent=per_agent
+        self._minimisers[name] = (
+            FlatMinimiser(parameters, optimiser, grad_norm_clip=grad_norm_clip)
+            if isinstance(parameters, FlatParameters)
+            else Minimiser(parameters, optimiser, grad_norm_clip=grad_norm_clip, per_agent=per_agent)
         )
         self._prefixes[name] = f"{name}_" if prefix is None else prefix
+        if rate is not None:
+            self._rates[name] = rate
 
     def keep(self, **parts: Any) -> None:
         """Have these saved with the learner: whatever has a state_dict, and generators."""
@@ -155,10 +188,27 @@ class Learner(ABC):
 
     def update(self, batch: Any, clock: Clock) -> Metrics:
         """One update, which the targets follow. `clock` is the trainer's, this update not yet counted."""
-        metrics = self.step(batch)
-        self.updates += 1
+        metrics = self.step_at(batch, clock)
         self.targets.follow(clock._replace(updates=self.updates))
         return metrics
+
+    def step_at(self, batch: Any, clock: Clock) -> Metrics:
+        """`step` with the learning rates of this moment, counted as an update. No target follows it.
+
+        Rates follow from the clock alone, so that a resumed run has the same without keeping them.
+        """
+        rates: Metrics = {}
+        for name, schedule in self._rates.items():
+            rate = schedule.at(clock.steps)
+            self._minimisers[name].set_rate(rate)
+            rates[f"{self._prefixes[name]}lr"] = torch.tensor(rate, dtype=torch.float64)
+        metrics = self.step(batch)
+        self.updates += 1
+        return metrics | rates
+
+    def tested(self, policy: TeamPolicy) -> TeamPolicy:
+        """What is tested, watched and loaded to play: the average of the `policy` that learns, if there is one."""
+        return self.targets[AVERAGED_POLICY] if AVERAGED_POLICY in self.targets.rules else policy
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
         """What is worth logging but too dear for every update. Changes nothing."""

@@ -33,7 +33,24 @@ class SoftUpdate:
     of: str | None = None
 
 
-TargetRule = HardUpdate | SoftUpdate
+@dataclass(frozen=True)
+class Average:
+    """The target is the live network's exponential moving average: with every update it keeps `decay` of itself.
+
+    Early on it keeps less, min(decay, (1 + u) / (10 + u)) at update u, so that the weights of the beginning, which
+    taught nobody anything, are forgotten within some ten updates; that needs no state, where a correction of the bias
+    would keep a sum beside the network. Running statistics are averages already: they are copied.
+    """
+
+    decay: float
+    of: str | None = None
+
+    def kept(self, updates: int) -> float:
+        """The share of itself that it keeps at this update, the first being 1."""
+        return min(self.decay, (1 + updates) / (10 + updates))
+
+
+TargetRule = HardUpdate | SoftUpdate | Average
 
 
 class HardTargetSettings(Settings):
@@ -56,6 +73,23 @@ class SoftTargetSettings(Settings):
         return SoftUpdate(self.target_update_rate)
 
 
+AVERAGED_POLICY = "averaged_policy"
+
+
+class PolicyAverageSettings(Settings):
+    policy_average: float = Field(
+        default=0.0,  # a run that is older than this key had none
+        ge=0,
+        lt=1,
+        description="share of itself that the averaged policy keeps with every update; it is the one that is tested, "
+        "watched and loaded to play. 0: none, these take the policy that learns",
+    )
+
+    @property
+    def average_rules(self) -> dict[str, TargetRule]:
+        return {AVERAGED_POLICY: Average(self.policy_average, of="policy")} if self.policy_average else {}
+
+
 class Targets:
     """`targets["mixer"]` is the copy of the live mixer. Nothing differentiates through its parameters."""
 
@@ -76,8 +110,11 @@ class Targets:
         for name, rule in self.rules.items():
             live, target = self._live[name], self.networks[name]
             if isinstance(rule, SoftUpdate):
-                for into, parameter in zip(target.parameters(), live.parameters(), strict=True):
-                    into.lerp_(parameter, rule.rate)
+                _approach(target, live, rule.rate)
+            elif isinstance(rule, Average):
+                _approach(target, live, 1 - rule.kept(clock.updates))
+                for into, statistic in zip(target.buffers(), live.buffers(), strict=True):
+                    into.copy_(statistic)
             elif (now := getattr(clock, rule.unit)) - self.last_copy[name] >= rule.every:
                 target.load_state_dict(live.state_dict())
                 self.last_copy[name] = now
@@ -92,3 +129,9 @@ class Targets:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.networks.load_state_dict(state["networks"])
         self.last_copy = dict(state["last_copy"])
+
+
+def _approach(target: nn.Module, live: nn.Module, rate: float) -> None:
+    """Go `rate` of the way to the live network's parameters."""
+    for into, parameter in zip(target.parameters(), live.parameters(), strict=True):
+        into.lerp_(parameter, rate)

@@ -12,7 +12,7 @@ from cohort.errors import UserError
 from cohort.recording.files import replace_atomically
 
 FORMAT = "cohort"
-VERSION = 2
+VERSION = 3  # since 3 the value learners' optimisers hold a few long tensors
 _LEAVES = (bool, int, float, str, type(None), torch.dtype, torch.device, torch.Size)
 
 

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field, model_validator
 
 from cohort.components.averages import Metrics
+from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.replay import Replay
 from cohort.controllers.team_policy import TeamPolicy
@@ -57,7 +58,7 @@ class MetaTaught(Protocol):
 
     meta: MetaStep
 
-    def exercise(self, episodes: Episodes) -> Metrics:
+    def exercise(self, episodes: Episodes, clock: Clock) -> Metrics:
         """One update on all of D0."""
 
 
@@ -104,7 +105,7 @@ class MetaMixingTrainer(OffPolicyTrainer):
         """D0, exercise move, D1, meta step, then Q-learning on everything."""
         before = self.learner.meta.store_z(self.meta_runner.run(t_env=self.t_env, explore=True))
         for _ in range(self.settings.exercise_updates):
-            self.averages.add(self.learner.exercise(before))
+            self.averages.add(self.learner.exercise(before, self.clock))
         after = self.meta_runner.run(t_env=self.t_env, explore=True)
         self.averages.add(self.learner.meta.update(before, after))
         appended = self.episode

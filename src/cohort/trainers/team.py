@@ -33,7 +33,7 @@ class TeamTrainer(Trainer):
     ) -> None:
         """`batch_size_run` episodes are played at a time."""
         self.games, self.policy, self.learner = games, policy, learner
-        self.test_runner = games.test_runner(policy)
+        self.test_runner = games.test_runner(learner.tested(policy))
         self.runner = self.make_runner(batch_size_run, "train")
         self.t_env = 0
         self.episode = 0
@@ -71,7 +71,7 @@ class TeamTrainer(Trainer):
         }
 
     def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
-        """Metrics of `test_nepisode` greedy episodes of exactly the parameters of this moment."""
+        """Metrics of `test_nepisode` greedy episodes of exactly the parameters of this moment, averaged or not."""
         statistics = EpisodeStatistics()
         statistics.add(self.test_runner.run(t_env=self.t_env, explore=False, watch=watch))
         return statistics.flush(prefix="test_")

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.envs.base import EnvSpec
+from cohort.learners.value.packed import PackedEpisodes
 from tests.builders import make_learner, random_episodes
 
 
@@ -44,7 +46,7 @@ class TestWhatTheQLossTellsTheHierarchy:
         losses = {}
         for target_z in ("mean", "sample"):
             learner = make_learner("mnmpg", target_z=target_z)
-            learner.mixing.live_z = lambda episodes, inputs: torch.zeros(2, 8, 3)
+            learner.mixing.live_z = lambda batch: torch.zeros(11, 3)
             losses[target_z] = [learner.loss(episodes).value.item() for _ in range(3)]
         assert len(set(losses["mean"])) == 1
         assert len(set(losses["sample"])) == 3
@@ -120,7 +122,7 @@ class TestMetaUpdate:
         learner = make_learner("mnmpg", exercise_updates_theta=flag)
         episodes, _ = self.batches(learner)
         before = copy.deepcopy(learner.networks.state_dict())
-        learner.exercise(episodes)
+        learner.exercise(episodes, Clock())
         after = learner.networks.state_dict()
         changed = {n.split(".")[0] for n, value in after.items() if not torch.equal(value, before[n])}
         assert changed == {"policy", "mixer"} | ({"hierarchy"} if flag else set())
@@ -128,18 +130,20 @@ class TestMetaUpdate:
     def test_exercise_uses_the_stored_z(self):
         learner = make_learner("mnmpg", target_z="mean")
         episodes, _ = self.batches(learner)
-        assert learner.mixing.live_z(episodes, None) is episodes.extras["z"]
+        batch = PackedEpisodes.of(episodes, learner.policy)
+        z = batch.packing.padded(learner.mixing.live_z(batch))
+        assert torch.equal(z, episodes.extras["z"].masked_fill(~episodes.mask.unsqueeze(-1), 0.0))
         loss = learner.loss(episodes).value
         assert torch.equal(loss, learner.loss(episodes).value)
-        shifted = episodes.with_extras(z=episodes.extras["z"] + 1.0)
-        assert not torch.equal(loss, learner.loss(shifted).value)
+        other = episodes.with_extras(z=torch.randn(episodes.extras["z"].shape))
+        assert abs(loss - learner.loss(other).value) > 1e-4
 
     def test_stored_z_is_what_its_noise_makes_of_the_hierarchy(self):
         learner = make_learner("mnmpg", exercise_updates_theta=True)
         episodes, _ = self.batches(learner)
-        inputs = learner.networks["policy"].inputs(episodes)
-        z = learner.mixing.live_z(episodes, inputs)
-        torch.testing.assert_close(z.detach(), episodes.extras["z"])
+        batch = PackedEpisodes.of(episodes, learner.policy)
+        z = learner.mixing.live_z(batch)
+        torch.testing.assert_close(z.detach(), batch.packing.of_steps(episodes.extras["z"]))
         assert z.requires_grad
 
     def test_zero_rate_changes_nothing(self):

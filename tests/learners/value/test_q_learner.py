@@ -8,6 +8,7 @@ from torch import nn
 from benchmarks.per_step_qmix import PerStepQMIX
 from cohort.components.clock import Clock
 from cohort.components.functional import greedy_actions
+from cohort.learners.value.packed import PackedEpisodes
 from tests.builders import SMALL, make_learner, random_episodes
 
 
@@ -26,6 +27,12 @@ def copy_weights(learner, reference):
         theirs = {"w1": "hyper_w1", "w2": "hyper_w2", "b1": "hyper_b1", "v": "value"}
         for mine, name in theirs.items():
             getattr(mixer, mine).load_state_dict(getattr(ours["mixer"], name).state_dict())
+
+
+def padded_utilities(learner, episodes):
+    """Of the taken and of the next actions, [B, T, N] both."""
+    batch = PackedEpisodes.of(episodes, learner.policy)
+    return [batch.packing.padded(each) for each in learner.utilities(batch)]
 
 
 def qmix_and_reference():
@@ -109,9 +116,7 @@ def test_padding_changes_nothing(algorithm):
 def test_iql_is_one_q_learner_per_agent():
     learner = make_learner("iql")
     episodes = random_episodes([4, 4])
-    chosen, _, _ = learner.utilities(episodes)
-    with torch.no_grad():
-        _, next_chosen, _ = learner.utilities(episodes)
+    chosen, next_chosen = padded_utilities(learner, episodes)
     errors = []
     for agent in range(3):
         following = next_chosen[..., agent] * ~episodes.terminated
@@ -123,8 +128,7 @@ def test_agents_with_rewards_of_their_own_learn_each_from_its_own():
     learner = make_learner("iql", replace(SMALL, common_reward=False))
     episodes = random_episodes([4, 4])
     own = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(5))
-    _, next_chosen, _ = learner.utilities(episodes)
-    chosen, _, _ = learner.utilities(episodes)
+    chosen, next_chosen = padded_utilities(learner, episodes)
     errors = [
         (chosen[..., i] - own[..., i] - 0.99 * (next_chosen[..., i] * ~episodes.terminated).detach())
         .square()

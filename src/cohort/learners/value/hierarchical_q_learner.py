@@ -9,6 +9,7 @@ from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.envs.base import EnvSpec
 from cohort.learners.value.hierarchy_mixing import HierarchyMixing, HierarchyMixingSettings
+from cohort.learners.value.packed import PackedEpisodes
 from cohort.learners.value.q_learner import QLearner, QLearnerSettings
 
 
@@ -47,6 +48,7 @@ class HierarchicalQLearner(QLearner):
         return super().step(batch) | self.mixing.gradient_norm()
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
+        batch = PackedEpisodes.of(episodes, self.policy)
         with torch.no_grad():
-            chosen, _, inputs = self.utilities(episodes)
-        return self.mixing.diagnostics(chosen, episodes, inputs)
+            chosen, _ = self.utilities(batch)
+        return self.mixing.diagnostics(chosen, batch)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
-from cohort.components.functional import masked_mean
 from cohort.components.seeding import generator
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
+from cohort.learners.value.packed import PackedEpisodes
 from cohort.learners.value.q_learner import Networks, refuse_other_mixer
 from cohort.modules.hierarchy import VARIANCE_FLOOR, DiagonalGaussian, Hierarchy
 from cohort.settings import Settings
@@ -45,7 +45,7 @@ class HierarchyMixing:
         device: torch.device,
         seed: int,
     ) -> None:
-        refuse_other_mixer(mixer, ("utilities", "state", "z", "mask"))
+        refuse_other_mixer(mixer, ("utilities", "state", "z"))
         self.settings, self.policy = settings, policy
         joint = settings.hier_input == "joint_inputs"
         self.theta_network = Hierarchy(
@@ -57,72 +57,77 @@ class HierarchyMixing:
         self.theta = list(self.theta_network.parameters())
         self.generator = generator(seed, "hierarchy", device)
 
-    def joint(self, networks: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        z = self.live_z(episodes, inputs)
-        return networks["mixer"](chosen, episodes.state[:, :-1], z, episodes.mask)
+    def joint(self, networks: Networks, chosen: Tensor, batch: PackedEpisodes) -> Tensor:
+        return networks["mixer"](chosen, batch.states_before, self.live_z(batch))
 
-    def next_joint(self, targets: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        state, mask = episodes.state[:, 1:], episodes.mask
-        latent = targets["hierarchy"](self.hierarchy_inputs(state, inputs[:, 1:]))
-        z = latent.mean if self.settings.target_z == "mean" else self.sample(latent)
-        return targets["mixer"](chosen, state, z, mask)
+    def next_joint(self, targets: Networks, chosen: Tensor, batch: PackedEpisodes) -> Tensor:
+        inputs = batch.packing.after_steps(batch.inputs)
+        latent = targets["hierarchy"](self.hierarchy_inputs(batch.states_after, inputs))
+        z = latent.mean if self.settings.target_z == "mean" else self.sample(latent, batch)
+        return targets["mixer"](chosen, batch.states_after, z)
 
-    def live_z(self, episodes: Episodes, inputs: Tensor) -> Tensor:
-        """z_t for the live side: [B, T, K], with a gradient into theta unless `hie_grad_qtot` is off."""
-        z = self.sample(self.hierarchy(episodes, inputs))
+    def live_z(self, batch: PackedEpisodes) -> Tensor:
+        """z_t for the live side: [R, K], with a gradient into theta unless `hie_grad_qtot` is off."""
+        z = self.sample(self.packed_hierarchy(batch), batch)
         return z if self.settings.hie_grad_qtot else z.detach()
 
-    def hierarchy(self, episodes: Episodes, inputs: Tensor | None = None) -> DiagonalGaussian:
-        """The live hierarchy's Gaussian at every acting step: [B, T, K] twice."""
-        if inputs is None:
-            inputs = self.policy.inputs(episodes)
-        return self.theta_network(self.hierarchy_inputs(episodes.state[:, :-1], inputs[:, :-1]))
+    def packed_hierarchy(self, batch: PackedEpisodes) -> DiagonalGaussian:
+        """The live hierarchy's Gaussian before every real step: [R, K] twice."""
+        inputs = batch.packing.before_steps(batch.inputs)
+        return self.theta_network(self.hierarchy_inputs(batch.states_before, inputs))
+
+    def hierarchy(self, episodes: Episodes) -> DiagonalGaussian:
+        """The same of whole episodes: [B, T, K] twice."""
+        inputs = self.policy.inputs(episodes)[:, :-1]
+        return self.theta_network(self.hierarchy_inputs(episodes.state[:, :-1], inputs))
 
     def hierarchy_inputs(self, state: Tensor, inputs: Tensor) -> Tensor:
-        """[B, T, S] or, from the agents' inputs [B, T, N, I], [B, T, N I]."""
+        """[..., S] or, from the agents' inputs [..., N, I], [..., N I]."""
         return state if self.settings.hier_input == "state" else inputs.flatten(-2)
 
-    def sample(self, latent: DiagonalGaussian) -> Tensor:
-        """A z of the training stream: [B, T, K]."""
-        return latent.sample(self.noise_like(latent.mean))
+    def sample(self, latent: DiagonalGaussian, batch: PackedEpisodes) -> Tensor:
+        """A z of the training stream for every real step: [R, K].
 
-    def noise_like(self, mean: Tensor) -> Tensor:
-        return torch.randn(mean.shape, generator=self.generator, device=mean.device)
+        Numbers are drawn for whole episodes, as for the z that D0 keeps, so that a batch's order draws the same.
+        """
+        return latent.sample(batch.packing.of_steps(self.noise(batch.episodes)))
+
+    def noise(self, episodes: Episodes, generator: torch.Generator | None = None) -> Tensor:
+        """Standard normal, by the training stream or another: [B, T, K]."""
+        generator = generator or self.generator
+        shape = (*episodes.mask.shape, self.settings.hierarchy_dim)
+        return torch.randn(shape, generator=generator, device=generator.device)
 
     def gradient_norm(self) -> Metrics:
         """How strongly the loss that was just minimised pulls on theta, where it does."""
         norms = [each.grad.norm() for each in self.theta if each.grad is not None]
         return {"hierarchy_grad_norm": torch.stack(norms).norm()} if norms else {}
 
-    def diagnostics(self, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Metrics:
+    def diagnostics(self, chosen: Tensor, batch: PackedEpisodes) -> Metrics:
         """Credit dQ_tot/dQ_i, whether z matters (spread of Q_tot over z), and the hierarchy's Gaussian.
 
-        `chosen`, [B, T, N], are the utilities of the taken actions, without a graph.
+        `chosen`, [R, N], are the utilities of the taken actions, without a graph.
         """
-        mask = episodes.mask.unsqueeze(-1)
         spare = torch.Generator(self.generator.device).manual_seed(0)  # leaves the training stream alone
         with torch.no_grad():
-            latent = self.hierarchy(episodes, inputs)
+            latent = self.packed_hierarchy(batch)
         chosen.requires_grad_()
         mixer = self.networks["mixer"].eval()
         joint = []
         for _ in range(DIAGNOSTIC_SAMPLES):
-            noise = torch.randn(latent.mean.shape, generator=spare, device=latent.mean.device)
-            joint.append(mixer(chosen, episodes.state[:, :-1], latent.sample(noise), episodes.mask))
+            z = latent.sample(batch.packing.of_steps(self.noise(batch.episodes, spare)))
+            joint.append(mixer(chosen, batch.states_before, z))
         mixer.train()
-        (credit,) = torch.autograd.grad(joint[0].sum(), chosen)  # [B, T, N]
-        means = latent.mean[episodes.mask]
-        entropy = 0.5 * (math.log(2 * math.pi * math.e) + latent.variance.log()).sum(-1, keepdim=True)
+        (credit,) = torch.autograd.grad(joint[0].sum(), chosen)  # [R, N]
+        entropy = 0.5 * (math.log(2 * math.pi * math.e) + latent.variance.log()).sum(dim=-1)
         floored = (latent.variance <= VARIANCE_FLOOR).to(torch.float32)
-        per_agent = {
-            f"credit_agent_{i}": masked_mean(credit[..., i], episodes.mask) for i in range(credit.shape[-1])
-        }
+        per_agent = {f"credit_agent_{i}": each for i, each in enumerate(credit.mean(dim=0).unbind())}
         return {
             **per_agent,
-            "q_tot_std_over_z": masked_mean(torch.stack(joint).detach().std(dim=0), mask),
-            "z_mean": means.mean(),
-            "z_mean_std": means.std(dim=0, correction=0).mean(),
-            "z_variance": masked_mean(latent.variance, mask),
-            "z_variance_floored": masked_mean(floored, mask),
-            "z_entropy": masked_mean(entropy, mask),
+            "q_tot_std_over_z": torch.stack(joint).detach().std(dim=0).mean(),
+            "z_mean": latent.mean.mean(),
+            "z_mean_std": latent.mean.std(dim=0, correction=0).mean(),
+            "z_variance": latent.variance.mean(),
+            "z_variance_floored": floored.mean(),
+            "z_entropy": entropy.mean(),
         }

@@ -14,6 +14,7 @@ from cohort.components.functional import diagonal_gaussian_log_prob
 from cohort.components.state import restore, state_of
 from cohort.learners.base import Minimiser
 from cohort.learners.value.hierarchy_mixing import HierarchyMixing, HierarchyMixingSettings
+from cohort.learners.value.packed import PackedEpisodes
 from cohort.settings import Settings
 
 
@@ -45,15 +46,16 @@ class ExercisedMixing(HierarchyMixing):
 
     settings: MetaMixingSettings
 
-    def live_z(self, episodes: Episodes, inputs: Tensor) -> Tensor:
-        if "z" not in episodes.extras:  # ordinary Q-learning, outside the meta loop
-            return super().live_z(episodes, inputs)
+    def live_z(self, batch: PackedEpisodes) -> Tensor:
+        extras, of_steps = batch.episodes.extras, batch.packing.of_steps
+        if "z" not in extras:  # ordinary Q-learning, outside the meta loop
+            return super().live_z(batch)
         stored = self.settings.meta_z == "stored"
         if not self.settings.exercise_updates_theta:
-            return episodes.extras["z"] if stored else super().live_z(episodes, inputs).detach()
+            return of_steps(extras["z"]) if stored else super().live_z(batch).detach()
         if not stored:
-            return super().live_z(episodes, inputs)
-        return self.hierarchy(episodes, inputs).sample(episodes.extras["z_noise"])
+            return super().live_z(batch)
+        return self.packed_hierarchy(batch).sample(of_steps(extras["z_noise"]))
 
 
 class MetaStep:
@@ -83,7 +85,7 @@ class MetaStep:
     def store_z(self, episodes: Episodes) -> Episodes:
         """Add the z that this moment's hierarchy draws for every step (acting never reads it): `z`, `z_noise`."""
         latent = self.mixing.hierarchy(episodes)
-        noise = self.mixing.noise_like(latent.mean)
+        noise = self.mixing.noise(episodes)
         return episodes.with_extras(z=latent.sample(noise), z_noise=noise)
 
     def remember_q_gradient(self) -> None:
@@ -134,7 +136,8 @@ class MetaStep:
     def log_prob(self, episodes: Episodes) -> Tensor:
         """log p_theta(z | s) of each episode: [M]. z is a constant: through a sampled z the mean would cancel."""
         latent = self.mixing.hierarchy(episodes)
-        z = episodes.extras["z"] if self.settings.meta_z == "stored" else self.mixing.sample(latent).detach()
+        stored = self.settings.meta_z == "stored"
+        z = episodes.extras["z"] if stored else latent.sample(self.mixing.noise(episodes)).detach()
         per_step = diagonal_gaussian_log_prob(z, *latent)  # [M, T]
         total = torch.where(episodes.mask, per_step, 0.0).sum(dim=1)
         return total if self.settings.logp_agg == "sum_t" else total / episodes.length

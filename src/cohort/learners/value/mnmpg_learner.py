@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from cohort.components.averages import Metrics
+from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.learners.value.hierarchical_q_learner import HierarchicalQLearner
 from cohort.learners.value.meta_step import ExercisedMixing, MetaMixingSettings, MetaStep
@@ -35,10 +36,9 @@ class MNMPGLearner(HierarchicalQLearner):
         self.meta.remember_q_gradient()
         return metrics
 
-    def exercise(self, episodes: Episodes) -> Metrics:
+    def exercise(self, episodes: Episodes, clock: Clock) -> Metrics:
         """One step of the exercise move on all of D0: phi and zeta alone, unless `exercise_updates_theta`.
 
         It counts as an update, and no target follows it.
         """
-        self.updates += 1
-        return self.step(episodes)
+        return self.step_at(episodes, clock)

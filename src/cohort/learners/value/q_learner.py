@@ -14,13 +14,15 @@ from cohort.components.functional import greedy_actions, masked_mean, taken
 from cohort.components.returns import td_lambda_returns
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
+from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
-from cohort.learners.targets import HardTargetSettings
+from cohort.learners.flat import FlatParameters
+from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
+from cohort.learners.value.packed import PackedEpisodes
 from cohort.modules.mixers.simple import IndependentMixer
 
 
-class QLearnerSettings(HardTargetSettings, DiscountSettings):
-    lr: float = Field(gt=0, description="learning rate of RMSprop")
+class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSettings, DiscountSettings):
     optim_alpha: float = Field(ge=0, lt=1, description="RMSprop's smoothing of squared gradients")
     optim_eps: float = Field(gt=0, description="RMSprop's term for numerical stability")
     grad_norm_clip: float = Field(gt=0, description="largest norm of the whole gradient")
@@ -39,29 +41,29 @@ class Networks(Protocol):
 
 
 class Mixing(Protocol):
-    """How utilities become joint values: a part that a learner owns."""
+    """How utilities become joint values: a part that a learner owns. Rows R are the real steps of a batch."""
 
     networks: dict[str, nn.Module]  # what it brings to the learner's networks
 
-    def joint(self, networks: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        """Values of the taken actions: utilities [B, T, N], the policy's inputs [B, T+1, N, I] -> [B, T, J]."""
+    def joint(self, networks: Networks, chosen: Tensor, batch: PackedEpisodes) -> Tensor:
+        """Values of the taken actions: utilities [R, N] -> [R, J]."""
 
-    def next_joint(self, targets: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        """Values one step later: utilities [B, T, N] of the next actions -> [B, T, J]."""
+    def next_joint(self, targets: Networks, chosen: Tensor, batch: PackedEpisodes) -> Tensor:
+        """Values one step later: utilities [R, N] of the next actions -> [R, J]."""
 
 
 class StateMixing:
-    """By a mixer that reads the utilities and the state."""
+    """By a mixer that reads the utilities and the state, all real steps as those of one episode."""
 
     def __init__(self, mixer: nn.Module) -> None:
         refuse_other_mixer(mixer, ("utilities", "state"))
         self.networks: dict[str, nn.Module] = {"mixer": mixer}
 
-    def joint(self, networks: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        return networks["mixer"](chosen, episodes.state[:, :-1])
+    def joint(self, networks: Networks, chosen: Tensor, batch: PackedEpisodes) -> Tensor:
+        return networks["mixer"](chosen.unsqueeze(0), batch.states_before.unsqueeze(0)).squeeze(0)
 
-    def next_joint(self, targets: Networks, chosen: Tensor, episodes: Episodes, inputs: Tensor) -> Tensor:
-        return targets["mixer"](chosen, episodes.state[:, 1:])
+    def next_joint(self, targets: Networks, chosen: Tensor, batch: PackedEpisodes) -> Tensor:
+        return targets["mixer"](chosen.unsqueeze(0), batch.states_after.unsqueeze(0)).squeeze(0)
 
 
 class QLearner(Learner):
@@ -94,12 +96,20 @@ class QLearner(Learner):
         self.policy = policy
         self.mixing = self.make_mixing(settings, mixer, spec=spec, device=device, seed=seed)
         networks = {"policy": policy, **self.mixing.networks}
-        super().__init__(settings, networks, dict.fromkeys(networks, settings.target_rule))
-        parameters = [each for each in self.networks.parameters() if each.requires_grad]
+        rules = {**dict.fromkeys(networks, settings.target_rule), **settings.average_rules}
+        super().__init__(settings, networks, rules)
+        parameters = FlatParameters(_trained(network) for network in self.networks.values())
         optimiser = torch.optim.RMSprop(
-            parameters, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
+            parameters.flat, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
         )
-        self.add_loss("td", parameters, optimiser, grad_norm_clip=settings.grad_norm_clip, prefix="")
+        self.add_loss(
+            "td",
+            parameters,
+            optimiser,
+            grad_norm_clip=settings.grad_norm_clip,
+            prefix="",
+            rate=settings.rate,
+        )
 
     def make_mixing(
         self, settings: QLearnerSettings, mixer: nn.Module, *, spec: EnvSpec, device: torch.device, seed: int
@@ -111,10 +121,11 @@ class QLearner(Learner):
         return self.minimise("td", self.loss(batch))
 
     def loss(self, episodes: Episodes) -> Loss:
-        chosen, next_chosen, inputs = self.utilities(episodes)
-        joint = self.mixing.joint(self.networks, chosen, episodes, inputs)  # [B, T, J]
+        batch = PackedEpisodes.of(episodes, self.policy)
+        chosen, next_chosen = self.utilities(batch)
+        joint = batch.packing.padded(self.mixing.joint(self.networks, chosen, batch))  # [B, T, J]
         with torch.no_grad():
-            next_joint = self.mixing.next_joint(self.targets, next_chosen, episodes, inputs)
+            next_joint = batch.packing.padded(self.mixing.next_joint(self.targets, next_chosen, batch))
             target = td_lambda_returns(
                 episodes.reward,
                 episodes.terminated,
@@ -125,15 +136,18 @@ class QLearner(Learner):
             )
         return self.temporal_difference(joint, target, episodes)
 
-    def utilities(self, episodes: Episodes) -> tuple[Tensor, Tensor, Tensor]:
-        """Live utilities of the taken actions [B, T, N], target utilities of the next ones, network inputs."""
-        inputs = self.policy.inputs(episodes)  # [B, T+1, N, I]
-        utilities = self.policy.unroll(inputs, episodes)  # [B, T+1, N, A]
+    def utilities(self, batch: PackedEpisodes) -> tuple[Tensor, Tensor]:
+        """Live utilities of the taken actions and target utilities of the next ones, at real steps: [R, N] both."""
+        packing, episodes = batch.packing, batch.episodes
+        utilities = self.policy.unroll_packed(batch.inputs, packing)  # [P, N, A]
         with torch.no_grad():
-            next_utilities = self.targets["policy"].unroll(inputs, episodes)[:, 1:]
-            chooser = utilities[:, 1:] if self.settings.double_q else next_utilities
-            best = greedy_actions(chooser, episodes.available_actions[:, 1:])
-        return taken(utilities[:, :-1], episodes.actions), taken(next_utilities, best), inputs
+            next_utilities = packing.after_steps(self.targets["policy"].unroll_packed(batch.inputs, packing))
+            chooser = packing.after_steps(utilities) if self.settings.double_q else next_utilities
+            best = greedy_actions(
+                chooser, packing.after_steps(packing.of_moments(episodes.available_actions))
+            )
+        chosen = taken(packing.before_steps(utilities), packing.of_steps(episodes.actions))
+        return chosen, taken(next_utilities, best)
 
     @staticmethod
     def temporal_difference(joint: Tensor, target: Tensor, episodes: Episodes) -> Loss:
@@ -146,6 +160,10 @@ class QLearner(Learner):
             "target_mean": masked_mean(target, mask),
         }
         return Loss(masked_mean(error.square(), mask), metrics)
+
+
+def _trained(network: nn.Module) -> list[nn.Parameter]:
+    return [each for each in network.parameters() if each.requires_grad]
 
 
 def refuse_other_mixer(mixer: nn.Module, inputs: tuple[str, ...]) -> None:

@@ -19,6 +19,10 @@ class FeedForward(nn.Module, ABC):
         """One step while acting: [B, N, I] -> [B, N, outputs]. There is no memory."""
         return self.rows(inputs), None
 
+    def unroll(self, inputs: Tensor, sizes: Tensor) -> Tensor:
+        """Whole sequences, packed: [R, N, I], [T] of `PackedSequence`, which needs no memory -> [R, N, outputs]."""
+        return self.rows(inputs)
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Single moments, [B, N, I] -> [B, N, outputs], or whole sequences.
 

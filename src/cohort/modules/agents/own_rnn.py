@@ -32,3 +32,8 @@ class OwnRNNAgents(nn.Module):
         """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, outputs]."""
         parts = [network(inputs[:, :, i : i + 1], lengths) for i, network in enumerate(self.networks)]
         return torch.cat(parts, dim=2)
+
+    def unroll(self, inputs: Tensor, sizes: Tensor) -> Tensor:
+        """Whole sequences, packed: [R, N, I], [T] -> [R, N, outputs]."""
+        parts = [network.unroll(inputs[:, i : i + 1], sizes) for i, network in enumerate(self.networks)]
+        return torch.cat(parts, dim=1)

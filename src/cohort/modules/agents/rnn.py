@@ -38,9 +38,12 @@ class RNNAgent(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, outputs], zeros behind it."""
-        steps, agents = inputs.shape[1:3]
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        rows = F.relu(self.encoder(packed.data)).flatten(0, 1)  # [R N, H]
-        memories = self.rnn(PackedSequence(rows, packed.batch_sizes * agents))
-        utilities = self.head(memories).unflatten(0, (-1, agents))
-        return pad_packed_sequence(packed._replace(data=utilities), batch_first=True, total_length=steps)[0]
+        outputs = packed._replace(data=self.unroll(packed.data, packed.batch_sizes))
+        return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
+
+    def unroll(self, inputs: Tensor, sizes: Tensor) -> Tensor:
+        """Whole sequences, packed: [R, N, I], [T] int64 on the CPU as `PackedSequence` -> [R, N, outputs]."""
+        agents = inputs.shape[1]
+        rows = F.relu(self.encoder(inputs)).flatten(0, 1)  # [R N, H]
+        return self.head(self.rnn(PackedSequence(rows, sizes * agents))).unflatten(0, (-1, agents))

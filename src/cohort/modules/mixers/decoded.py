@@ -23,7 +23,7 @@ class DecodedMixer(nn.Module):
 
     d = LeakyReLU(BN(Linear(z))) has the state's size; the weights are QMIX's, read off (s, d). `hypernet_layers: 1`
     is the paper's literal wording (|decoded vector| multiplied into the utilities), 2 what its code does.
-    Batch statistics are taken over real steps alone.
+    Batch statistics are taken over all rows: who calls it leaves out padding.
     """
 
     Settings = DecodedMixerSettings
@@ -37,16 +37,13 @@ class DecodedMixer(nn.Module):
         context_dim = spec.state_dim * (2 if self.concat_state else 1)
         self.mixing = MonotonicNetwork(settings, n_agents=spec.n_agents, context_dim=context_dim)
 
-    def forward(self, utilities: Tensor, state: Tensor, z: Tensor, mask: Tensor) -> Tensor:
-        """[B, T, N], [B, T, S], [B, T, K], [B, T] bool (real steps) -> [B, T, 1]."""
-        decoded = self.decode(z, mask)
+    def forward(self, utilities: Tensor, state: Tensor, z: Tensor) -> Tensor:
+        """Real steps alone: [R, N], [R, S], [R, K] -> [R, 1]."""
+        decoded = self.decode(z)
         context = torch.cat([state, decoded], dim=-1) if self.concat_state else decoded
         return self.mixing(utilities, context)
 
-    def decode(self, z: Tensor, mask: Tensor) -> Tensor:
-        """[B, T, K], [B, T] bool -> [B, T, S], zero where nothing happened."""
-        real = self.decoder(z[mask])
-        if self.normalise is not None:
-            real = self.normalise(real)
-        decoded = real.new_zeros(*mask.shape, real.shape[-1])
-        return decoded.masked_scatter(mask.unsqueeze(-1), F.leaky_relu(real, 0.01))
+    def decode(self, z: Tensor) -> Tensor:
+        """[R, K] -> [R, S]."""
+        decoded = self.decoder(z)
+        return F.leaky_relu(decoded if self.normalise is None else self.normalise(decoded), 0.01)

@@ -45,7 +45,7 @@ class MonotonicNetwork(nn.Module):
         )
 
     def forward(self, utilities: Tensor, context: Tensor) -> Tensor:
-        """[B, T, N], [B, T, C] -> [B, T, J]."""
+        """[..., N], [..., C] -> [..., J]; in the lines below the rows are [B, T]."""
         w1 = self.hyper_w1(context).abs().unflatten(-1, (self.n_agents, self.embed))  # [B, T, N, E]
         # a product and a sum: as many [1, N] by [N, E] matrix products they take three times as long
         mixed = (utilities.unsqueeze(-1) * w1).sum(dim=-2)  # [B, T, E]

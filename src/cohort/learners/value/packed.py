@@ -1,0 +1,40 @@
+"""What value learners read of a batch: its real moments alone, packed once for live and target networks."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+from torch import Tensor
+
+from cohort.components.episodes import Episodes
+from cohort.components.packing import Packing
+from cohort.controllers.team_policy import TeamPolicy
+
+
+@dataclass(frozen=True)
+class PackedEpisodes:
+    """B episodes as P rows, one for each moment, in the order of `packing`; R of them stand before a step."""
+
+    episodes: Episodes
+    packing: Packing
+    inputs: Tensor  # [P, N, I], what the agents' networks read
+
+    @classmethod
+    def of(cls, episodes: Episodes, policy: TeamPolicy) -> Self:
+        packing = Packing.of(episodes.length, episodes.actions.shape[1])
+        return cls(episodes, packing, policy.packed_inputs(episodes, packing))
+
+    @cached_property
+    def states(self) -> Tensor:
+        """[P, S]."""
+        return self.packing.of_moments(self.episodes.state)
+
+    @cached_property
+    def states_before(self) -> Tensor:
+        """Before each step: [R, S]."""
+        return self.packing.before_steps(self.states)
+
+    @property
+    def states_after(self) -> Tensor:
+        """After each step: [R, S]."""
+        return self.packing.after_steps(self.states)
