@@ -325,7 +325,7 @@ class Battle:
         return self.delivery.arriving(queue, tick), queue
 
     def harm(self, position: Tensor, fires: Tensor, bodies: Bodies, volley: Tensor, tick: int) -> Bodies:
-        """Bodies after a volley [K, B, U] has hit and banelings have burst: those that fire [B, U], and those killed."""
+        """Bodies after a volley [K, B, U] has hit and banelings have burst: those that fire [B, U] or die."""
         if not self.bursts:
             return self.damage.suffer(bodies, volley, tick)
         near, attacking = self.bursts.near(position), fires.index_select(1, self.bursts.who)
