@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -131,6 +132,49 @@ def test_plain_rounds_lie_between_meta_rounds():
     assert (
         log.index("exercise") == 2 * 49 + 2
     )  # 49 episodes with an update each, the 50th opens the meta round
+
+
+def test_an_interval_from_a_rounds_start_counts_the_rounds_own_steps():
+    """D0 and D1 are 640 steps here: 60 are left of 700."""
+    trainer = make_trainer(meta_interval=700, meta_interval_from="start")
+    one_meta_round(trainer)
+    plain = 0
+    while trainer.meta_rounds < 2:
+        trainer.iterate()
+        plain += 1
+    assert plain == 6
+
+
+@pytest.mark.parametrize("ratio_one", [True, False])
+def test_targets_are_copied_every_so_many_episodes_also_within_meta_rounds(ratio_one):
+    """As closely as a run that plays 8 episodes a round, whatever number of updates closes a meta round."""
+    trainer = make_trainer(batch_size_run=8, target_update_interval=200, meta_updates=30, ratio_one=ratio_one)
+    copies, follow = [0], trainer.learner.targets.follow
+
+    def watched(clock):
+        follow(clock)
+        if trainer.learner.targets.last_copy["policy"] != copies[-1]:
+            copies.append(trainer.learner.targets.last_copy["policy"])
+
+    trainer.learner.targets.follow = watched
+    while trainer.meta_rounds < 12:
+        trainer.iterate()
+    gaps = [later - before for before, later in itertools.pairwise(copies)]
+    assert len(gaps) > 5
+    assert all(200 <= gap <= 208 for gap in gaps)
+
+
+def test_closing_updates_end_at_the_moment_that_the_trainer_has_come_to():
+    trainer, clocks = make_trainer(), []
+    update = trainer.learner.update
+    trainer.learner.update = lambda batch, clock: clocks.append(clock) or update(batch, clock)
+    one_meta_round(trainer)
+    closing = clocks[-61:]
+    assert closing[-1][:2] == (trainer.t_env, trainer.episode)
+    steps, episodes, _ = zip(*closing, strict=True)
+    assert list(steps) == sorted(steps)
+    assert set(range(trainer.episode - 63, trainer.episode + 1)) >= set(episodes)
+    assert len(set(episodes)) == 61
 
 
 def test_state_continues():

@@ -10,7 +10,7 @@ from cohort.settings import Settings
 
 class AnnealedRateSettings(Settings):
     lr: float = Field(gt=0, description="learning rate at the beginning of a run")
-    # defaults: the configuration of a run that is older than these keys has neither
+    # a file that does not extend the value family need not name what it does not want
     lr_final: float | None = Field(
         default=None, ge=0, description="learning rate after lr_anneal_time; null: lr stays"
     )

@@ -78,7 +78,7 @@ AVERAGED_POLICY = "averaged_policy"
 
 class PolicyAverageSettings(Settings):
     policy_average: float = Field(
-        default=0.0,  # a run that is older than this key had none
+        default=0.0,
         ge=0,
         lt=1,
         description="share of itself that the averaged policy keeps with every update; it is the one that is tested, "

@@ -1,6 +1,6 @@
 """MNMPG's outer loop: exercise the team on fresh data, see whether it got better, teach the hierarchy."""
 
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -16,6 +16,10 @@ from cohort.trainers.off_policy import OffPolicyTrainer, OffPolicyTrainerSetting
 
 class MetaMixingTrainerSettings(OffPolicyTrainerSettings):
     meta_interval: int = Field(ge=1, description="environment steps (as counted) between two meta rounds")
+    meta_interval_from: Literal["end", "start"] = Field(
+        description="where the interval begins: at a meta round's end, so that it counts plain rounds alone, or at its "
+        "start, the steps of D0 and D1 included"
+    )
     meta_start: int = Field(ge=0, description="environment steps (as counted) before the first meta round")
     meta_episodes: int = Field(ge=2, description="M, episodes in each of D0 and D1")
     meta_batch_size_run: int = Field(
@@ -103,22 +107,21 @@ class MetaMixingTrainer(OffPolicyTrainer):
 
     def meta_round(self) -> None:
         """D0, exercise move, D1, meta step, then Q-learning on everything."""
+        began = self.clock
         before = self.learner.meta.store_z(self.meta_runner.run(t_env=self.t_env, explore=True))
         for _ in range(self.settings.exercise_updates):
             self.averages.add(self.learner.exercise(before, self.clock))
         after = self.meta_runner.run(t_env=self.t_env, explore=True)
         self.averages.add(self.learner.meta.update(before, after))
-        appended = self.episode
         for episodes in (before, after):
             self.keep_meta(episodes)
-        appended = self.episode - appended
         if self.settings.ratio_one:
-            self.updates_owed += appended - self.settings.exercise_updates
-            self.learn()
+            self.updates_owed += self.episode - began.episodes - self.settings.exercise_updates
+            self.learn(since=began)
         else:
             self.updates_owed = 0.0
-            self.update(self.settings.meta_updates)
-        self.t_meta = self.t_env
+            self.update(self.settings.meta_updates, since=began)
+        self.t_meta = self.t_env if self.settings.meta_interval_from == "end" else began.steps
         self.meta_rounds += 1
 
     def keep_meta(self, episodes: Episodes) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.replay import Replay
 from cohort.controllers.team_policy import TeamPolicy
@@ -105,22 +106,31 @@ class OffPolicyTrainer(TeamTrainer):
         self.replay.add(episodes)
         self.count(episodes, steps=steps)
 
-    def learn(self) -> None:
-        """The updates that are owed, once there is a whole batch to learn from. Nothing is owed from before."""
+    def learn(self, since: Clock | None = None) -> None:
+        """The updates that are owed, once there is a whole batch to learn from. Nothing is owed from before.
+
+        `since` is as `update` has it.
+        """
         if not self.can_learn:
             self.updates_owed = 0.0
             return
         due = max(0, int(self.updates_owed + 1e-9))  # 10 x 0.1 is one update, whatever floating point says
         self.updates_owed -= due
-        self.update(due)
+        self.update(due, since)
 
     @property
     def can_learn(self) -> bool:
         return len(self.replay) >= self.settings.batch_size
 
-    def update(self, times: int) -> None:
-        for _ in range(times):
-            self.learn_from(self.replay.sample(self.settings.batch_size))
+    def update(self, times: int, since: Clock | None = None) -> None:
+        """So many updates at this moment, or spread evenly over the time from `since` to this moment.
+
+        Spread, targets are copied and rates fall between them as they would have, had the episodes come one by one.
+        """
+        now = self.clock
+        for done in range(1, times + 1):
+            clock = now if since is None else since.towards(now, done / times)
+            self.learn_from(self.replay.sample(self.settings.batch_size), clock)
 
     @property
     def parts(self) -> dict[str, Any]:

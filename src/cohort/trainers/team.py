@@ -56,9 +56,9 @@ class TeamTrainer(Trainer):
             self.episode += episodes.batch_size
             self.latest = episodes
 
-    def learn_from(self, batch: Any) -> None:
-        """One update, and what to log about it."""
-        self.averages.add(self.learner.update(batch, self.clock))
+    def learn_from(self, batch: Any, clock: Clock | None = None) -> None:
+        """One update at this moment, or another, and what to log about it."""
+        self.averages.add(self.learner.update(batch, clock or self.clock))
 
     def metrics(self) -> dict[str, float]:
         """What happened since the last call, as numbers: episodes, updates, and the learner's diagnostics."""

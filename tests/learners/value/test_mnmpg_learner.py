@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -151,6 +152,25 @@ class TestMetaUpdate:
         before = copy.deepcopy(learner.networks.state_dict())
         learner.meta.update(*self.batches(learner))
         assert all(torch.equal(value, before[n]) for n, value in learner.networks.state_dict().items())
+
+    def test_plain_gradient_ascent_is_the_papers_formula(self):
+        """theta + lambda (R1 - R0) sum_i mean_t grad log p(z_t | s_t), from torch's own density, however long it is."""
+        rate = 0.25
+        learner = make_learner("mnmpg", meta_optimiser="sgd", meta_lr=rate)
+        before, after = self.batches(learner)
+        before = dataclasses.replace(before, reward=before.reward - 20.0 * before.mask)
+        improvement = float(after.returns.mean() - before.returns.mean())
+        objective = 0.0
+        for i, length in enumerate([3, 8, 5, 4]):
+            latent = learner.networks["hierarchy"](before.state[i, :length])
+            normal = torch.distributions.Normal(latent.mean, latent.variance.sqrt())
+            objective += improvement * normal.log_prob(before.extras["z"][i, :length]).sum(-1).mean()
+        gradient = torch.autograd.grad(objective, list(theta(learner).values()))
+        expected = [p.detach() + rate * g for p, g in zip(theta(learner).values(), gradient, strict=True)]
+        norm = learner.meta.update(before, after)["meta_grad_norm"]
+        assert norm > learner.settings.grad_norm_clip, "otherwise nothing shows that there is no limit"
+        for ours, theirs in zip(theta(learner).values(), expected, strict=True):
+            torch.testing.assert_close(ours.detach(), theirs, rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("meta_return", ["sum", "per_step"])
     @pytest.mark.parametrize("pairing", ["mean", "index"])

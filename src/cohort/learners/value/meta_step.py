@@ -22,6 +22,9 @@ class MetaStepSettings(Settings):
     meta_lr: float = Field(
         ge=0, description="lambda, learning rate of the meta step (0: schedule without gradient)"
     )
+    meta_optimiser: Literal["rmsprop", "sgd"] = Field(
+        description="RMSprop behind grad_norm_clip (authors' code), or the paper's theta + lambda grad without a limit"
+    )
     meta_z: Literal["stored", "fresh"] = Field(
         description="the z of the exercise move and of the meta gradient: those stored at collection, or new draws"
     )
@@ -71,9 +74,9 @@ class MetaStep:
         settings: MetaStepSettings,
         mixing: HierarchyMixing,
         optimiser: torch.optim.Optimizer,
-        clip: float,
+        clip: float | None,
     ) -> None:
-        """`optimiser` moves theta, the hierarchy's parameters; `clip` is the largest norm of its gradient."""
+        """`optimiser` moves theta, the hierarchy's parameters; `clip` is the largest norm of its gradient, if any."""
         self.settings, self.mixing = settings, mixing
         self.minimiser = Minimiser(mixing.theta, optimiser, grad_norm_clip=clip)
         # the last gradient of the Q-learning loss on theta, to compare the meta gradient with

@@ -25,10 +25,15 @@ class MNMPGLearner(HierarchicalQLearner):
 
     def __init__(self, settings: MNMPGLearnerSettings, **parts: Any) -> None:
         super().__init__(settings, **parts)
-        optimiser = torch.optim.RMSprop(
-            self.mixing.theta, lr=settings.meta_lr, alpha=settings.optim_alpha, eps=settings.optim_eps
-        )
-        self.meta = MetaStep(settings, self.mixing, optimiser, settings.grad_norm_clip)
+        theta, rate = self.mixing.theta, settings.meta_lr
+        if settings.meta_optimiser == "sgd":
+            optimiser, clip = torch.optim.SGD(theta, lr=rate), None
+        else:
+            optimiser = torch.optim.RMSprop(
+                theta, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
+            )
+            clip = settings.grad_norm_clip
+        self.meta = MetaStep(settings, self.mixing, optimiser, clip)
         self.keep(meta=self.meta)
 
     def step(self, batch: Episodes) -> Metrics:
