@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.march import formation
 from cohort.envs.sc2_sim.planes import SOUTH, STOP, X, Y
 
 from .support import FOREVER, change, disarm_enemies, make, positions, stop
@@ -82,3 +83,27 @@ def test_zerglings_go_round_the_ridge_and_colossi_across():
     for _ in range(4):
         env.step(torch.tensor([[SOUTH, STOP]]))
     torch.testing.assert_close(positions(env)[0, 0], torch.tensor([16, 14.05 - 4 * 1.125]), atol=1e-3, rtol=0)
+
+
+def test_a_compact_group_keeps_its_formation_and_a_wide_one_meets():
+    """Game data, MixedFormationDiameter 6: the box around a group, bodies included, is at most 6 m wide and high."""
+    radius = torch.tensor([0.375, 0.375, 0.375])
+    compact = torch.tensor([[0.0, 5.25, 1.0], [0.0, 1.0, 5.25]])
+    places = formation(compact, radius)
+    torch.testing.assert_close(places, compact - compact.mean(1, keepdim=True))
+    for far in (
+        torch.tensor([[0.0, 5.26, 1.0], [0.0, 1.0, 2.0]]),
+        torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 5.3]]),
+    ):
+        assert not formation(far, radius).any()
+
+
+@pytest.mark.parametrize(
+    ("map_name", "keeps"), [("8m", True), ("2s3z", True), ("27m_vs_30m", True), ("bane_vs_bane", False)]
+)
+def test_enemies_end_as_they_started_or_at_one_point(map_name, keeps):
+    env = make(map_name)
+    n, place = env.spec.n_agents, positions(env)
+    spread = place[0, n:] - place[0, n:].mean(0)
+    goals = env.battle.march.goals(env.games.keys)[:, 0].T
+    assert torch.allclose(goals - goals.mean(0), spread if keeps else torch.zeros(1), atol=1e-4)

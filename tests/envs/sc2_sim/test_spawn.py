@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from cohort.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.settings import SC2SimSettings
 from cohort.envs.sc2_sim.spawn import start_positions
 from cohort.envs.sc2_sim.units import UNITS, unit_names
 
@@ -69,3 +70,18 @@ def test_enemy_spacing_loosens_the_enemy_alone():
     assert np.array_equal(tight[:, :8], loose[:, :8])
     middle = np.array([[7.0], [0.0]])
     np.testing.assert_allclose(loose[:, 8:] - middle, 2 * (tight[:, 8:] - middle), atol=1e-5)
+
+
+@pytest.mark.parametrize("map_name", MAPS)
+def test_nobody_stands_straight_behind_a_comrade_and_noise_leaves_the_numbers_alone(map_name):
+    """Half of the least distance from west to east between two allies of a type is more than the default noise."""
+    facts = all_maps()[map_name]
+    place, names, n = start_positions(facts), unit_names(facts), facts.n_agents
+    default = SC2SimSettings(map_name=map_name).reset_noise
+    for kind in set(names[:n]):
+        x = np.sort(place[0, [i for i in range(n) if names[i] == kind]])
+        assert len(x) == 1 or np.diff(x).min() > 2 * default
+    env = make(map_name, batch_size=32, seed=1, reset_noise=default)
+    assert (
+        (positions(env)[:, :n] - (torch.from_numpy(place.T[:n]) + 16)).abs().amax() <= default + 1e-5
+    ).item()
