@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
 BIN := .venv/bin
 VERSIONS := requirements/constraints.txt
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c $(VERSIONS)
-TRAIN := --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m t_max=250000
+TRAIN := --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m t_max=200000
 
 .PHONY: train test lint format bench clean
 .DELETE_ON_ERROR:
