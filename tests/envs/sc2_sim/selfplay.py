@@ -22,7 +22,7 @@ class SelfPlay(Battle):
         constants = unit_constants(facts, settings.enemy_type_ids_swapped, device)
         super().__init__(facts, settings, constants, Terrain(facts, device))
         n = self.n_allies
-        self.recoil = constants.cooldown - constants.backswing
+        self.recoils = (constants.cooldown - constants.backswing + self.tick_numbers).unbind(0)
         if self.healing:
             self.healing.unordered = torch.ones_like(self.healing.unordered)
         start = torch.from_numpy(start_positions(facts))

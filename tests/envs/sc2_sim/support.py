@@ -92,7 +92,7 @@ def facing(env: SC2Sim, metres: float) -> Tensor:
 
 def disarm_enemies(env: SC2Sim) -> None:
     """Keep the enemy from firing for as long as any test lasts; it does not stand still for that."""
-    env.battle.recoil = torch.full_like(env.battle.recoil, NEVER)
+    env.battle.recoils = [torch.full_like(each, NEVER) for each in env.battle.recoils]
     cooldown = env.games.units[COOLDOWN].clone()
     cooldown[:, env.spec.n_agents :] = FOREVER
     change(env, cooldown=cooldown)

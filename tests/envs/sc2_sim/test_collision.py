@@ -18,7 +18,7 @@ def test_overlapping_units_push_each_other_apart(monkeypatch):
     env.step(stop(env))
     place = positions(env)[0]
     torch.testing.assert_close(place[:, 0], torch.tensor([12 - 0.125, 12.5 + 0.125]), atol=1e-5, rtol=0)
-    turned = 0.05 * 0.125  # a little to each one's left, so that those in line pass each other
+    turned = 0.1 * 0.125  # a little to each one's left, so that those in line pass each other
     torch.testing.assert_close(place[:, 1], torch.tensor([16 - turned, 16 + turned]), atol=1e-5, rtol=0)
 
 

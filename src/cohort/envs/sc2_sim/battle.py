@@ -103,7 +103,7 @@ class Battle:
         regeneration = torch.tensor([unit.health_regeneration for unit in units], device=device)
         # An enemy stands still for its backswing after each shot; agents are given orders, which end it.
         ours = torch.arange(self.n_units, device=device) < self.n_allies
-        self.recoil = (constants.cooldown - constants.backswing).masked_fill(ours, NEVER)
+        recoil = (constants.cooldown - constants.backswing).masked_fill(ours, NEVER)
         self.regeneration = regeneration * self.ticks / TICKS_PER_SECOND if regeneration.any() else None
         self.planes = ENERGY + 1 if self.healing else UNHURT + 1 if constants.layered else COOLDOWN + 1
 
@@ -114,6 +114,7 @@ class Battle:
         self.duel = self._tabulate_duels()
         self.allies, self.enemies = self.units[: self.n_allies], self.units[self.n_allies :].unsqueeze(1)
         self.tick_numbers = torch.arange(self.ticks, device=device).view(-1, 1, 1)
+        self.recoils = (recoil + self.tick_numbers).unbind(0)
         self.moves, self.victims = self._tabulate_actions(facts, settings.move_amount)
 
     def _tabulate_duels(self) -> Tensor:
@@ -191,7 +192,6 @@ class Battle:
         bodies = Bodies(units[HEALTH], *(units[SHIELD:ENERGY] if self.constants.layered else ()))
         energy = units[ENERGY].index_select(1, self.healing.medics) if self.healing else None
         reloads = (reload + self.tick_numbers).unbind(0)
-        recoils = (self.recoil + self.tick_numbers).unbind(0)
         last, aimed, pace = course.target, course.aimed, course.pace
         queue = self.delivery.open(course.pending, self.ticks) if self.delivery else course.pending
         target = last[:, self.n_allies :]
@@ -199,9 +199,12 @@ class Battle:
         target = torch.where(engaged, target, 0)
         for tick in range(self.ticks):
             if tick % 2 == 0:
-                target, engaged = self.retarget(position, cooldown - tick, target, engaged, orders)
+                if tick % 4 == 0:
+                    fired = cooldown[:, None, : self.n_allies] > tick  # and is loading, after a shot at somebody
+                    alarm = torch.where(fired, orders.alarm, self.senses.acquire)
+                target, engaged = self.retarget(position, target, engaged, alarm)
                 aim = self.aim(position, bodies.health, target, engaged, orders)
-                stride = self.constants.stride.masked_fill(cooldown > recoils[tick], _STILL)
+                stride = self.constants.stride.masked_fill(cooldown > self.recoils[tick], _STILL)
                 reach = aim.reach
                 if self.wind_up:
                     aimed, last = aimed.masked_fill(aim.target != last, NEVER), aim.target
@@ -214,7 +217,9 @@ class Battle:
             due = cooldown
             if self.wind_up:
                 aims, aimed = self.wind_up.take(aimed, reached, cooldown, tick)
-                reach, due = torch.where(aims, aim.hold, aim.reach), torch.maximum(cooldown, aimed)
+                due = torch.maximum(cooldown, aimed)
+                if tick % 2 == 0:  # after the next tick, everybody may have a new target
+                    reach = torch.where(aims, aim.hold, aim.reach)
             fires = (due <= tick + 0.5).logical_and_(
                 reached
             )  # in the tick nearest to the time when it is due
@@ -229,7 +234,7 @@ class Battle:
             else:
                 volley = self.damage.volley(aim.target, aim.weapon, fires)
             bodies = self.damage.recover(self.harm(position, fires, bodies, volley, tick), tick)
-            position = self.collision.settle(position, walked)
+            position = self.collision.settle(position, walked, turned=tick % 2 == 0)
             position = torch.where(bodies.health > 0, position, self.grave)
         course = Course(
             target=torch.where(aim.engaged, aim.target, -1),
@@ -254,13 +259,14 @@ class Battle:
         return torch.cat((position, torch.stack(planes)))
 
     def retarget(
-        self, position: Tensor, cooldown: Tensor, target: Tensor, engaged: Tensor, orders: Orders
+        self, position: Tensor, target: Tensor, engaged: Tensor, alarm: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The enemies' targets [B, E] among the allies and whether they have one, given the last ones."""
+        """The enemies' targets [B, E] among the allies and whether they have one, given the last ones.
+
+        `alarm` [B, E, N] is the distance within which enemy e notices ally n.
+        """
         n, senses = self.n_allies, self.senses
         distance = edge_distance(position[:, :, n:], position[:, :, :n], self.constants.radius[:n])
-        fired = cooldown[:, :n].unsqueeze(1) > 0  # and is still loading, after a shot at somebody
-        alarm = torch.where(fired, orders.alarm, senses.acquire)
         return acquire(distance, target, engaged, senses.reach, alarm, senses.chase)
 
     def aim(

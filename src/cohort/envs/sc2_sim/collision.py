@@ -6,9 +6,9 @@ from torch import Tensor
 from cohort.envs.sc2_sim.terrain import Terrain
 from cohort.envs.sc2_sim.units import Unit, UnitConstants
 
-# Radians by which a push is turned from the line of centres, the same way for everybody. Along that line exactly, a
-# unit straight behind another one could push for ever and never pass it, where StarCraft II's units walk round.
-_TURN = 0.05
+# Radians by which every other push is turned from the line of centres, the same way for everybody. Along that line
+# exactly, a unit straight behind another one could push for ever and never pass it, where StarCraft II's walk round.
+_TURN = 0.1
 
 
 class Collision:
@@ -23,7 +23,7 @@ class Collision:
         # One pass settles a pair; in a crowd, where everybody pushes, overlaps of over 10 % need more to vanish.
         self.passes = 1 + (len(units) > 12) + (len(units) > 20)
         self.tiny = torch.tensor(1e-12, device=device)
-        self.turn = torch.tensor([[1.0, -_TURN], [_TURN, 1.0]], device=device)
+        self.turn = torch.tensor([-_TURN, _TURN], device=device).view(2, 1, 1)
         self.terrain, self.uneven = terrain, not terrain.rectangular
         share, touching = _shares(units)
         self.touching, self.half = touching.to(device), share.to(device)
@@ -34,24 +34,26 @@ class Collision:
             self.high = torch.where(air, terrain.air_high, terrain.high)
             self.free = air | torch.tensor([unit.strides for unit in units], device=device)
 
-    def settle(self, before: Tensor, position: Tensor) -> Tensor:
+    def settle(self, before: Tensor, position: Tensor, turned: bool = True) -> Tensor:
         """Where units end [2, B, U] that were at `before` and walked to `position`: apart, on walkable ground."""
         for _ in range(self.passes):
-            position = self.push(position)
+            position = self.push(position, turned)
         clamped = torch.clamp(position, self.low, self.high)
         if not self.uneven:
             return clamped
         confined = self.terrain.confine(before, position)
         return confined if self.free is None else torch.where(self.free, clamped, confined)
 
-    def push(self, position: Tensor) -> Tensor:
-        """Move units [2, B, U] that overlap apart, half the overlap each, turned a little."""
+    def push(self, position: Tensor, turned: bool = True) -> Tensor:
+        """Move units [2, B, U] that overlap apart, half the overlap each; `turned` a little, or straight."""
         gap = position.unsqueeze(3) - position.unsqueeze(2)  # [2, B, U, U]
         across, along = gap.unbind(0)
         closeness = torch.addcmul(self.tiny, across, across).addcmul_(along, along).rsqrt_()
         weight = torch.addcmul(self.half, self.touching, closeness).relu_()
-        push = gap.mul_(weight).sum(3).flatten(1)
-        return torch.addmm(position.flatten(1), self.turn, push).view_as(position)
+        push = gap.mul_(weight).sum(3)
+        if turned:
+            push = torch.addcmul(push, push.flip(0), self.turn)
+        return push.add_(position)
 
 
 def _shares(units: tuple[Unit, ...]) -> tuple[Tensor, Tensor]:
