@@ -199,9 +199,8 @@ class Battle:
         target = torch.where(engaged, target, 0)
         for tick in range(self.ticks):
             if tick % 2 == 0:
-                if tick % 4 == 0:
-                    fired = cooldown[:, None, : self.n_allies] > tick  # and is loading, after a shot at somebody
-                    alarm = torch.where(fired, orders.alarm, self.senses.acquire)
+                fired = cooldown[:, None, : self.n_allies] > tick  # and is loading, after a shot at somebody
+                alarm = torch.where(fired, orders.alarm, self.senses.acquire)
                 target, engaged = self.retarget(position, target, engaged, alarm)
                 aim = self.aim(position, bodies.health, target, engaged, orders)
                 stride = self.constants.stride.masked_fill(cooldown > self.recoils[tick], _STILL)
