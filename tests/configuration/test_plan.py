@@ -162,8 +162,8 @@ def test_a_plan_imports_the_components_of_its_run_alone():
 MINE = """
 from pydantic import Field
 
-from cohort.components.functional import masked_mean
 from cohort.learners.base import Loss
+from cohort.learners.value.packed import PackedEpisodes
 from cohort.learners.value.q_learner import QLearner, QLearnerSettings
 
 
@@ -176,8 +176,8 @@ class MyLearner(QLearner):
 
     def loss(self, episodes):
         plain = super().loss(episodes)
-        utilities, _, _ = self.utilities(episodes)
-        size = masked_mean(utilities.square(), episodes.mask.unsqueeze(-1))
+        utilities, _ = self.utilities(PackedEpisodes.of(episodes, self.policy))
+        size = utilities.square().mean()
         return Loss(plain.value + self.settings.my_weight * size, {**plain.metrics, "my_size": size.detach()})
 """
 
