@@ -14,26 +14,11 @@ PLANE = EnvSpec(n_agents=3, n_actions=0, obs_dim=5, state_dim=6, episode_limit=8
 SMALL = EnvSpec(n_agents=3, n_actions=4, obs_dim=5, state_dim=6, episode_limit=8)
 
 
-VALUE_METHODS = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")
-AS_IN_THE_PAPERS = {
-    "td_lambda": 0.0,
-    "lr": 0.0005,
-    "lr_final": None,
-    "lr_anneal_time": None,
-    "policy_average": 0,
-}
-
-
 def make_learner(
     algorithm: str, spec: EnvSpec = SMALL, seed: int = 0, env: str = "matrix_games", **typed
 ) -> Learner:
-    """The learner of one algorithm's configuration, for an environment of any size; `env` gives its files' keys.
-
-    Value methods have the papers' one-step targets and constant rate, which is what references compute.
-    """
+    """The learner of one algorithm's configuration, for an environment of any size; `env` gives its files' keys."""
     torch.manual_seed(seed)
-    if algorithm in VALUE_METHODS:
-        typed = AS_IN_THE_PAPERS | typed
     plan = make_plan(Sources.read(algorithm, env, {"seed": seed, **typed}))
     return build_learner(plan, spec, torch.device("cpu"))[1]
 

@@ -15,8 +15,7 @@ ANNEALING = 1000  # steps of the clock that `fit` makes of its last quarter
 
 def experiment(algorithm: str, map_name: str, **typed) -> Experiment:
     annealed = {"lr_final": 0.0, "lr_anneal_time": ANNEALING}
-    exact = {"td_lambda": 0.0, "policy_average": 0}  # one-step targets alone have these solutions under exploration
-    typed = {"epsilon_finish": 1.0, "env_args": {"map_name": map_name}, **annealed, **exact, **typed}
+    typed = {"epsilon_finish": 1.0, "env_args": {"map_name": map_name}, **annealed, **typed}
     return Experiment(make_plan(Sources.read(algorithm, "matrix_games", typed)), lambda line: None)
 
 
