@@ -83,7 +83,7 @@ def unstopped(request, tmp_path_factory):
     assert state(run)["state"] == "COMPLETED"
     assert sacred_states(run) == ["COMPLETED"]
     found = harness.metrics(run)
-    assert len(found) > 6
+    assert len(found) > 4
     learned = [{"loss", "critic_loss"} & line["metrics"].keys() for line in found[:8]]
     assert any(learned), "learning begins early, so that stops hit it"
     return request.param, found
