@@ -25,7 +25,7 @@ OWN = {
     "mappo": "rnn_hidden_dim=16 critic_hidden_dim=16 epochs=3 minibatches=2",
     "maac": "batch_size=64 agent_hidden_dims=[16] critic_hidden_dim=16 attention_heads=2 buffer_size=900",
 }
-T_MAX = 3000
+T_MAX = 4500
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 STATE = {signal.SIGINT: "INTERRUPTED", signal.SIGTERM: "TERMINATED"}
 
@@ -83,7 +83,7 @@ def unstopped(request, tmp_path_factory):
     assert state(run)["state"] == "COMPLETED"
     assert sacred_states(run) == ["COMPLETED"]
     found = harness.metrics(run)
-    assert len(found) > 4
+    assert len(found) > 12
     learned = [{"loss", "critic_loss"} & line["metrics"].keys() for line in found[:8]]
     assert any(learned), "learning begins early, so that stops hit it"
     return request.param, found

@@ -18,8 +18,6 @@ from cohort.envs.sc2_sim.env import SC2Sim
 from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.planes import HEALTH, NOWHERE, STOP, X
 from cohort.envs.sc2_sim.settings import SC2SimSettings
-from cohort.envs.sc2_sim.terrain import Terrain
-from cohort.envs.sc2_sim.units import unit_constants
 
 # Percent, StarCraft II 4.6.2: the column of the heuristic in the SMAC paper's table (arXiv:1902.04043). Written down
 # from memory of the paper: no copy of that column was at hand; other columns of the table are in published.yaml.
@@ -32,10 +30,10 @@ PUBLISHED = {
 class ScriptedBattle(Battle):
     """A battle whose team follows the script, whatever its actions are."""
 
-    def __init__(self, settings: SC2SimSettings) -> None:
-        facts, device = all_maps()[settings.map_name], torch.device("cpu")
-        constants = unit_constants(facts, settings.enemy_type_ids_swapped, device)
-        super().__init__(facts, settings, constants, Terrain(facts, device))
+    def __init__(self, env: SC2Sim) -> None:
+        """On the ground and with the units of `env`."""
+        constants = env.battle.constants
+        super().__init__(all_maps()[env.settings.map_name], env.settings, constants, env.observer.terrain)
         self.can_act = constants.affects[: self.n_allies]  # [N, U]
         self.heals = torch.tensor([unit.heal_rate > 0 for unit in constants.units[: self.n_allies]])
         self.chosen: Tensor | None = None  # [B, N] the unit each agent acts on, -1 for none
@@ -73,7 +71,7 @@ class ScriptedBattle(Battle):
 def play(settings: SC2SimSettings, battles: int, seed: int) -> dict[str, float]:
     """Mean outcomes of as many battles under the script."""
     env = SC2Sim(settings, battles, seed)
-    env.battle = ScriptedBattle(settings)
+    env.battle = ScriptedBattle(env)
     seen = env.reset()
     ended = False
     while not ended:

@@ -10,8 +10,8 @@ from tests.envs.sc2_sim.support import make, positions
 
 
 def test_everybody_takes_the_nearest_enemy_and_keeps_it_while_it_lives():
-    settings = SC2SimSettings(map_name="8m", reset_noise=0.0)
-    env, battle = make("8m", 2), ScriptedBattle(settings)
+    env = make("8m", 2)
+    battle = ScriptedBattle(env)
     units = env.games.units.clone()
     place = positions(env)
     nearest = 8 + torch.cdist(place[:, :8], place[:, 8:]).argmin(2)
@@ -25,7 +25,8 @@ def test_everybody_takes_the_nearest_enemy_and_keeps_it_while_it_lives():
 
 
 def test_medivacs_heal_who_is_hurt_and_else_nobody():
-    env, battle = make("MMM"), ScriptedBattle(SC2SimSettings(map_name="MMM", reset_noise=0.0))
+    env = make("MMM")
+    battle = ScriptedBattle(env)
     units = env.games.units.clone()
     assert battle.orders(units, env.games.actions.clamp_min(0), env.games.keys).acting[0, :10].tolist() == [
         True

@@ -54,12 +54,12 @@ def test_who_flies_or_strides_is_pushed_only_by_its_like(monkeypatch, unit):
     disarm_enemies(env)
     env.battle.constants.stride.zero_()
     if env.battle.healing:
-        env.battle.healing.top_speed.zero_()
+        env.games = env.games._replace(pace=torch.zeros_like(env.games.pace))
     env.step(stop(env))
     overlap = {True: 1.5 - 0.25, False: 0.75 - 0.25}
     moved = (positions(env) - place)[0, :, 0]
     for i, (alike, side) in enumerate(zip(kinds.tolist(), (-1, -1, 1, 1), strict=True)):
-        assert moved[i].item() == pytest.approx(side * overlap[alike] / 2, abs=0.01)
+        assert moved[i].item() == pytest.approx(side * overlap[alike] / 2, abs=1e-4)
 
 
 def test_nobody_overlaps_for_long():

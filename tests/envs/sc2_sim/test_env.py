@@ -218,7 +218,7 @@ def operations(map_name: str, batch_size: int) -> int:
 
 
 def test_the_number_of_operations_depends_neither_on_games_nor_on_units():
-    for alike, limit in ((("3m", "27m_vs_30m"), 850), (("MMM", "MMM2"), 1600), (("corridor",), 1600)):
+    for alike, limit in ((("3m", "27m_vs_30m"), 720), (("MMM", "MMM2"), 1300), (("corridor",), 1400)):
         counts = {operations(name, batch) for name in alike for batch in (1, 64)}
         assert len(counts) == 1
         assert counts.pop() < limit

@@ -24,8 +24,8 @@ def test_equal_armies_under_equal_rules_win_equally_often(map_name):
     won, fighters = result["battle_won"], int(env._fighters.sum()) // 2
     lost = (result["dead_allies"] >= fighters) & (result["dead_enemies"] < fighters)
     decided = won.sum() + lost.sum()
-    # The last banelings kill each other, and last survivors of both sides may wait at their goals, far apart.
-    assert decided > {"bane_vs_bane": 0.15}.get(map_name, 0.8) * games
+    # The last banelings kill each other; elsewhere a few survivors of both sides wait at their goals, far apart.
+    assert decided > (0.15 if map_name == "bane_vs_bane" else 0.9) * games
     assert abs(won.sum() - lost.sum()) < 3 * decided**0.5
 
 
@@ -79,7 +79,7 @@ def test_the_better_the_script_the_more_it_wins():
 
 def test_stalkers_that_kite_beat_zealots():
     three = play(make("3s_vs_3z", 64, seed=4, reset_noise=0.05), kite(threat=4, lookahead=3))
-    assert three["battle_won"].mean() >= 0.8
+    assert three["battle_won"].mean() >= 0.9
     five = play(make("3s_vs_5z", 64, seed=4, reset_noise=0.05), kite(threat=4, lookahead=5))
     assert five["battle_won"].mean() > 0.1
     assert play(make("3s_vs_5z", 64, seed=4, reset_noise=0.1), nearest)["battle_won"].mean() == 0

@@ -122,7 +122,7 @@ def test_a_won_battle_of_marines_sums_to_20_and_a_lost_one_to_less():
     env = make("3m", batch_size=64, seed=1)
     result = play(env, nearest)
     won = result["battle_won"] == 1
-    assert won.any()
+    assert 5 < won.sum() < 64
     torch.testing.assert_close(result["return"][won], torch.full_like(result["return"][won], 20.0))
     lost = result["dead_enemies"] < 3
     assert lost.any()
@@ -152,7 +152,7 @@ def test_aders_sparse_reward(scale):
         torch.testing.assert_close(transition.reward, expected * going)
         total += transition.reward
     won, losses = transition.info["battle_won"], transition.info["dead_allies"]
-    assert won.any()
+    assert won.sum() > 5
     torch.testing.assert_close(total[won], 30 + 200 - 0.1 * env.games.t[won] - losses[won])
 
 

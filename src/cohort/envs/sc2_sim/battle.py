@@ -40,9 +40,8 @@ from cohort.envs.sc2_sim.vectors import length2
 from cohort.envs.sc2_sim.wind_up import NEVER, WindUp
 
 _JITTER = (-1.0, 2.0)  # ticks
-_STILL = (
-    1e-20  # metres per tick of those who stand; 0 would be divided by the 0 metres to a goal that is reached
-)
+# Metres per tick of those who stand: not 0, which at a goal that is reached would meet a division by 0 metres.
+_STILL = 1e-20
 
 
 class Orders(NamedTuple):
@@ -51,9 +50,7 @@ class Orders(NamedTuple):
     goal: Tensor  # [2, B, U] where those go who act on nobody; NOWHERE for those who stay
     target: Tensor  # [B, N] int64 unit to attack or heal, oneself if none
     acting: Tensor  # [B, N] bool whether there is one
-    alarm: (
-        Tensor  # [B, E, N] metres to an ally's edge within which enemy e notices ally n once that has fired
-    )
+    alarm: Tensor  # [B, E, N] metres to ally n's edge within which enemy e notices it once it has fired
 
 
 class Course(NamedTuple):
@@ -219,16 +216,14 @@ class Battle:
                 due = torch.maximum(cooldown, aimed)
                 if tick % 2 == 0:  # after the next tick, everybody may have a new target
                     reach = torch.where(aims, aim.hold, aim.reach)
-            fires = (due <= tick + 0.5).logical_and_(
-                reached
-            )  # in the tick nearest to the time when it is due
+            fires = (due <= tick + 0.5).logical_and_(reached)  # in the tick nearest to when it is due
             cooldown = torch.where(fires, reloads[tick], cooldown)
             if self.healing:
                 health, energy = self.healing.treat(bodies.health, energy, aim.target, reached)
                 bodies = bodies._replace(health=health)
-            if self.delivery and tick % 2 == 0:
-                places = self.delivery.places(aim.victim, distance2)
             if self.delivery:
+                if tick % 2 == 0:
+                    places = self.delivery.places(aim.victim, distance2)
                 volley, queue = self.deliver(queue, places, position, aim, fires, tick)
             else:
                 volley = self.damage.volley(aim.target, aim.weapon, fires)

@@ -31,7 +31,7 @@ class SC2SimSettings(SmacSettings):
         None,
         gt=0,
         le=32,
-        description="Metres at which enemies notice allies; null: max(5, weapon range + 0.5).",
+        description="Metres at which enemies notice allies; null: max(5, weapon range).",
     )
     enemy_retaliation_range: float | None = Field(
         None,

@@ -31,7 +31,6 @@ class WindUp:
         Those do who are in reach and loaded in time. The others give it up.
         """
         complete = self.complete[tick]
-        aims = (cooldown < self.complete[tick + 1]).logical_and_(
-            reached
-        )  # loaded by then, if it aims in this tick
+        loaded = cooldown < self.complete[tick + 1]  # by the time that an aim begun in this tick is complete
+        aims = loaded.logical_and_(reached)
         return aims, torch.where(aims, torch.minimum(aimed, complete), self._never)
