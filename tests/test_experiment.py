@@ -304,7 +304,7 @@ def test_a_kill_in_the_last_evaluation_leaves_a_checkpoint_from_before_the_end(t
     ],
 )
 def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, env, stops, tmp_path):
-    steps = 40 if env == "matrix_games" else 400
+    steps = 40 if env == "matrix_games" else 500
     meta = ""
     if algorithm == "mnmpg":
         steps, meta = 4 * steps, f"meta_interval={steps // 2}"  # ordinary rounds and meta rounds take turns
