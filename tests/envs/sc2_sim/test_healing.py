@@ -83,7 +83,7 @@ def test_medivacs_fly_beyond_the_walls(monkeypatch):
     env = ward(monkeypatch)
     change(env, torch.tensor([[[5.0, 10], [29.5, 10], [9, 10], [9.5, 10.1]]]))
     assert not env.observation.available_actions[0, 1, EAST]  # though SMAC does not offer it
-    env.battle.collision.push = lambda position: position + torch.tensor([[[9.0]], [[0.0]]])
+    env.battle.collision.push = lambda position, turned=True: position + torch.tensor([[[9.0]], [[0.0]]])
     env.step(stop(env))
     assert positions(env)[0, :, 0].amax() < 32
     assert positions(env)[0, 1, 0] > 31

@@ -33,7 +33,7 @@ def test_a_colossus_burns_a_line_across_its_shot(monkeypatch, angle):
     change(env, place, health=torch.tensor([[200.0] + [45.0] * 8]))
     disarm_enemies(env)
     env.battle.constants.stride.zero_()
-    env.battle.collision.push = lambda position: position
+    env.battle.collision.push = lambda position, turned=True: position
     assert burn(env) == 1 + 6  # its aim takes 1.3 ticks, its beam arrives 0.375 s later
     hit = env.games.units[HEALTH, 0, 1:] < 45
     assert hit.tolist() == [True, True, True, True, False, True, False, False]
