@@ -7,6 +7,8 @@ CRITICS = Registry(
     {
         "attention": "cohort.modules.critics.attention:AttentionCritic",
         "counterfactual": "cohort.modules.critics.counterfactual:CounterfactualCritic",
+        "individual": "cohort.modules.critics.individual:IndividualCritic",
+        "individual_action": "cohort.modules.critics.individual:IndividualActionCritic",
         "state_value": "cohort.modules.critics.state_value:StateValueCritic",
         "joint_mlp": "cohort.modules.critics.joint:JointCritic",
     },

@@ -1,0 +1,1 @@
+"""Actors that climb a critic which is mixed from one critic for each agent: ADER, FACMAC, FOP, DOP."""
