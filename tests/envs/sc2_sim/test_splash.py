@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cohort.envs.sc2_sim.planes import HEALTH
+from cohort.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH
 
 from .support import FOREVER, change, disarm_enemies, make, skirmish, stop
 
@@ -109,3 +109,25 @@ def test_enemy_banelings_run_into_the_team():
     assert (transition.info["dead_allies"] == 7).all()
     assert (transition.info["dead_enemies"] >= 5).all()
     assert (transition.info["dead_enemies"] <= 5 * 7).all()
+
+
+def test_beams_land_in_the_same_tick_whether_steps_are_long_or_short(monkeypatch):
+    """Beams of several ticks are worked out together; whole steps and single ticks tell the same story."""
+    whole, ticks = (
+        skirmish(monkeypatch, {"Colossus": 2}, {"Zergling": 3}, step_mul=n, weapon_jitter=False)
+        for n in (8, 1)
+    )
+    place = torch.tensor([[[12.0, 16], [12, 17], [17, 16], [17, 16.8], [17, 17.6]]])
+    for env in (whole, ticks):
+        change(env, place, health=FOREVER, cooldown=torch.tensor([[0.0, 3.0, 0, 0, 0]]))
+        env.battle.constants.stride.zero_()
+        env.battle.regeneration = None
+        disarm_enemies(env)
+    losses = []
+    for _ in range(6):
+        whole.step(torch.full((1, 2), FIRST_ATTACK))
+        for _ in range(8):
+            ticks.step(torch.full((1, 2), FIRST_ATTACK))
+        torch.testing.assert_close(whole.games.units[HEALTH], ticks.games.units[HEALTH])
+        losses.append((FOREVER - whole.games.units[HEALTH, 0, 2]).item())
+    assert losses[-1] == 2 * 2 * 2 * 20  # two colossi, two shots each in 3 s

@@ -57,7 +57,7 @@ class Course(NamedTuple):
     """What goes on between steps, beside the units' planes."""
 
     target: Tensor  # [B, U] int64 on whom each unit acted last, -1 for nobody
-    aimed: Tensor  # [B, U] ticks until each unit's aim is complete, NEVER if it takes none; [B, 0] without wind-up
+    aimed: Tensor  # [B, U] ticks until each unit's aimed shot leaves, NEVER if it aims at none; [B, 0] without wind-up
     pace: Tensor  # [B, M] metres per tick that medivacs have gathered speed to
     pending: Tensor  # [B, K * HORIZON * U] what is on its way; [B, 0] where every shot hits at once
 
@@ -107,7 +107,9 @@ class Battle:
         self.units = torch.arange(self.n_units, device=device)
         self.grave = torch.zeros(2, 1, self.n_units, device=device)
         self.grave[X] = NOWHERE * (1 + self.units)  # apart from each other, so that no two coincide
-        self.own_row = self.units * self.n_units
+        self.shots = self.delivery.shots if self.delivery else self.units
+        self.own_row = self.shots * self.n_units
+        self.nobody = torch.tensor(-1.0, device=device)  # a reach within which nobody is
         self.duel = self._tabulate_duels()
         self.allies, self.enemies = self.units[: self.n_allies], self.units[self.n_allies :].unsqueeze(1)
         self.tick_numbers = torch.arange(self.ticks, device=device).view(-1, 1, 1)
@@ -189,7 +191,7 @@ class Battle:
         bodies = Bodies(units[HEALTH], *(units[SHIELD:ENERGY] if self.constants.layered else ()))
         energy = units[ENERGY].index_select(1, self.healing.medics) if self.healing else None
         reloads = (reload + self.tick_numbers).unbind(0)
-        last, aimed, pace = course.target, course.aimed, course.pace
+        last, aimed, pace, beams = course.target, course.aimed, course.pace, []
         queue = self.delivery.open(course.pending, self.ticks) if self.delivery else course.pending
         target = last[:, self.n_allies :]
         engaged = (target >= 0) & (target < self.n_allies)  # medivacs act on their own side
@@ -210,24 +212,32 @@ class Battle:
             walked, reached, distance2 = self.walk(position, orders.goal, aim, reach, stride)
             if self.healing:
                 pace = self.healing.accelerate(pace, walked - position)
-            due = cooldown
             if self.wind_up:
                 aims, aimed = self.wind_up.take(aimed, reached, cooldown, tick)
-                due = torch.maximum(cooldown, aimed)
+                fires = aimed <= tick
                 if tick % 2 == 0:  # after the next tick, everybody may have a new target
                     reach = torch.where(aims, aim.hold, aim.reach)
-            fires = (due <= tick + 0.5).logical_and_(reached)  # in the tick nearest to when it is due
+            else:
+                fires = (cooldown <= tick + 0.5).logical_and_(
+                    reached
+                )  # in the tick nearest to when it is due
             cooldown = torch.where(fires, reloads[tick], cooldown)
             if self.healing:
                 health, energy = self.healing.treat(bodies.health, energy, aim.target, reached)
                 bodies = bodies._replace(health=health)
             if self.delivery:
                 if tick % 2 == 0:
-                    places = self.delivery.places(aim.victim, distance2)
-                volley, queue = self.deliver(queue, places, position, aim, fires, tick)
+                    places = self.delivery.places(aim.victim, distance2).expand_as(aim.weapon)
+                queue = self.delivery.send(queue, tick, places, aim.weapon, fires)
+                if self.lines:
+                    beams.append((position, aim.target, fires))
+                    if len(beams) >= self.lines.lag or tick == self.ticks - 1:  # before the first arrives
+                        first = tick + 1 - len(beams) + self.lines.lag
+                        queue, beams = self.delivery.add(queue, first, self.lines.volleys(beams)), []
+                volley = self.delivery.arriving(queue, tick)
             else:
                 volley = self.damage.volley(aim.target, aim.weapon, fires)
-            bodies = self.damage.recover(self.harm(position, fires, bodies, volley, tick), tick)
+            bodies = self.harm(position, fires, bodies, volley, tick)
             position = self.collision.settle(position, walked, turned=tick % 2 == 0)
             position = torch.where(bodies.health > 0, position, self.grave)
         course = Course(
@@ -247,7 +257,7 @@ class Battle:
             health = torch.minimum(health + self.regeneration * (health > 0), self.constants.health)
         planes = [health, cooldown - self.ticks]
         if self.constants.layered:
-            planes += [bodies.shield, bodies.unhurt - self.ticks]
+            planes += [self.damage.recovered(bodies, self.ticks), bodies.unhurt - self.ticks]
         if self.healing:
             planes.append(self.healing.put(energy, before[ENERGY]))
         return torch.cat((position, torch.stack(planes)))
@@ -275,13 +285,10 @@ class Battle:
         target, engaged = torch.cat((orders.target, target), 1), torch.cat((orders.acting, engaged), 1)
         if self.healing:
             target, engaged = self.healing.choose(position, health, target, engaged)
-        duel = self.duel.index_select(1, (self.own_row + target).flatten())
-        duel = duel.view(-1, *target.shape)
-        reach, hold = duel[:2].masked_fill(~engaged, -1.0)
-        victim, weapon = target, duel[2:]
-        if self.delivery:
-            victim, weapon = (each.index_select(-1, self.delivery.shots) for each in (victim, weapon))
-        return Aim(target, engaged, reach, hold, victim, weapon)
+        victim, n = target if self.delivery is None else target.index_select(1, self.shots), self.n_units
+        duel = self.duel.index_select(1, (self.own_row + victim).flatten()).view(-1, *victim.shape)
+        reach, hold = torch.where(engaged, duel[:2, :, :n], self.nobody)
+        return Aim(target, engaged, reach, hold, victim, duel[2:])
 
     def walk(
         self, position: Tensor, goal: Tensor, aim: Aim, reach: Tensor, stride: Tensor
@@ -313,16 +320,6 @@ class Battle:
         """Where to walk now [2, B, U] to come to `goal`; who need not walk on the ground goes straight."""
         turn, free = self.paths.towards(position, goal), self.collision.free
         return turn if free is None else torch.where(free, goal, turn)
-
-    def deliver(
-        self, queue: Tensor, places: Tensor, position: Tensor, aim: Aim, fires: Tensor, tick: int
-    ) -> tuple[Tensor, Tensor]:
-        """What lands in this tick [K, B, U] when all `fires` [B, U] do, and the queue of what lands later."""
-        queue = self.delivery.send(queue, tick, places, aim.weapon, fires)
-        if self.lines:
-            beams = self.lines.volley(position, aim.target, fires)
-            queue = self.delivery.add(queue, tick, beams, self.lines.lag)
-        return self.delivery.arriving(queue, tick), queue
 
     def harm(self, position: Tensor, fires: Tensor, bodies: Bodies, volley: Tensor, tick: int) -> Bodies:
         """Bodies after a volley [K, B, U] has hit and banelings have burst: those that fire [B, U] or die."""

@@ -35,9 +35,12 @@ class Collision:
             self.free = air | torch.tensor([unit.strides for unit in units], device=device)
 
     def settle(self, before: Tensor, position: Tensor, turned: bool = True) -> Tensor:
-        """Where units end [2, B, U] that were at `before` and walked to `position`: apart, on walkable ground."""
-        for _ in range(self.passes):
-            position = self.push(position, turned)
+        """Where units end [2, B, U] that were at `before` and walked to `position`: apart, on walkable ground.
+
+        With `turned` the last of their pushes is.
+        """
+        for number in range(self.passes):
+            position = self.push(position, turned and number == self.passes - 1)
         clamped = torch.clamp(position, self.low, self.high)
         if not self.uneven:
             return clamped

@@ -24,6 +24,9 @@ class Damage:
 
     def __init__(self, constants: UnitConstants) -> None:
         self.layered, self.full_shield, self.armour = constants.layered, constants.shield, constants.armour
+        self._nearly = torch.tensor(
+            -1e-6, device=constants.health.device
+        )  # so that rounding makes no hit more
 
     def volley(self, target: Tensor, weapon: Tensor, fires: Tensor) -> Tensor:
         """Sum [K, B, U] per victim of the attacks of those who fire [B, U], `weapon` [K, B, U] each."""
@@ -40,14 +43,14 @@ class Damage:
         raw, hits = volley.unbind(0)
         absorbed = torch.minimum(raw, bodies.shield)
         rest = raw - absorbed
-        through = (rest * hits).div_(raw.clamp_min(1)).sub_(1e-6).ceil_()  # hits that reach the body
+        through = torch.addcdiv(
+            self._nearly, rest * hits, raw.clamp_min(1)
+        ).ceil_()  # hits that reach the body
         loss = torch.addcmul(rest, through, self.armour, value=-1).maximum(0.5 * through)
         unhurt = bodies.unhurt.masked_fill(raw > 0, _SHIELD_DELAY + tick)
         return Bodies(bodies.health - loss, bodies.shield - absorbed, unhurt)
 
-    def recover(self, bodies: Bodies, tick: int) -> Bodies:
-        """Bodies after shields have had a tick to recover."""
-        if not self.layered:
-            return bodies
-        shield = torch.add(bodies.shield, bodies.unhurt <= tick, alpha=_SHIELD_PER_TICK)
-        return bodies._replace(shield=torch.minimum(shield, self.full_shield))
+    def recovered(self, bodies: Bodies, ticks: int) -> Tensor:
+        """Shields [B, U] after a step of so many ticks, made good by what recovers from the hits that it ended with."""
+        quiet = (ticks - bodies.unhurt).clamp_(0, ticks)
+        return torch.minimum(torch.add(bodies.shield, quiet, alpha=_SHIELD_PER_TICK), self.full_shield)

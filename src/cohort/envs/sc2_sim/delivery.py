@@ -25,10 +25,11 @@ class Delivery:
         twice = [i for i, unit in enumerate(units) if unit.hit_interval]
         self.shots = torch.tensor([*range(self.n_units), *twice], device=device)
         intervals = [0.0] * self.n_units + [units[i].hit_interval * TICKS_PER_SECOND for i in twice]
-        self.lag = constants.lag[self.shots] + torch.tensor(intervals, device=device)
+        lag = constants.lag[self.shots] + torch.tensor(intervals, device=device)
         self.slowness = constants.slowness[self.shots]
-        if (longest := float((self.lag + self.slowness * _FARTHEST).max())) > HORIZON:
+        if (longest := float((lag + self.slowness * _FARTHEST).max())) > HORIZON:
             raise ValueError(f"a shot may be on its way for {longest:.1f} ticks, more than {HORIZON}")
+        self.rounded_lag = lag + 0.5  # a shot arrives in the nearest tick
 
     @staticmethod
     def needed(constants: UnitConstants) -> bool:
@@ -54,20 +55,20 @@ class Delivery:
         distance = distance2.clamp_max(_FARTHEST**2).sqrt_()
         if len(self.shots) > self.n_units:
             distance = distance.index_select(1, self.shots)
-        ticks = torch.addcmul(self.lag, distance, self.slowness).round_()
+        ticks = torch.addcmul(self.rounded_lag, distance, self.slowness)
         return torch.add(victim, ticks.long(), alpha=self.n_units)
 
     def send(self, queue: Tensor, tick: int, places: Tensor, weapon: Tensor, fires: Tensor) -> Tensor:
-        """The queue after those who fire [B, U] in this tick, each shot doing `weapon` [K, B, S] at `places` [B, S]."""
+        """The queue after those who fire [B, U] in this tick, each shot doing `weapon` at `places`, [K, B, S] both."""
         if len(self.shots) > self.n_units:
             fires = fires.index_select(1, self.shots)
-        queue[:, :, tick * self.n_units :].scatter_add_(2, places.expand_as(weapon), weapon * fires)
+        queue[:, :, tick * self.n_units :].scatter_add_(2, places, weapon * fires)
         return queue
 
-    def add(self, queue: Tensor, tick: int, volley: Tensor, lag: int) -> Tensor:
-        """The queue with a volley [K, B, U] more that arrives `lag` ticks from now."""
-        first = (tick + lag) * self.n_units
-        queue[:, :, first : first + self.n_units] += volley
+    def add(self, queue: Tensor, tick: int, volleys: Tensor) -> Tensor:
+        """The queue with more volleys, [K, B, ticks * U], the first of which arrives in this tick."""
+        first = tick * self.n_units
+        queue[:, :, first : first + volleys.shape[2]] += volleys
         return queue
 
     def arriving(self, queue: Tensor, tick: int) -> Tensor:

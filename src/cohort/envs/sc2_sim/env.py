@@ -233,6 +233,6 @@ class SC2Sim:
 
 
 def _chosen(column: Tensor, new: Course, old: Course) -> dict[str, Tensor]:
-    """What goes on in each battle: `new` in those of `column` [B, 1], else `old`."""
+    """What goes on in each battle: `new` in those of `column` [B, 1], else `old`. What a map lacks has no width."""
     pairs = zip(Course._fields, new, old, strict=True)
-    return {name: torch.where(column, one, other) for name, one, other in pairs}
+    return {name: torch.where(column, one, other) if one.shape[1] else one for name, one, other in pairs}

@@ -77,5 +77,5 @@ class Healing:
 
         Whoever stands begins anew.
         """
-        moved = length2(step.index_select(2, self.medics)) > 0
+        moved = step.index_select(2, self.medics).any(0)
         return torch.where(moved, pace + self.thrust, self.thrust).minimum(self.top_speed)

@@ -1,5 +1,7 @@
 """What SMAC lets agents and trainers see: available actions, observations, state."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,13 @@ _SHIELD_PLANE = 4  # among what is seen of a unit: distance, x, y, health, shiel
 SHOOT = 6.0  # an attack is available up to here, whatever the weapon
 
 
+class Fractions(NamedTuple):
+    """Of what every unit is when whole, [B, U] each."""
+
+    health: Tensor
+    shield: Tensor | None  # None on maps without shields
+
+
 class Observer:
     """Computes `Observation`s of one map from unit planes [P, B, U]."""
 
@@ -29,6 +38,7 @@ class Observer:
         self.n_actions = layout(facts, settings).n_actions
         self.ally_shield, self.enemy_shield = facts.shield_bits_ally, facts.shield_bits_enemy
         self.has_shields = bool(self.ally_shield or self.enemy_shield)
+        self.full_shield = constants.shield.clamp_min(1)
         self.ally_bits, self.enemy_bits = constants.type_bits[: self.n], constants.type_bits[self.n :]
         self.own_health = settings.obs_own_health or settings.obs_all_health
         medics = [unit.heal_rate > 0 for unit in constants.units[: self.n]]
@@ -59,9 +69,10 @@ class Observer:
         alive = units[HEALTH] > 0  # [B, U]
         gap = units[:2].unsqueeze(2) - units[:2, :, : self.n].unsqueeze(3)  # [2, B, N, U]
         distance2 = length2(gap)
-        available = self.available(units, alive, distance2)
-        obs = self.observations(units, alive, gap, distance2, available, last, t)
-        state = obs.flatten(1) if self.settings.obs_instead_of_state else self.state(units, alive, last, t)
+        available, bodies = self.available(units, alive, distance2), self._fractions(units)
+        obs = self.observations(units, bodies, alive, gap, distance2, available, last, t)
+        whole = self.settings.obs_instead_of_state
+        state = obs.flatten(1) if whole else self.state(units, bodies, alive, last, t)
         return Observation(obs, state, available)
 
     def available(self, units: Tensor, alive: Tensor, distance2: Tensor) -> Tensor:
@@ -80,6 +91,7 @@ class Observer:
     def observations(
         self,
         units: Tensor,
+        bodies: Fractions,
         alive: Tensor,
         gap: Tensor,
         distance2: Tensor,
@@ -88,8 +100,7 @@ class Observer:
         t: Tensor,
     ) -> Tensor:
         """[B, N, O]; all zero for the dead, but for the time."""
-        n = self.n
-        health, shield = self._fractions(units)
+        n, (health, shield) = self.n, bodies
         seen = distance2 < SIGHT**2
         planes = self._planes(gap, distance2, seen, health, shield)
         told = [last.unsqueeze(1) * seen[:, :, :n].unsqueeze(3)] if self.settings.obs_last_action else []
@@ -131,10 +142,11 @@ class Observer:
             planes = torch.cat((planes[:_SHIELD_PLANE], planes[_SHIELD_PLANE + 1 :]))
         return planes.permute(1, 2, 3, 0)
 
-    def state(self, units: Tensor, alive: Tensor, last: Tensor | None, t: Tensor) -> Tensor:
+    def state(
+        self, units: Tensor, bodies: Fractions, alive: Tensor, last: Tensor | None, t: Tensor
+    ) -> Tensor:
         """[B, S]; all zero for the dead."""
-        n, batch = self.n, units.shape[1]
-        health, shield = self._fractions(units)
+        n, batch, (health, shield) = self.n, units.shape[1], bodies
         x, y = (units[:2] / MAP_SIZE).unbind(0)
         cooldown = units[COOLDOWN].clamp_min(0)
         if self.has_medics:
@@ -156,12 +168,10 @@ class Observer:
             parts.append((t / self.limit).unsqueeze(1))
         return torch.cat(parts, 1)
 
-    def _fractions(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Health and shield of every unit as fractions of the full ones, [B, U] each."""
-        health = units[HEALTH] / self.constants.health
-        return health, units[SHIELD] / self.constants.shield.clamp_min(
-            1
-        ) if self.ally_shield or self.enemy_shield else None
+    def _fractions(self, units: Tensor) -> Fractions:
+        """Health and shield of every unit as fractions of the full ones."""
+        shield = units[SHIELD] / self.full_shield if self.ally_shield or self.enemy_shield else None
+        return Fractions(units[HEALTH] / self.constants.health, shield)
 
     def _own(self, health: Tensor, shield: Tensor, alive: Tensor) -> Tensor:
         """[B, N, own width]."""

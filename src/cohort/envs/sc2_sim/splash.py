@@ -42,6 +42,15 @@ class Lines:
         covered = (length2(outside) <= self.radius2).logical_and_(fires.unsqueeze(2))
         return (covered * self.effect).sum(2)
 
+    def volleys(self, moments: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """The volleys of several ticks in one go, one behind the other: [K, B, ticks * U].
+
+        Each moment is what `volley` reads.
+        """
+        position, target, fires = zip(*moments, strict=True)
+        together = self.volley(torch.cat(position, 1), torch.cat(target), torch.cat(fires))
+        return together.unflatten(1, (len(moments), -1)).transpose(1, 2).flatten(2)
+
 
 class Bursts:
     """Banelings: an attack spends the baneling, and one that is killed bursts as well.
