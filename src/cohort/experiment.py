@@ -94,7 +94,12 @@ class Experiment:
 
     def save(self, recorder: Recorder, path: Path) -> None:
         """A checkpoint from which the run goes on as if it had never stopped."""
-        save_atomically({**self.state_dict(), "recorder": recorder.state_dict()}, path)
+        state = {
+            **self.state_dict(),
+            "recorder": recorder.state_dict(),
+            "config": self.plan.plain_config(),
+        }
+        save_atomically(state, path, keep_previous=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {"trainer": self.trainer.state_dict(), "done": dict(self._done)}

@@ -1,5 +1,6 @@
 """One session of a run: a new one, one that goes on where an earlier one stopped, or an evaluation."""
 
+import shutil
 import traceback
 from collections.abc import Mapping
 from contextlib import closing
@@ -12,7 +13,7 @@ from cohort.configuration.task import task_name
 from cohort.errors import UserError
 from cohort.experiment import Experiment
 from cohort.program import PACKAGE, program_name
-from cohort.recording.checkpoints import load_checkpoint
+from cohort.recording.checkpoints import stored_bytes
 from cohort.recording.console import Console
 from cohort.recording.curve import draw_curve
 from cohort.recording.files import write_text_atomically
@@ -25,8 +26,10 @@ from cohort.recording.mongo.target import MongoTarget
 from cohort.recording.progress import Progress
 from cohort.recording.provenance import collect_provenance, typed_command, write_provenance
 from cohort.recording.recorder import Recorder
+from cohort.recording.resuming import edited, ended_well, load_run_checkpoint
 from cohort.recording.sacred_mirror import RunInterrupted, record_with_sacred
 from cohort.recording.stop import Stop, stop_on_signals
+from cohort.recording.storage import is_storage_failure, storage_failure
 from cohort.recording.tensorboard_mirror import TensorBoardMirror
 from cohort.registry import nearest
 
@@ -54,6 +57,7 @@ def start(plan: Plan, mongo_url: str | None = None) -> int:
     with closing(_build(plan, console)) as experiment:
         if plan.run.checkpoint_path:
             state, step, path = load_learner(Path(plan.run.checkpoint_path), plan.run.load_step)
+            _refuse_nothing_to_train(plan, step, path)
             _load(experiment.load_model, state, path, step)
             console.print(f"model: {path}")
         with stop_on_signals() as stop:  # from here on there is something to close properly
@@ -70,28 +74,41 @@ def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -
                 f"{key} = {value!r} (on the command line): a resumed run keeps its configuration."
                 f"{nearest(key, list(RESUMABLE))}\nWhat may be given anew: {', '.join(RESUMABLE)}."
             )
-    MetricsFile(folder.metrics).close()  # refuses a run that is still going before anything of it is touched
-    checkpoint = load_checkpoint(
-        folder.checkpoint
-    )  # before the plan: an older program's is refused in one sentence
-    plan = make_plan(Sources.of_run(folder.config, typed))
-    mongo = _mongo_target(plan, mongo_url)
-    console = Console()
-    with closing(_build(plan, console)) as experiment:
-        _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
-        if experiment.trainer.t_env >= plan.run.t_max:
-            raise UserError(
-                f"{path} is finished: {experiment.trainer.t_env:,} of {plan.run.t_max:,} steps. "
-                "To train it further: with t_max=<more>."
-            )
-        with stop_on_signals() as stop:
-            return _record(experiment, folder, console, stop, mongo, checkpoint)
+    with closing(MetricsFile(folder.metrics)) as metrics:  # from here on nobody else resumes it
+        checkpoint = load_run_checkpoint(
+            folder
+        )  # before the plan: an older program's is refused in one sentence
+        plan = make_plan(Sources.of_run(folder.config, typed))
+        mongo = _mongo_target(plan, mongo_url)
+        console = Console()
+        with closing(_build(plan, console)) as experiment:
+            _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
+            if experiment.trainer.t_env >= plan.run.t_max and ended_well(folder):
+                raise UserError(
+                    f"{path} is finished: {experiment.trainer.t_env:,} of {plan.run.t_max:,} steps. "
+                    "To train it further: with t_max=<more>."
+                )
+            metrics.refuse_misfit(checkpoint["recorder"]["metrics_position"])
+            now = plan.plain_config()
+            for line in edited({**checkpoint.get("config", now), **typed}, now):
+                console.print(f"changed since the last session: {line}")
+            with stop_on_signals() as stop:
+                return _record(experiment, folder, console, stop, mongo, checkpoint, metrics)
 
 
 def run_name(plan: Plan) -> str:
     """`<method>__<map or environment>__seed<seed>[__<label>]`."""
     parts = [plan.run.name, task_name(plan.config), f"seed{plan.run.seed}"]
     return "__".join([*parts, plan.run.label] if plan.run.label else parts)
+
+
+def _refuse_nothing_to_train(plan: Plan, step: int, path: Path) -> None:
+    """A model continues to count from its own step."""
+    if not plan.run.evaluate and step >= plan.run.t_max:
+        raise UserError(
+            f"nothing would be trained: {path} is of step {step:,}, from which training goes on, and t_max is "
+            f"{plan.run.t_max:,}. Type t_max={2 * step} or another number above {step:,}, or evaluate=True."
+        )
 
 
 def _mongo_target(plan: Plan, url: str | None) -> MongoTarget | None:
@@ -133,6 +150,37 @@ def _record(
     stop: Stop,
     mongo: MongoTarget | None,
     checkpoint: Mapping[str, Any] | None,
+    metrics: MetricsFile | None = None,
+) -> int:
+    try:
+        return _recorded(experiment, folder, console, stop, mongo, checkpoint, metrics)
+    except OSError as error:
+        if not is_storage_failure(error):
+            raise
+        raise UserError(_what_to_do(error, experiment, folder)) from error
+
+
+def _what_to_do(error: OSError, experiment: Experiment, folder: RunFolder) -> str:
+    """After something could not be written; a folder that holds nothing yet is removed."""
+    needed = stored_bytes(experiment.state_dict())
+    if folder.checkpoint.is_file():
+        then = f"then go on from the last checkpoint: {program_name()} --resume={folder.root}"
+    elif folder.metrics.is_file() and folder.metrics.stat().st_size:
+        then = "then start the run again: it had no checkpoint yet"
+    else:
+        shutil.rmtree(folder.root, ignore_errors=True)
+        then = "then start the run again: nothing had been learned"
+    return storage_failure(error, error.filename or str(folder.root), needed, then)
+
+
+def _recorded(
+    experiment: Experiment,
+    folder: RunFolder,
+    console: Console,
+    stop: Stop,
+    mongo: MongoTarget | None,
+    checkpoint: Mapping[str, Any] | None,
+    metrics: MetricsFile | None,
 ) -> int:
     plan = experiment.plan
     command = typed_command()
@@ -146,7 +194,7 @@ def _record(
     def work(sacred: Mirror) -> dict[str, float]:
         progress = Progress(console, plan.run.t_max)
         progress.begin(experiment.trainer.t_env, experiment.trainer.episode)
-        with Recorder(folder, console, progress, [sacred, *mirrors]) as recorder:
+        with Recorder(folder, console, progress, [sacred, *mirrors], metrics=metrics) as recorder:
             if checkpoint is not None:
                 recorder.load_state_dict(checkpoint["recorder"])
             try:

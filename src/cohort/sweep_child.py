@@ -73,11 +73,12 @@ def _locked(output: Path) -> BinaryIO | None:
 def _words_to_go_on(task: Task) -> list[str] | None:
     """`--resume` where there is a checkpoint, else the whole command; None where nothing is left to do."""
     from cohort.recording.folder import RunFolder
+    from cohort.recording.resuming import ended_well
 
     if task.folder is None or not Path(task.folder).is_dir():
         return list(task.words)
     folder = RunFolder(Path(task.folder))
-    if _is_finished(folder.root):
+    if ended_well(folder):
         return None
     if folder.checkpoint.is_file():
         return [f"--resume={folder.root}"]
@@ -85,17 +86,3 @@ def _words_to_go_on(task: Task) -> list[str] | None:
     superseded.mkdir(exist_ok=True)
     shutil.move(folder.root, superseded / f"{folder.name}.{time.time_ns()}")
     return list(task.words)
-
-
-def _is_finished(root: Path) -> bool:
-    """Whether all is saved: a kill may have come while the record was being closed."""
-    from cohort.analysis.folders import FolderRun
-    from cohort.recording.checkpoints import load_checkpoint
-    from cohort.recording.folder import RunFolder
-
-    folder, run = RunFolder(root), FolderRun(root)
-    if run.status.state == "COMPLETED":
-        return True
-    if not folder.checkpoint.is_file() or run.status.t_env < run.config["t_max"]:
-        return False
-    return load_checkpoint(folder.checkpoint)["recorder"]["t_env"] >= run.config["t_max"]

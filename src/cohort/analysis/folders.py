@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cohort.analysis.runs import DEAD, SILENT, SILENT_AFTER, Run, Status
+from cohort.analysis.runs import DEAD, SILENT, SILENT_AFTER, UNCLOSED, Run, Status
 from cohort.errors import UserError
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record, read_metrics
@@ -57,6 +57,8 @@ class FolderRun(Run):
         state = str(told.get("state", "?"))
         if state == "RUNNING":
             state = _state_of_process(told, seen)
+            if state == DEAD and told.get("t_env", 0) >= self.config.get("t_max", float("inf")):
+                state = UNCLOSED
         return Status(
             state,
             int(told.get("t_env", 0)),

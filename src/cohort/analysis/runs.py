@@ -15,6 +15,7 @@ from cohort.errors import UserError
 from cohort.recording.metrics import Record
 
 DEAD = "DEAD"  # says RUNNING, but its process is gone
+UNCLOSED = "UNCLOSED"  # so too, but after its last step: --resume closes its record
 SILENT = "SILENT"  # says RUNNING, but on another machine and without an update for long
 SILENT_AFTER = timedelta(minutes=10)
 QUOTIENT = "/"  # between the names of two metrics
@@ -31,7 +32,7 @@ class Status:
     """What a run is doing, or how it ended.
 
     Attributes:
-        state: one of `cohort.recording.status.State`, or DEAD or SILENT.
+        state: one of `cohort.recording.status.State`, or DEAD, UNCLOSED or SILENT.
         t_env: environment steps so far.
         wall_seconds: seconds of running so far, over all sessions.
         seen: when it last wrote its status; None if never.

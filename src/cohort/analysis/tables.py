@@ -21,6 +21,7 @@ _STATES = {
     "TERMINATED": "yellow",
     "FAILED": "bold red",
     "DEAD": "bold red",
+    "UNCLOSED": "yellow",
     "SILENT": "red",
 }
 

@@ -50,6 +50,10 @@ class Plan:
         """The whole configuration as YAML that `--resume` and people can read."""
         return yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True)
 
+    def plain_config(self) -> dict[str, Any]:
+        """The configuration as it comes back from `text`."""
+        return yaml.safe_load(self.text())
+
 
 def make_plan(sources: Sources) -> Plan:
     """Choose, check and normalise. Raises `UserError` on the first thing that is wrong."""

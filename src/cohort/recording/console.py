@@ -28,7 +28,7 @@ class Console:
             rich.console.Console(file=self.stream, force_terminal=True) if _is_live(self.stream) else None
         )
         self._log: TextIO | None = None
-        self._waiting: list[str] = []
+        self._waiting: list[str] | None = []  # None once there is, or was, a log
         self._connected = True
         self._lock = threading.RLock()
 
@@ -36,9 +36,9 @@ class Console:
         """Repeat everything in `path`, also what was printed before; a resumed run appends."""
         with self._lock:
             self._log = open(path, "a", encoding="utf-8", errors="replace")  # noqa: SIM115
-            for line in self._waiting:
+            waiting, self._waiting = self._waiting, None
+            for line in waiting or []:
                 self._write_log(line)
-            self._waiting.clear()
 
     def print(self, text: str = "") -> None:
         """Print `text` and repeat it in the log. Passwords in it become ***."""
@@ -83,7 +83,8 @@ class Console:
 
     def _write_log(self, line: str) -> None:
         if self._log is None:
-            self._waiting.append(line)
+            if self._waiting is not None:
+                self._waiting.append(line)
             return
         try:
             self._log.write(line + "\n")

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def replace_atomically(path: Path, write: Callable[[BinaryIO], object], *, durable: bool = True) -> None:
+def replace_atomically(
+    path: Path, write: Callable[[BinaryIO], object], *, durable: bool = True, keep_previous: bool = False
+) -> None:
     """Let `write` fill a temporary file next to `path`, and put it in `path`'s place.
 
     Temporary files that an earlier kill left behind are removed: a run's folder has one writer. `durable`
     pushes the file to the disk first, so that a power cut does no harm either; that takes a disk's time.
+    `keep_previous` leaves the replaced file at `previous_of(path)`.
     """
     remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -20,12 +23,31 @@ def replace_atomically(path: Path, write: Callable[[BinaryIO], object], *, durab
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        if keep_previous and path.is_file():
+            _keep(path)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def previous_of(path: Path) -> Path:
+    """Where the file is that `path` replaced: `checkpoint.previous.pt` beside `checkpoint.pt`."""
+    return path.with_suffix(f".previous{path.suffix}")
+
+
+def _keep(path: Path) -> None:
+    """Give the file at `path` its second name, so that one is whole at any moment."""
+    previous = previous_of(path)
+    link = path.with_name(f".{previous.name}.{os.getpid()}.tmp")
+    try:
+        link.unlink(missing_ok=True)
+        os.link(path, link)
+        os.replace(link, previous)
+    except OSError:  # a file system without links: for a moment the file has its second name alone
+        os.replace(path, previous)
 
 
 def write_text_atomically(path: Path, text: str, *, durable: bool = True) -> None:

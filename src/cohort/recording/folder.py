@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cohort.errors import UserError
+from cohort.recording.files import previous_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """The whole state of the run, for resuming."""
         return self.root / "checkpoint.pt"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The checkpoint before it, should it rot."""
+        return previous_of(self.checkpoint)
 
     @property
     def models(self) -> Path:

@@ -43,16 +43,16 @@ class MetricsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open `path` for this process alone, cutting the torn last line that a kill may have left.
+        """Open `path` for this process alone. Nothing is changed until something is written.
 
         Raises:
             UserError: another process is writing this file.
         """
         self.path = path
+        self._torn = True  # as far as is known: a kill may have left half a line
         self._file = open(path, "ab")  # noqa: SIM115
         try:
             self._refuse_second_writer()
-            self._cut_from(_end_of_last_line(path))
         except BaseException:
             self._file.close()
             raise
@@ -63,34 +63,47 @@ class MetricsFile:
         """Write one line and hand it to the operating system, so that only a power cut can lose it."""
         values = {name: float(value) for name, value in metrics.items()}
         record = Record(int(t_env), int(updates), int(episode), round(float(wall_time), 3), values)
+        self._cut_torn_line()
         self._file.write(_to_line(record))
         self._file.flush()
         return record
 
     def position(self) -> int:
         """Push everything to the disk and return where the file ends, for a checkpoint."""
+        self._cut_torn_line()
         self._file.flush()
         os.fsync(self._file.fileno())
         return os.fstat(self._file.fileno()).st_size
 
-    def rewind(self, position: int) -> None:
-        """Return to a checkpoint's `position`; later lines move to `metrics.discarded.jsonl`.
+    def refuse_misfit(self, position: int) -> None:
+        """Look whether the run can go on from a checkpoint's `position`, and change nothing.
 
         Raises:
-            UserError: the file is not the one that the checkpoint was made with.
+            UserError: the file is not the one that the checkpoint was made with, or is damaged before that place.
         """
         if not self._is_line_start(position):
             raise UserError(
                 f"{self.path} does not fit its checkpoint: no line ends at byte {position}. "
                 "The file was changed after the checkpoint was saved. Restore it, or start a new run."
             )
+        _records(self.path, position)
+
+    def rewind(self, position: int) -> None:
+        """Return to a checkpoint's `position`; later lines move to `metrics.discarded.jsonl`.
+
+        Raises:
+            UserError: as `refuse_misfit`.
+        """
+        self.refuse_misfit(position)
+        self._torn = False
         self._cut_from(position)
 
     def close(self) -> None:
         """Push everything to the disk and let other processes write."""
         if not self._file.closed:
             try:
-                self.position()
+                if not self._torn:
+                    self.position()
                 # Workers forked since then share the lock, and closing alone would leave it with them.
                 with suppress(OSError):
                     fcntl.flock(self._file, fcntl.LOCK_UN)
@@ -115,6 +128,12 @@ class MetricsFile:
             file.seek(position - 1)
             return file.read(1) == b"\n"
 
+    def _cut_torn_line(self) -> None:
+        """Set aside the half line that a kill may have left, before anything follows it."""
+        if self._torn:
+            self._torn = False
+            self._cut_from(_end_of_last_line(self.path))
+
     def _cut_from(self, position: int) -> None:
         """Cut what follows `position`, keeping it aside first: a kill in between loses nothing."""
         with open(self.path, "rb") as file:
@@ -136,8 +155,13 @@ def read_metrics(path: Path) -> list[Record]:
     Raises:
         UserError: there is no such file, or a line other than a torn last one is no record.
     """
+    return _records(path)
+
+
+def _records(path: Path, end: int | None = None) -> list[Record]:
+    """The whole lines before the byte `end`."""
     try:
-        content = path.read_bytes()
+        content = path.read_bytes()[:end]
     except FileNotFoundError:
         raise UserError(f"There are no metrics at {path}.") from None
     lines = content.split(b"\n")[:-1]  # what follows the last line break is empty or torn

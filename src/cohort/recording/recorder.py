@@ -27,8 +27,17 @@ class Recorder:
         progress: Progress,
         mirrors: Sequence[Mirror] = (),
         clock: Callable[[], float] = time.monotonic,
+        metrics: MetricsFile | None = None,
     ) -> None:
         """Open the run's metrics and say that it is running.
+
+        Args:
+            folder: the run's.
+            console: what a person sees.
+            progress: one line of it.
+            mirrors: what repeats the metrics elsewhere.
+            clock: seconds.
+            metrics: the folder's metrics where they are open already, as a resumed run's are.
 
         Raises:
             UserError: another process is recording this run.
@@ -37,7 +46,7 @@ class Recorder:
         self._console = console
         self._progress = progress
         self._clock = clock
-        self._metrics = MetricsFile(folder.metrics)
+        self._metrics = metrics or MetricsFile(folder.metrics)
         self._mirrors = [GuardedMirror(mirror, console.print) for mirror in mirrors]
         self._begun = False
         self._status = StatusFile(folder.status, console.print)
@@ -135,7 +144,11 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close with the state that fits how the block was left."""
-        self.close(_state_after(error))
+        try:
+            self.close(_state_after(error))
+        except OSError:
+            if error is None:
+                raise  # else what went wrong first is what counts
 
     def _begin_mirrors(self) -> None:
         if self._begun:

@@ -1,6 +1,7 @@
 """One command line that names several values, and the command lines of one run each that it means."""
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from fractions import Fraction
 from cohort.errors import UserError
 
 CONFIG, ENV_CONFIG = "--config", "--env-config"
-LONGEST_RANGE = 100_000
+LONGEST_RANGE = MOST_RUNS = 100_000
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?)"
 _RANGE = re.compile(rf"{_NUMBER}\.\.{_NUMBER}(?:\.\.{_NUMBER})?")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -42,10 +43,15 @@ def expand(config: str, env_config: str, typed: Sequence[str]) -> list[RunWords]
     """Every combination of the values that the words name; the first word varies slowest.
 
     Raises:
-        UserError: a list has an empty place, or a range is empty.
+        UserError: a list has an empty place, a range is empty, or there are far too many combinations.
     """
     words = _pairs(config, env_config, typed)
     axes = [values(text, key) for key, text in words]
+    if (runs := math.prod(map(len, axes))) > MOST_RUNS:
+        sizes = " x ".join(
+            f"{len(axis):,} of {key}" for axis, (key, _) in zip(axes, words, strict=True) if len(axis) > 1
+        )
+        raise UserError(f"{sizes}: {runs:,} runs. A sweep may have {MOST_RUNS:,} of them.")
     several = [place for place, (key, text) in enumerate(words) if key and is_several(text)]
     found = []
     for chosen in itertools.product(*axes):

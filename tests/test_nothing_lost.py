@@ -1,0 +1,280 @@
+"""Full disks, rotten checkpoints, refused resumes: what a run leaves and says then."""
+
+import errno
+import json
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cohort.cli import main
+from cohort.errors import UserError
+from cohort.recording.checkpoints import load_checkpoint
+from tests import harness
+
+RUN = "env_args.map_name=two_step test_interval=60 log_interval=40 checkpoint_interval=40"
+
+
+def typed(results: Path, text: str = "") -> list[str]:
+    return harness.words("qmix", "matrix_games", f"{RUN} local_results_path={results} {text}")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    results = tmp_path_factory.mktemp("finished")
+    assert main(typed(results, "t_max=160")) == 0
+    return harness.only_run(results)
+
+
+@pytest.fixture
+def run(finished, tmp_path) -> Path:
+    """A copy of a finished run that a test may harm."""
+    return Path(shutil.copytree(finished, tmp_path / finished.name))
+
+
+def content(run: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def refusal(capsys, *words: str) -> str:
+    """What a command says that ends with status 2, without a traceback."""
+    capsys.readouterr()
+    assert main(list(words)) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+# a refused resume changes nothing
+
+
+@pytest.mark.parametrize("harm", ["shorter", "damaged"])
+def test_metrics_that_do_not_fit_their_checkpoint_are_refused_before_anything_is_written(run, harm, capsys):
+    path = run / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    if harm == "damaged":
+        lines[1] = lines[1].replace(b"{", b"[", 1)
+    path.write_bytes(b"".join(lines[:-1] if harm == "shorter" else lines))
+    before = content(run)
+    said = refusal(capsys, f"--resume={run}", "with", "t_max=400")
+    assert ("does not fit its checkpoint" if harm == "shorter" else "Line 2") in said
+    assert content(run) == before
+
+
+def test_a_second_resume_is_refused_while_the_first_is_still_preparing(run, monkeypatch, capsys):
+    """The run is locked before its checkpoint is read, and until it ends."""
+    from cohort import session
+
+    build = session._build
+    said = []
+
+    def build_slowly(*arguments):
+        monkeypatch.setattr(session, "_build", build)
+        before = content(run)
+        said.append(refusal(capsys, f"--resume={run}", "with", "t_max=300"))
+        assert content(run) == before
+        return build(*arguments)
+
+    monkeypatch.setattr(session, "_build", build_slowly)
+    assert main([f"--resume={run}", "with", "t_max=200"]) == 0
+    assert "this run is still going" in " ".join(said[0].split())
+    assert json.loads((run / "status.json").read_text())["state"] == "COMPLETED"
+
+
+def test_a_run_killed_before_its_record_was_closed_is_closed_by_resuming_it(run, capsys):
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps(status | {"state": "RUNNING", "pid": 2**22 + 1}))
+    (run / "curve.png").unlink()
+    metrics = harness.metrics(run)
+    assert main(["ls", str(run.parent)]) == 0
+    told = capsys.readouterr().out
+    assert "UNCLOSED" in told
+    assert "DEAD" not in told
+    assert main([f"--resume={run}"]) == 0
+    assert harness.metrics(run) == metrics
+    assert json.loads((run / "status.json").read_text())["state"] == "COMPLETED"
+    assert (run / "curve.png").is_file()
+    assert "is finished" in refusal(capsys, f"--resume={run}")
+
+
+def test_an_edited_configuration_is_reported(run, capsys):
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.0005\n", "lr: 0.0007\n"))
+    assert main([f"--resume={run}", "with", "t_max=200"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "changed since" in line]
+    assert [line.partition("session: ")[2] for line in told] == ["lr: 0.0005 -> 0.0007"]  # t_max was typed
+
+
+# rotten checkpoints
+
+
+def test_no_changed_bit_is_learned_from(run):
+    """Wherever a bit flips, the checkpoint is refused or is what it was."""
+    path = run / "checkpoint.pt"
+    whole, good = path.read_bytes(), load_checkpoint(path)
+    draw = random.Random(0)
+    refused = 0
+    for place in (draw.randrange(len(whole)) for _ in range(150)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            same = _same(load_checkpoint(path), good)
+        except UserError:
+            refused += 1
+        else:
+            assert same, f"byte {place} of {len(whole)}"
+    assert refused > 40  # the rest are names, padding and dates
+
+
+def _same(one, other) -> bool:
+    if hasattr(one, "shape"):
+        return one.dtype == other.dtype and one.shape == other.shape and bool((one == other).all())
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other or (one != one and other != other)
+
+
+def test_a_rotten_checkpoint_offers_the_one_before_it(run, capsys):
+    path = run / "checkpoint.pt"
+    harm(path)
+    before = content(run)
+    said = refusal(capsys, f"--resume={run}", "with", "t_max=240")
+    assert "damaged" in said
+    assert "data/" in said  # the member
+    assert content(run) == before
+    copy = said.replace("\n", " ").partition("again: ")[2].split()
+    assert copy[0] == "cp"
+    assert main(typed(run.parent / "straight", "t_max=240")) == 0
+    subprocess.run(copy, check=True)
+    assert main([f"--resume={run}", "with", "t_max=240"]) == 0
+    assert [line["t_env"] for line in harness.metrics(run)][-1] == 240
+
+
+def harm(path: Path) -> None:
+    """Flip a bit of the largest tensor in a checkpoint."""
+    import zipfile
+
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+    whole = bytearray(path.read_bytes())
+    whole[largest.header_offset + 200 + largest.file_size // 2] ^= 1
+    path.write_bytes(whole)
+
+
+def test_a_checkpoint_and_the_one_before_it_are_kept(run):
+    steps = [
+        load_checkpoint(run / name)["recorder"]["t_env"]
+        for name in ("checkpoint.previous.pt", "checkpoint.pt")
+    ]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 160
+
+
+# full disks
+
+
+def limited(*words: str, file_size: int) -> subprocess.CompletedProcess:
+    """run.py in a process whose files may not grow beyond `file_size` bytes."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+
+    return subprocess.run(
+        [sys.executable, str(harness.ROOT / "run.py"), *words],
+        capture_output=True, text=True, timeout=120, cwd=harness.ROOT, preexec_fn=limit, check=False,
+    )  # fmt: skip
+
+
+def test_a_limit_on_the_size_of_files_ends_a_run_in_one_sentence(run, tmp_path):
+    limit = (run / "metrics.jsonl").stat().st_size + 2000
+    before = harness.metrics(run)
+    ended = limited(f"--resume={run}", "with", "t_max=4000", file_size=limit)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode not in (0, -6, -9)
+    assert "Traceback" not in said
+    assert "File too large" in said
+    assert f"--resume={run}" in said
+    assert json.loads((run / "status.json").read_text())["state"] == "FAILED"
+    assert main([f"--resume={run}", "with", "t_max=240"]) == 0
+    assert harness.metrics(run)[: len(before)] == before
+    assert main(typed(tmp_path / "straight", "t_max=160")) == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 256 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_run_on_a_full_disk_ends_in_one_sentence_and_goes_on_when_there_is_room(small_disk, tmp_path):
+    done = harness.run_py(*typed(small_disk, "t_max=100000"))
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert "Traceback" not in said
+    assert "No space left" in said
+    assert "Make room" in said
+    run = harness.only_run(small_disk)
+    assert f"--resume={run}" in said
+    moved = Path(shutil.copytree(run, tmp_path / run.name))
+    reached = load_checkpoint(moved / "checkpoint.pt")["recorder"]["t_env"]
+    assert main([f"--resume={moved}", "with", f"t_max={reached + 80}"]) == 0
+    assert main(typed(tmp_path / "straight", f"t_max={reached + 80}")) == 0
+    assert harness.metrics(moved) == harness.metrics(harness.only_run(tmp_path / "straight"))
+
+
+def test_a_run_that_cannot_begin_on_a_full_disk_leaves_nothing(small_disk):
+    with open(small_disk / "filler", "wb") as file, pytest.raises(OSError, match="No space"):
+        while True:
+            os.write(file.fileno(), b"0" * 4096)
+    done = harness.run_py(*typed(small_disk, "t_max=160"))
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert "Traceback" not in said
+    assert "No space left" in said
+    assert [child.name for child in small_disk.iterdir()] == ["filler"]
+
+
+def test_a_console_log_that_takes_nothing_is_reported_once(tmp_path, monkeypatch):
+    from cohort.recording.console import Console
+
+    class Full:
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    import io
+
+    stream = io.StringIO()
+    console = Console(stream)
+    console.print("one")
+    console.print("two")
+    monkeypatch.setattr("builtins.open", lambda *arguments, **more: Full())
+    console.open_log(tmp_path / "console.log")
+    console.print("three")
+    assert stream.getvalue().splitlines()[:2] == ["one", "two"]
+    assert stream.getvalue().count("is lost") == 1
+    assert stream.getvalue().splitlines()[-1] == "three"
+
+
+# nothing to train
+
+
+def test_a_model_beyond_t_max_is_refused(finished, tmp_path, capsys):
+    words = typed(tmp_path, f"t_max=100 checkpoint_path={finished}")
+    assert "nothing would be trained" in refusal(capsys, *words)
+    assert not list(tmp_path.iterdir())
