@@ -47,7 +47,7 @@ def refusal(capsys, *words: str) -> str:
     assert main(list(words)) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
-    return said
+    return " ".join(said.split())
 
 
 # a refused resume changes nothing
@@ -82,7 +82,7 @@ def test_a_second_resume_is_refused_while_the_first_is_still_preparing(run, monk
 
     monkeypatch.setattr(session, "_build", build_slowly)
     assert main([f"--resume={run}", "with", "t_max=200"]) == 0
-    assert "this run is still going" in " ".join(said[0].split())
+    assert "this run is still going" in said[0]
     assert json.loads((run / "status.json").read_text())["state"] == "COMPLETED"
 
 
@@ -150,7 +150,7 @@ def test_a_rotten_checkpoint_offers_the_one_before_it(run, capsys):
     assert "damaged" in said
     assert "data/" in said  # the member
     assert content(run) == before
-    copy = said.replace("\n", " ").partition("again: ")[2].split()
+    copy = said.partition("again: ")[2].split()
     assert copy[0] == "cp"
     assert main(typed(run.parent / "straight", "t_max=240")) == 0
     subprocess.run(copy, check=True)
@@ -239,9 +239,9 @@ def test_a_run_on_a_full_disk_ends_in_one_sentence_and_goes_on_when_there_is_roo
 
 
 def test_a_run_that_cannot_begin_on_a_full_disk_leaves_nothing(small_disk):
-    with open(small_disk / "filler", "wb") as file, pytest.raises(OSError, match="No space"):
-        while True:
-            os.write(file.fileno(), b"0" * 4096)
+    (small_disk / "filler").touch()
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "filler").write_bytes(b"0" * 2**20)
     done = harness.run_py(*typed(small_disk, "t_max=160"))
     said = done.stdout + done.stderr
     assert done.returncode == 2, said
@@ -278,3 +278,83 @@ def test_a_model_beyond_t_max_is_refused(finished, tmp_path, capsys):
     words = typed(tmp_path, f"t_max=100 checkpoint_path={finished}")
     assert "nothing would be trained" in refusal(capsys, *words)
     assert not list(tmp_path.iterdir())
+
+
+# a user's mistake is no traceback
+
+
+def test_whoever_reads_a_list_may_stop_reading():
+    done = subprocess.run(
+        [sys.executable, "-u", str(harness.ROOT / "run.py"), "--list"],
+        stdout=_closed_pipe(), stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def _closed_pipe() -> int:
+    """The writing end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+def test_a_run_without_standard_output_records_all_the_same(tmp_path):
+    command = [sys.executable, str(harness.ROOT / "run.py"), *typed(tmp_path, "t_max=80")]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert harness.metrics(harness.only_run(tmp_path))[-1]["t_env"] == 80
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--resume=" + "a" * 5000], "File name too long"),
+        (["--config=--", "--env-config=matrix_games"], "--"),
+        (["--config=qmix", "--env-config=matrix_games", "with", "t_max=" + "9" * 400], "less than or"),
+        (
+            ["--config=qmix", "--env-config=sc2_sim", "--dry-run", "with", "seed=0..99999", "t_max=1..99999"],
+            "runs",
+        ),
+    ],
+)
+def test_absurd_words_are_refused(words, told, capsys):
+    assert told in refusal(capsys, *words)
+
+
+def test_a_tilde_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(typed(Path("~/results"), "t_max=40")) == 0
+    assert harness.only_run(tmp_path / "results").is_dir()
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"recorder": {"t_env": 1}}, {"trainer": [], "done": {}, "recorder": 3}]
+)
+def test_a_checkpoint_of_something_else_is_refused(run, state, capsys):
+    from cohort.recording.checkpoints import save_atomically
+
+    (run / "checkpoint.previous.pt").unlink()
+    save_atomically(state, run / "checkpoint.pt")
+    assert "something else than a run" in refusal(capsys, f"--resume={run}", "with", "t_max=200")
+
+
+@pytest.mark.parametrize("name", ["console.log", "curve.png", "status.json"])
+def test_a_folder_in_the_place_of_a_file_stops_no_run(run, name, capsys):
+    (run / name).unlink()
+    (run / name).mkdir()
+    assert main([f"--resume={run}", "with", "t_max=200"]) == 0
+    assert harness.metrics(run)[-1]["t_env"] == 200
+
+
+def test_what_a_killed_session_left_half_written_is_removed(run):
+    leftovers = [run / ".checkpoint.pt.17.tmp", run / "sacred" / "1" / ".metrics.json.17.tmp"]
+    for leftover in leftovers:
+        leftover.write_text("half")
+    assert main([f"--resume={run}", "with", "t_max=200"]) == 0
+    assert not any(leftover.exists() for leftover in leftovers)

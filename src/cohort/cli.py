@@ -83,6 +83,10 @@ def parse(words: Sequence[str]) -> Command:
     )
     before, typed = _split_at_with(words)
     options, strange = parser.parse_known_args(before)
+    if empty := [name for name, value in vars(options).items() if value == [] and name != "words"]:
+        parser.error(
+            f"--{empty[0].replace('_', '-')}=-- names nothing"
+        )  # argparse takes the two dashes for an end
     if strange:
         known = ["--config", "--env-config", "--resume", "--mongo", "--list", "--help", *OPTIONS]
         parser.error(
@@ -141,6 +145,16 @@ def main(words: Sequence[str] | None = None) -> int:
         return _dispatch(parse(words))
     except UserError as error:
         print(_one_screen(without_credentials(f"error: {error}")), file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever reads has had enough: `run.py --list | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (Python flushes it at the exit)
+        return 141
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            _one_screen(without_credentials(f"error: {error.filename}: {error.strerror}.")), file=sys.stderr
+        )
         return 2
     except KeyboardInterrupt:  # before there is a run that could be stopped properly
         print("stopped", file=sys.stderr)

@@ -16,7 +16,7 @@ from cohort.program import PACKAGE, program_name
 from cohort.recording.checkpoints import stored_bytes
 from cohort.recording.console import Console
 from cohort.recording.curve import draw_curve
-from cohort.recording.files import write_text_atomically
+from cohort.recording.files import remove_all_leftovers, write_text_atomically
 from cohort.recording.folder import RunFolder, create_run_folder, open_run_folder
 from cohort.recording.metrics import MetricsFile
 from cohort.recording.mirrors import Mirror
@@ -92,6 +92,7 @@ def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -
             now = plan.plain_config()
             for line in edited({**checkpoint.get("config", now), **typed}, now):
                 console.print(f"changed since the last session: {line}")
+            remove_all_leftovers(folder.root)
             with stop_on_signals() as stop:
                 return _record(experiment, folder, console, stop, mongo, checkpoint, metrics)
 
@@ -136,10 +137,10 @@ def _build(plan: Plan, console: Console) -> Experiment:
 def _load(load: Any, state: dict[str, Any], path: Path, *more: Any) -> None:
     try:
         load(state, *more)
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise UserError(
             f"{path} does not fit this run: it was saved with another algorithm, map or network size.\n"
-            f"torch says: {str(error).strip().splitlines()[-1].strip()[:300]}"
+            f"torch says: {(str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:300]}"
         ) from error
 
 

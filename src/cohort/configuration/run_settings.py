@@ -1,10 +1,26 @@
 """Settings of the run itself: how long, how often, where to, what from."""
 
-from typing import Literal, Self
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cohort.settings import Settings
+
+LONGEST_RUN = 10**15  # environment steps
+
+
+def _as_path(text: str) -> str:
+    """`~` means the user's home, as in a shell."""
+    if "\0" in text:
+        raise ValueError("must be a path, which has no zero bytes")
+    try:
+        return str(Path(text).expanduser()) if text.startswith("~") else text
+    except RuntimeError as error:
+        raise ValueError(f"names a home that is not there: {error}") from error
+
+
+PathText = Annotated[str, AfterValidator(_as_path)]
 
 
 class RunSettings(Settings):
@@ -15,13 +31,13 @@ class RunSettings(Settings):
         pattern=r"^[^/\\]*$", description="your own word for this run, added to its folder's name"
     )
     seed: int = Field(ge=0, lt=2**63, description="the same seed repeats the run bit for bit (CPU)")
-    t_max: int = Field(ge=1, description="environment steps to train for")
+    t_max: int = Field(ge=1, le=LONGEST_RUN, description="environment steps to train for")
     test_interval: int = Field(ge=1, description="environment steps between two evaluations")
     test_nepisode: int = Field(ge=1, description="greedy episodes of each evaluation")
     log_interval: int = Field(ge=1, description="environment steps between two lines of training metrics")
     use_cuda: bool = Field(description="train and simulate on the GPU when there is one")
     torch_threads: int = Field(ge=1, le=1024, description="CPU threads of each process")
-    local_results_path: str = Field(min_length=1, description="the folder that run folders are made in")
+    local_results_path: PathText = Field(min_length=1, description="the folder that run folders are made in")
     use_tensorboard: bool = Field(description="write TensorBoard events into the run's folder as well")
     mongo_database: str = Field(
         max_length=63, pattern=r"^[\w-]+$", description="the database that --mongo=<url> adds this run to"
@@ -31,7 +47,9 @@ class RunSettings(Settings):
     )
     save_model: bool = Field(description="keep the networks of several moments in the run's models folder")
     save_model_interval: int = Field(ge=1, description="environment steps between two of them")
-    checkpoint_path: str = Field(description="a run, its models folder or one model in it, to start from")
+    checkpoint_path: PathText = Field(
+        description="a run, its models folder or one model in it, to start from"
+    )
     load_step: int = Field(ge=0, description="the step of the model to load: the nearest one; 0 is the last")
     evaluate: bool = Field(description="evaluate the loaded model over test_nepisode episodes and stop")
 

@@ -23,7 +23,7 @@ class Console:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Print to `stream` (default: standard output). Lines wait until `open_log` names the file."""
-        self.stream = sys.stdout if stream is None else stream
+        self.stream = stream or sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (`>&-` closes standard output)
         self.terminal = (
             rich.console.Console(file=self.stream, force_terminal=True) if _is_live(self.stream) else None
         )
@@ -35,8 +35,11 @@ class Console:
     def open_log(self, path: Path) -> None:
         """Repeat everything in `path`, also what was printed before; a resumed run appends."""
         with self._lock:
-            self._log = open(path, "a", encoding="utf-8", errors="replace")  # noqa: SIM115
             waiting, self._waiting = self._waiting, None
+            try:
+                self._log = open(path, "a", encoding="utf-8", errors="replace")  # noqa: SIM115
+            except OSError as error:
+                self._lose_log(error)
             for line in waiting or []:
                 self._write_log(line)
 
@@ -90,8 +93,11 @@ class Console:
             self._log.write(line + "\n")
             self._log.flush()
         except (OSError, ValueError) as error:
-            self._log = None
-            self._write_stream(f"console.log is lost ({error}). The run goes on.")
+            self._lose_log(error)
+
+    def _lose_log(self, error: Exception) -> None:
+        self._log = None
+        self._write_stream(f"console.log is lost ({error}). The run goes on.")
 
 
 def plain(text: str) -> str:

@@ -61,6 +61,13 @@ def remove_leftovers(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def remove_all_leftovers(folder: Path) -> None:
+    """Remove what killed writers left anywhere in `folder`, which nobody else writes to now."""
+    for leftover in folder.rglob(".*.tmp"):
+        if leftover.is_file():
+            leftover.unlink(missing_ok=True)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the renaming itself survive a power cut, where the file system can."""
     descriptor = os.open(folder, os.O_RDONLY)

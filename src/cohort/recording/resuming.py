@@ -17,7 +17,7 @@ def load_run_checkpoint(folder: RunFolder) -> dict[str, Any]:
         UserError: there is none, or it is damaged; the message offers the one before it, where that is whole.
     """
     try:
-        return load_checkpoint(folder.checkpoint)
+        return _of_run(load_checkpoint(folder.checkpoint), folder)
     except UserError as error:
         older = _whole(folder)
         if older is None:
@@ -49,6 +49,18 @@ def edited(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
 
 def _whole(folder: RunFolder) -> dict[str, Any] | None:
     try:
-        return load_checkpoint(folder.previous_checkpoint)
+        return _of_run(load_checkpoint(folder.previous_checkpoint), folder)
     except UserError:
         return None
+
+
+def _of_run(state: Any, folder: RunFolder) -> dict[str, Any]:
+    """`state`, if it has what a run's checkpoint has."""
+    try:
+        known = all(state["recorder"][name] >= 0 for name in ("metrics_position", "wall_time", "t_env"))
+        known = known and {"trainer", "done"} <= set(state)
+    except (KeyError, TypeError, RuntimeError):
+        known = False
+    if not known:
+        raise UserError(f"The checkpoint at {folder.checkpoint} holds something else than a run.")
+    return state
