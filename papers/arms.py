@@ -13,7 +13,7 @@ from cohort.configuration.plan import Sources
 from cohort.configuration.updates import ENV_ARGS
 from papers.wording import ranged
 
-ENDED = ("COMPLETED", "FAILED")  # all other runs may still go on
+ENDED = ("COMPLETED", "DIVERGED", "FAILED")  # all other runs may still go on
 CHOOSE = "Choose with --where."
 
 

@@ -100,7 +100,7 @@ class Row(ABC):
         values, counted, until = self._read(runs)
         where, found = self.compare(values)
         numbers = "; ".join(f"{name} {spread(side)}".strip() for name, side in values.items() if side)
-        gone = [f"{run.method} seed {run.seed}" for run in counted if run.has_diverged(self.measure.headline)]
+        gone = [f"{run.method} seed {run.seed}" for run in counted if run.diverged]
         numbers += f"; diverged: {', '.join(gone)}" if gone else ""
         length = self.measure.length(counted, until)
         if found is None:

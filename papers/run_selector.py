@@ -49,6 +49,9 @@ class RunSelector:
         if choice.departures:
             self._marked.add((arm.env_config, entry or label))
         self._note_missing(label, arm, choice, self.seeds if wanted is None else wanted)
+        for run in choice.runs:
+            if run.diverged and (note := f"diverged: {label}, seed {run.seed}") not in self.notes:
+                self.notes.append(note)
         self._refuse_incomparable(arm, choice.runs)
         return choice.runs
 

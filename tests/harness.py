@@ -74,12 +74,16 @@ class FakeRecorder:
     def __init__(self) -> None:
         self.lines: list[tuple[int, int, int, dict[str, float]]] = []
         self.ticks: list[int] = []
+        self.diverged = False
 
     def log(self, t_env: int, updates: int, episode: int, metrics: Mapping[str, float]) -> None:
         self.lines.append((t_env, updates, episode, dict(metrics)))
 
     def tick(self, t_env: int, updates: int, episode: int) -> None:
         self.ticks.append(t_env)
+
+    def tell_of_divergence(self, what: str, t_env: int) -> None:
+        self.diverged = True
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -10,6 +10,7 @@ import torch
 from cohort.assembly import build_trainer
 from cohort.components.process import prepare_process
 from cohort.components.seeding import derive_seed
+from cohort.components.state import all_finite
 from cohort.configuration.plan import Plan
 from cohort.recording.checkpoints import save_atomically
 from cohort.recording.folder import RunFolder
@@ -37,10 +38,20 @@ class Experiment:
         """The run from where it stands to `t_max`, or to the end of the round in which a stop is requested."""
         self._report(recorder, folder)
         while not self.finished:
-            self.trainer.iterate()
+            try:
+                self.trainer.iterate()
+            except Exception:
+                if all_finite(self.learner.state_dict()):
+                    raise
+                recorder.tell_of_divergence(
+                    "what is learned is", self.trainer.t_env
+                )  # and nothing can play by it
+                return
             self.trainer.report_crashes()
             recorder.tick(self.trainer.t_env, self.learner.updates, self.trainer.episode)
             self._report(recorder, folder)
+            if recorder.diverged and self.settings.when_diverged == "stop":
+                return  # the last checkpoint is one from before
             ends = self.finished or stop.requested
             if self._due("checkpoint", self.settings.checkpoint_interval, now=ends):
                 self.save(recorder, folder.checkpoint)

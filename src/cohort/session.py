@@ -27,7 +27,7 @@ from cohort.recording.progress import Progress
 from cohort.recording.provenance import collect_provenance, typed_command, write_provenance
 from cohort.recording.recorder import Recorder
 from cohort.recording.resuming import edited, ended_well, load_run_checkpoint
-from cohort.recording.sacred_mirror import RunInterrupted, record_with_sacred
+from cohort.recording.sacred_mirror import RunDiverged, RunInterrupted, record_with_sacred
 from cohort.recording.stop import Stop, stop_on_signals
 from cohort.recording.storage import is_storage_failure, storage_failure
 from cohort.recording.tensorboard_mirror import TensorBoardMirror
@@ -36,7 +36,7 @@ from cohort.registry import nearest
 # what a resumed run may be told anew: nothing that would change what it has already done
 RESUMABLE = (
     *("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard"),
-    "mongo_database",
+    *("mongo_database", "when_diverged"),
 )
 # how torch says that a tensor cannot be had, in lower case
 OUT_OF_MEMORY = (
@@ -47,7 +47,7 @@ OUT_OF_MEMORY = (
     "too large",
     "int too big",
 )
-EXIT_STATUS = {"COMPLETED": 0, "INTERRUPTED": 130, "TERMINATED": 143}
+EXIT_STATUS = {"COMPLETED": 0, "DIVERGED": 1, "INTERRUPTED": 130, "TERMINATED": 143}
 
 
 def start(plan: Plan, mongo_url: str | None = None) -> int:
@@ -205,6 +205,8 @@ def _recorded(
                     experiment.train(recorder, folder, stop)
             finally:
                 draw_curve(folder.metrics, folder.curve, folder.name, report=console.print)
+            if recorder.diverged:
+                raise RunDiverged
             if stop.signal_name is not None and not experiment.finished:
                 raise RunInterrupted(stop.signal_name)
             return recorder.results()
@@ -234,7 +236,7 @@ def _recorded(
 
 
 def _say_how_it_ended(status: str, results: Mapping[str, float], folder: RunFolder, console: Console) -> None:
-    if status != "COMPLETED":
+    if status in ("INTERRUPTED", "TERMINATED"):
         console.print(f"{status.lower()}; go on with: {program_name()} --resume={folder.root}")
     for name, value in results.items():
         console.print(f"{name}: {value:.4f}")

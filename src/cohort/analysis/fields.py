@@ -50,7 +50,7 @@ FACTS: dict[str, Fact] = {
     "place": Fact(lambda run: run.place, "where the record lies"),
     "status": Fact(
         lambda run: run.status.state,
-        "RUNNING, COMPLETED, INTERRUPTED, TERMINATED, FAILED; DEAD: killed; UNCLOSED: at its end; SILENT: lost",
+        "RUNNING, COMPLETED, INTERRUPTED, TERMINATED, DIVERGED, FAILED; DEAD: killed; UNCLOSED: at the end; SILENT",
     ),
     "method": Fact(lambda run: run.method, "config.name"),
     "env": Fact(lambda run: run.env, "config.env"),

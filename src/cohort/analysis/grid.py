@@ -68,7 +68,7 @@ def make_grid(runs: Sequence[Run], x: Column, y: Column, metric: Column) -> Grid
     for row, column in np.ndindex(means.shape):
         cell = cells[row][column]
         _refuse_mixed(cell, f"{grid.name(row, column)}: the runs of this cell")
-        diverged[row, column] = any(_has_diverged(run, metric) for run in cell)
+        diverged[row, column] = any(run.diverged for run in cell)  # summaries skip what is not finite
         values = [_number(value, metric) for run in cell if (value := metric.field.ask(run)) is not None]
         if values and not diverged[row, column]:
             means[row, column] = np.mean(values)
@@ -87,12 +87,6 @@ def _refuse_mixed(runs: Sequence[Run], where: str) -> None:
     comparability.refuse(
         [*comparability.within_curve(runs), *comparability.between_curves(runs)], where, CHOOSE
     )
-
-
-def _has_diverged(run: Run, metric: Column) -> bool:
-    """Whether the metric has diverged: summaries skip values that are not finite, and a grid search must not."""
-    kind, name = metric.field.key or ("", "")
-    return kind == "metrics" and run.has_diverged(name)
 
 
 def _number(value: Value, metric: Column) -> float:

@@ -68,6 +68,7 @@ def main(words: Sequence[str]) -> int:
     notes = [*(f"* {text}" for texts in mixed.values() for text in texts)]
     notes += [difference.short() for difference in comparability.worth_a_note(runs)]
     notes += unequal_lengths(panels, settings)
+    notes += [f"diverged: {run.name}" for run in runs if run.diverged]
     notes = list(dict.fromkeys(notes))
     draw(
         panels,

@@ -14,6 +14,7 @@ from cohort.configuration.task import task_name
 from cohort.errors import UserError
 from cohort.recording.metrics import Record
 
+DIVERGED = "DIVERGED"
 DEAD = "DEAD"  # says RUNNING, but its process is gone
 UNCLOSED = "UNCLOSED"  # so too, but after its last step: --resume closes its record
 SILENT = "SILENT"  # says RUNNING, but on another machine and without an update for long
@@ -94,10 +95,10 @@ class Run(ABC):
         _, values = self.series(metric)
         return float(values[-1]) if len(values) else None
 
-    def has_diverged(self, metric: str) -> bool:
-        """Whether the last value on record of a metric, or of a part of a quotient, is not finite."""
-        parts = [self.last_logged(part) for part in {metric, *metric.split(QUOTIENT)}]
-        return any(value is not None and not math.isfinite(value) for value in parts)
+    @cached_property
+    def diverged(self) -> bool:
+        """Whether its numbers have left the finite: it says so, or what it logged last does, whatever the metric."""
+        return self.status.state == DIVERGED or not all(map(math.isfinite, self.recent_metrics.values()))
 
     @property
     @abstractmethod

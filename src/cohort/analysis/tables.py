@@ -20,6 +20,7 @@ _STATES = {
     "INTERRUPTED": "yellow",
     "TERMINATED": "yellow",
     "FAILED": "bold red",
+    "DIVERGED": "bold red",
     "DEAD": "bold red",
     "UNCLOSED": "yellow",
     "SILENT": "red",

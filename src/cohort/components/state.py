@@ -1,6 +1,7 @@
 """Saving and restoring what changes: the one pair of functions behind every `state_dict` and `load_state_dict`."""
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -79,3 +80,14 @@ def _write(part: Tensor, saved: Tensor, name: str) -> None:
     if part.shape != saved.shape:  # copying would stretch it
         raise ValueError(f"the saved {name} is {list(saved.shape)}, and here it is {list(part.shape)}")
     part.copy_(saved)
+
+
+def all_finite(state: Any) -> bool:
+    """Whether no number in nested dicts, lists and tuples of tensors and numbers is infinite or none at all."""
+    if isinstance(state, Tensor):
+        return not state.is_floating_point() or bool(state.isfinite().all())
+    if isinstance(state, Mapping):
+        return all(all_finite(inner) for inner in state.values())
+    if isinstance(state, (list, tuple)):
+        return all(all_finite(inner) for inner in state)
+    return not isinstance(state, float) or math.isfinite(state)

@@ -38,6 +38,9 @@ class RunSettings(Settings):
     use_cuda: bool = Field(description="train and simulate on the GPU when there is one")
     torch_threads: int = Field(ge=1, le=1024, description="CPU threads of each process")
     local_results_path: PathText = Field(min_length=1, description="the folder that run folders are made in")
+    when_diverged: Literal["stop", "go_on"] = Field(
+        description="what to do once a metric is no longer finite; either way the run ends as DIVERGED"
+    )
     use_tensorboard: bool = Field(description="write TensorBoard events into the run's folder as well")
     mongo_database: str = Field(
         max_length=63, pattern=r"^[\w-]+$", description="the database that --mongo=<url> adds this run to"

@@ -53,7 +53,7 @@ class Recorder:
         self._state: State = "RUNNING"
         self._latest: dict[str, float] = {}
         self._t_env = self._updates = self._episode = 0
-        self._told_of_divergence = False
+        self._diverged = False
         self._earlier_seconds = 0.0
         self._started = clock()
         self._status_written = float("-inf")
@@ -82,18 +82,27 @@ class Recorder:
             mirror.log(record)
         self._t_env, self._updates, self._episode = t_env, updates, episode
         self._progress.event(record)
-        self._tell_of_divergence(record.metrics, t_env)
+        self._look_for_divergence(record.metrics, t_env)
         self._write_status()
 
-    def _tell_of_divergence(self, metrics: Mapping[str, float], t_env: int) -> None:
-        """Say once in a session that numbers have left the finite; a return may still look like one after that."""
-        strange = [name for name, value in metrics.items() if not math.isfinite(value)]
-        if strange and not self._told_of_divergence:
-            self._told_of_divergence = True
+    @property
+    def diverged(self) -> bool:
+        """Whether numbers have left the finite, in this session or an earlier one that the run goes on from."""
+        return self._diverged
+
+    def tell_of_divergence(self, what: str, t_env: int) -> None:
+        """Say once in a session that `what` is not finite; a return may still look like a number after that."""
+        if not self._diverged:
+            self._diverged = True
             self._console.print(
-                f"diverged: {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''} not finite at {t_env:,} "
-                "steps. What follows says nothing about the method; smaller learning rates may help"
+                f"diverged: {what} not finite at {t_env:,} steps. What follows says nothing about the method; smaller "
+                "learning rates may help, and when_diverged=go_on does not stop"
             )
+
+    def _look_for_divergence(self, metrics: Mapping[str, float], t_env: int) -> None:
+        strange = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if strange:
+            self.tell_of_divergence(", ".join(strange[:3]) + " and more" * (len(strange) > 3), t_env)
 
     def results(self) -> dict[str, float]:
         """What the run is summed up by so far: its last win rates and returns."""
@@ -158,6 +167,7 @@ class Recorder:
         for record in earlier:
             self._latest.update(record.metrics)
             self._progress.recall(record)
+            self._look_for_divergence(record.metrics, record.t_env)
         for mirror in self._mirrors:
             mirror.begin(earlier)
 

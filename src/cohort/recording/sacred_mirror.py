@@ -43,14 +43,26 @@ SETTINGS.HOST_INFO.CAPTURED_ENV = []  # environment variables hold secrets
 sacred.run.set_global_seed = lambda seed: None
 
 
-class RunInterrupted(SacredInterrupt):
-    """Raised by `main` once a signal has ended the training loop and everything is saved."""
+class RunEnded(SacredInterrupt):
+    """Raised by `main` when everything is saved and the run is not completed."""
+
+    STATUS: State
+
+
+class RunDiverged(RunEnded):
+    """Numbers have left the finite."""
+
+    STATUS: State = "DIVERGED"
+
+
+class RunInterrupted(RunEnded):
+    """A signal has ended the training loop."""
 
     def __init__(self, signal_name: str) -> None:
         """Close the record as INTERRUPTED after SIGINT, as TERMINATED after SIGTERM."""
         super().__init__(f"stopped by {signal_name}")
         self.signal_name = signal_name
-        self.STATUS: State = "INTERRUPTED" if signal_name == "SIGINT" else "TERMINATED"
+        self.STATUS = "INTERRUPTED" if signal_name == "SIGINT" else "TERMINATED"
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class SacredOutcome:
     """How a session ended.
 
     Attributes:
-        status: COMPLETED, INTERRUPTED or TERMINATED (a failure is raised instead).
+        status: COMPLETED, INTERRUPTED, TERMINATED or DIVERGED (a failure is raised instead).
         result: what `main` returned; None when it was interrupted.
         sacred_id: the number of Sacred's record; None when Sacred could not be started.
     """
@@ -88,7 +100,7 @@ def record_with_sacred(
 
     Args:
         main: the run. It receives the mirror to give to its recorder, returns the final headline metrics, and
-            raises `RunInterrupted` when a signal stopped it.
+            raises a `RunEnded` when it is not completed.
         config: the full configuration.
         folder: the run's folder; the record lies in its `sacred`.
         command: what was typed.
@@ -127,7 +139,7 @@ def record_with_sacred(
             options={"--beat-interval": beat_seconds},
         )
         return SacredOutcome("COMPLETED", run.result, run._id)
-    except RunInterrupted as stop:
+    except RunEnded as stop:
         return SacredOutcome(stop.STATUS, None, experiment.current_run._id)
     except Exception as error:
         if entered:
@@ -290,7 +302,7 @@ class _GuardedObserver(RunObserver):
 def _without_sacred(main: Callable[[Mirror], dict[str, float] | None], t_max: int) -> SacredOutcome:
     try:
         return SacredOutcome("COMPLETED", main(SacredMirror(lambda name, value, step: None, t_max)), None)
-    except RunInterrupted as stop:
+    except RunEnded as stop:
         return SacredOutcome(stop.STATUS, None, None)
 
 

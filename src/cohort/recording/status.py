@@ -10,7 +10,7 @@ from typing import Literal
 
 from cohort.recording.files import write_text_atomically
 
-State = Literal["RUNNING", "COMPLETED", "INTERRUPTED", "TERMINATED", "FAILED"]
+State = Literal["RUNNING", "COMPLETED", "INTERRUPTED", "TERMINATED", "DIVERGED", "FAILED"]
 
 
 class StatusFile:

@@ -8,7 +8,7 @@ The layout is Sacred's, so that Omniboard and queries written for PyMARL work:
         what tells them apart; with `start_time` they identify a document, and a unique index keeps it single.
         `meta.typed_command`, `meta.environment` and `meta.earlier_seconds` (running time of the sessions before).
     `config`: every key of config.yaml with its type, nested only under `env_args`.
-    `status`: RUNNING, COMPLETED, INTERRUPTED, TERMINATED or FAILED (then with `fail_trace`).
+    `status`: RUNNING, COMPLETED, INTERRUPTED, TERMINATED, DIVERGED or FAILED (then with `fail_trace`).
     `start_time`, `stop_time`, `heartbeat`: UTC, in milliseconds. `result`: the last win rates and returns.
     `host`, `experiment` (`name` is the method), `command`, `captured_out` (empty: console.log is an artifact).
     `info.metrics`: [{name, id}], `id` being the `_id` of a document in `metrics`, as text.
