@@ -17,6 +17,7 @@ from cohort.envs.foreign.gymnasium_game import GymnasiumGame  # noqa: E402
 from cohort.envs.foreign.pettingzoo_game import PettingZooGame  # noqa: E402
 from cohort.envs.foreign.settings import GymnasiumSettings, PettingZooSettings  # noqa: E402
 from cohort.envs.foreign.team import how_it_ended  # noqa: E402
+from cohort.errors import UserError  # noqa: E402
 
 SHRINKING = "tests.envs.foreign.parallel_teams:shrinking"
 GATHER = "tests.envs.foreign.gymnasium_teams:Gather-v0"
@@ -143,7 +144,7 @@ def test_the_limit_comes_from_the_key_from_max_cycles_or_from_nowhere():
     assert shrinking(time_limit=None, kwargs={"max_cycles": 4}).spec.episode_limit == 4
     assert shrinking(time_limit=3, kwargs={"max_cycles": 4}).spec.episode_limit == 3
     assert gather(time_limit=None, key=GATHER.replace("Gather-", "GatherLimited-")).spec.episode_limit == 7
-    with pytest.raises(ValueError, match=r"type env_args\.time_limit"):
+    with pytest.raises(UserError, match=r"type env_args\.time_limit"):
         shrinking(time_limit=None)
 
 
@@ -183,7 +184,7 @@ def test_gymnasiums_time_limit_cuts():
 
 
 def test_environments_of_one_agent_are_refused():
-    with pytest.raises(ValueError, match="one entry per agent"):
+    with pytest.raises(UserError, match="one entry per agent"):
         GymnasiumGame(GymnasiumSettings(key="CartPole-v1"))
 
 
@@ -213,9 +214,9 @@ def test_mpe2_is_mpe2():
 
 def test_environments_that_take_turns_are_refused():
     needs("mpe2")
-    with pytest.raises(ValueError, match="parallel_env"):
+    with pytest.raises(UserError, match="parallel_env"):
         PettingZooGame(PettingZooSettings(key="mpe2.simple_spread_v3:env"))
-    with pytest.raises(ValueError, match="has no function nothing"):
+    with pytest.raises(UserError, match="has no function nothing"):
         PettingZooGame(PettingZooSettings(key="mpe2.simple_spread_v3:nothing"))
 
 
@@ -242,5 +243,5 @@ def test_continuous_actions_are_stretched_to_their_bounds():
 def test_spaces_without_a_common_form_are_refused(observed, acted, words):
     if isinstance(observed, Text):
         observed = Dict({"words": gymnasium.spaces.Sequence(Discrete(2))})
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(UserError, match=words):
         AgentSpaces("a", observed, acted)

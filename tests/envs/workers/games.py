@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from cohort.envs.workers.game import Game, GameLost, GameObservation, GameSpec, GameStep
+from cohort.errors import UserError
 
 NOTHING, LEFT, RIGHT, LOSE, KILL, RAISE, HANG, EXIT, SLOW, STUBBORN = range(10)
+POISONS = ("observation", "state", "reward", "info won")
 AVAILABLE = [True] * 3 + [False] * 7  # nobody goes wrong by chance
 FAULTS = {"lost": LOSE, "killed": KILL, "raises": RAISE, "hangs": HANG, "exits": EXIT}
 
@@ -26,7 +28,8 @@ class Script:
         children: processes that every game starts and leaves alone; they inherit whatever can be inherited.
         refusals: a file with the number of resets that are still to fail.
         truncates: the limit truncates instead of terminating.
-        broken: cannot be built, or shows arrays of another shape.
+        broken: cannot be built, shows arrays of another shape, or refuses with a sentence for the user.
+        poison: what is NaN in the second step of every episode.
     """
 
     limit: int = 5
@@ -34,6 +37,7 @@ class Script:
     refusals: Path | None = None
     truncates: bool = False
     broken: str = ""
+    poison: str = ""
 
 
 class Walk(Game):
@@ -45,6 +49,8 @@ class Walk(Game):
     def __init__(self, script: Script) -> None:
         if script.broken == "build":
             raise RuntimeError("there is no such game")
+        if script.broken == "refused":
+            raise UserError("type env_args.time_limit=<steps>")
         self.script = script
         self.spec = GameSpec(2, 10, 3, 4, script.limit, ("won", "steps"))
         self.children = [subprocess.Popen(["sleep", "600"], close_fds=False) for _ in range(script.children)]
@@ -74,9 +80,12 @@ class Walk(Game):
         )
         over = self.t >= self.script.limit
         info = {"won": self.place > 0, "steps": self.t}
-        return GameStep(
-            self._sight(), self.place - before, over and not self.script.truncates, over, info
-        )  # fmt: skip
+        sight, reward, poison = self._sight(), self.place - before, self.script.poison if self.t == 2 else ""
+        if poison in ("observation", "state"):
+            sight[POISONS.index(poison)].flat[1] = np.nan
+        elif poison:
+            reward, info["won"] = (np.inf, True) if poison == "reward" else (reward, np.nan)
+        return GameStep(sight, reward, over and not self.script.truncates, over, info)
 
     def _go_wrong(self, how: int) -> None:
         if how == LOSE:

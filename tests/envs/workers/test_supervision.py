@@ -14,8 +14,9 @@ import torch
 from cohort.envs.workers.env import WorkerEnv
 from cohort.envs.workers.game import Limits
 from cohort.envs.workers.pool import GameFailure
+from cohort.errors import UserError
 from tests.envs.test_contract import play, snapshot
-from tests.envs.workers.games import FAULTS, HANG, KILL, LOSE, NOTHING, SLOW, STUBBORN
+from tests.envs.workers.games import FAULTS, HANG, KILL, LOSE, NOTHING, POISONS, SLOW, STUBBORN
 from tests.envs.workers.support import actions_of, alive, build, leaves_nothing, pids
 
 ROOT = Path(__file__).parents[3]
@@ -108,6 +109,28 @@ def test_a_game_with_a_mistake_is_quoted(broken, words, folders):
     with pytest.raises(GameFailure, match=words), build(1, broken=broken) as env:
         env.reset()
     assert not list(folders.iterdir())
+
+
+def test_a_sentence_for_the_user_comes_alone(folders):
+    with (
+        pytest.raises(UserError, match=r"^type env_args\.time_limit=<steps>$"),
+        build(1, broken="refused") as env,
+    ):
+        env.reset()
+    assert not list(folders.iterdir())
+
+
+@pytest.mark.parametrize("poison", POISONS)
+def test_what_is_not_finite_spoils_the_episode_and_is_named(poison):
+    with build(2, poison=poison) as env:
+        for _ in range(5):
+            env.reset()
+            assert not env.step(actions_of(2)).spoiled.any()
+            played = env.step(actions_of(2))
+            assert played.spoiled.all()
+            assert all(bool(tensor.isfinite().all()) for tensor in (played.observation.obs, played.reward))
+        with pytest.raises(GameFailure, match=f"its {poison} at step 2 is not finite: (nan|inf)"):
+            env.reset()
 
 
 def test_what_a_dead_process_said_last_is_quoted():

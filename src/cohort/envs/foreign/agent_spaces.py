@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from cohort.errors import UserError
+
 MASK = "action_mask"
 
 
@@ -28,7 +30,7 @@ class AgentSpaces:
         try:
             self.obs_dim = spaces.flatdim(observation_space)
         except (NotImplementedError, ValueError) as error:
-            raise ValueError(
+            raise UserError(
                 f"{agent} observes {observation_space}, which has no fixed number of values"
             ) from error
         box = isinstance(observation_space, spaces.Box)
@@ -45,11 +47,11 @@ class AgentSpaces:
         elif isinstance(action_space, spaces.Box):
             self._stretch(agent, action_space)
         else:
-            raise ValueError(f"{agent} acts in {action_space}; only Discrete and Box can be chosen from")
+            raise UserError(f"{agent} acts in {action_space}; only Discrete and Box can be chosen from")
 
     def _stretch(self, agent: str, space: spaces.Box) -> None:
         if not space.is_bounded():
-            raise ValueError(f"{agent} acts in {space}, which has no bounds to stretch [-1, 1] to")
+            raise UserError(f"{agent} acts in {space}, which has no bounds to stretch [-1, 1] to")
         self.action_dim, self._shape, self._dtype = int(np.prod(space.shape)), space.shape, space.dtype
         low, high = (bound.reshape(-1).astype(np.float64) for bound in (space.low, space.high))
         self._low, self._high, self._centre, self._half = low, high, (low + high) / 2, (high - low) / 2

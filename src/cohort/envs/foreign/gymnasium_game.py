@@ -9,6 +9,7 @@ import numpy as np
 from cohort.envs.foreign.agent_spaces import AgentSpaces
 from cohort.envs.foreign.settings import GymnasiumSettings
 from cohort.envs.foreign.team import Facts, Moment, TeamGame, how_it_ended
+from cohort.errors import UserError
 
 _NO_LIMIT = -1  # Gymnasium's word for: do not wrap it in a TimeLimit, whose one flag does not fit a team
 
@@ -33,9 +34,7 @@ class GymnasiumGame(TeamGame):
         )
         observed, acted = (_each(self.env, name) for name in ("observation_space", "action_space"))
         if len(observed) != len(acted):
-            raise ValueError(
-                f"{settings.key}: {len(observed)} observation spaces, {len(acted)} action spaces"
-            )
+            raise UserError(f"{settings.key}: {len(observed)} observation spaces, {len(acted)} action spaces")
         seats = [AgentSpaces(f"agent {i}", *pair) for i, pair in enumerate(zip(observed, acted, strict=True))]
         self._together = isinstance(self.env.action_space, gymnasium.spaces.Tuple)
         registered = gymnasium.spec(settings.key.rpartition(":")[2])
@@ -68,7 +67,7 @@ def _each(env: gymnasium.Env, name: str) -> Sequence[gymnasium.Space]:
         return spaces.spaces
     if isinstance(spaces, list | tuple):
         return spaces
-    raise ValueError(
+    raise UserError(
         f"its {name} is {spaces}: a team's is a Tuple or a list with one entry per agent. For one agent alone, "
         "this project has nothing"
     )

@@ -10,6 +10,7 @@ from pettingzoo.utils.conversions import aec_to_parallel_wrapper
 
 from cohort.envs.foreign.parallel import ParallelGame
 from cohort.envs.foreign.settings import PettingZooSettings
+from cohort.errors import UserError
 
 _FUNCTION = "parallel_env"
 _CHECKS = (wrappers.OrderEnforcingWrapper, wrappers.AssertOutOfBoundsWrapper)
@@ -27,14 +28,14 @@ class PettingZooGame(ParallelGame):
         name, _, function = self.settings.key.partition(":")
         module = importlib.import_module(name)
         if not hasattr(module, function or _FUNCTION):
-            raise ValueError(
+            raise UserError(
                 f"env_args.key = {self.settings.key!r}: the module {name} has no function {function or _FUNCTION}; "
                 "name another one: env_args.key=package.module:function"
             )
         shown = {"render_mode": render_mode} if render_mode else {}
         env = getattr(module, function or _FUNCTION)(**self.settings.kwargs, **shown)
         if isinstance(env, AECEnv):
-            raise ValueError(
+            raise UserError(
                 f"env_args.key = {self.settings.key!r} makes {env}, in which agents do not act at the same time; "
                 "PettingZoo's parallel environments come from a function parallel_env"
             )

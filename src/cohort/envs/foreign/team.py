@@ -8,6 +8,7 @@ import numpy as np
 
 from cohort.envs.foreign.agent_spaces import AgentSpaces, mask_of
 from cohort.envs.workers.game import Game, GameObservation, GameSpec, GameStep
+from cohort.errors import UserError
 
 _SEEDS = 2**31  # what every library's generators take
 _FPS = 10  # where an environment does not say
@@ -54,7 +55,7 @@ class TeamGame(Game):
         facts = self.open_game(render_mode=None)
         self.seats, n_agents = facts.seats, len(facts.seats)
         if len({bool(seat.n_actions) for seat in self.seats}) > 1:
-            raise ValueError(
+            raise UserError(
                 "some agents' actions are discrete and others' continuous; a team must have one kind"
             )
         sizes = [seat.obs_dim for seat in self.seats]
@@ -77,7 +78,7 @@ class TeamGame(Game):
     def _limit(self, own: int | None) -> int:
         limit = self.settings.time_limit or own
         if limit is None:
-            raise ValueError(
+            raise UserError(
                 "this environment does not say how long its episodes can be: type env_args.time_limit=<steps>"
             )
         return limit

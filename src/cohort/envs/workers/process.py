@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from cohort.envs.workers.game import GameLost, Recipe
-from cohort.envs.workers.worker import DONE, LOST, RAISED, STEP
+from cohort.envs.workers.worker import DONE, LOST, RAISED, REFUSED, STEP
+from cohort.errors import UserError
 
 # The worker looks for modules where this process does. Its other arguments are the socket and the shared memory.
 _PROGRAM = (
@@ -101,6 +102,7 @@ class WorkerProcess:
 
         Raises:
             GameLost: the game says that its episode is spoiled.
+            UserError: it says what the user has to type instead.
             WorkerFailed: there is no answer, or it is an error.
         """
         self._await_answer(seconds, since)
@@ -114,6 +116,8 @@ class WorkerProcess:
         kind, value = pickle.loads(message)
         if kind == LOST:
             raise GameLost(value)
+        if kind == REFUSED:
+            raise UserError(value)
         if kind == RAISED:
             raise WorkerFailed(f"it raised an exception.\n{_last_lines(value)}{self._last_output()}")
         return value

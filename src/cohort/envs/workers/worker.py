@@ -1,7 +1,7 @@
 """What runs in a worker process: one game, told what to do through a socket, seen through shared memory.
 
 Messages in: `STEP`, or a pickled (operation, *arguments). Messages out: `DONE`, or a pickled (kind, value) with the
-kinds `VALUE`, `LOST` and `RAISED`.
+kinds `VALUE`, `LOST`, `REFUSED` and `RAISED`.
 """
 
 import contextlib
@@ -18,9 +18,10 @@ import numpy as np
 
 from cohort.envs.workers.block import Block
 from cohort.envs.workers.game import Game, GameLost, GameObservation
+from cohort.errors import UserError
 
 STEP, DONE = b"s", b"d"
-VALUE, LOST, RAISED = "value", "lost", "raised"
+VALUE, LOST, REFUSED, RAISED = "value", "lost", "refused", "raised"
 _LONGEST = 4000  # characters of an error's text; short messages are written in one piece
 
 
@@ -58,6 +59,8 @@ class _Worker:
             return pickle.dumps((VALUE, getattr(self, operation)(*arguments)))
         except GameLost as error:
             return pickle.dumps((LOST, str(error)[-_LONGEST:]))
+        except UserError as error:
+            return pickle.dumps((REFUSED, str(error)[-_LONGEST:]))
         except Exception:
             return pickle.dumps((RAISED, traceback.format_exc()[-_LONGEST:]))
 
@@ -71,6 +74,7 @@ class _Worker:
     def reset(self, seed: int) -> None:
         if self.block is None:  # made only now: the main process had to learn the sizes first
             self.block = Block(self.memory, self.game.spec, self.batch_size)
+        self.steps = 0
         self._show(self.game.reset(seed))
         block, row = self.block, self.index
         block.reward[row] = block.terminated[row] = block.truncated[row] = block.spoiled[row] = 0
@@ -79,12 +83,15 @@ class _Worker:
     def _step(self) -> None:
         block, row = self.block, self.index
         played = self.game.step(block.actions[row].copy())
+        self.steps += 1
         self._show(played.sight)
+        self._refuse_poison("reward", np.atleast_1d(played.reward))
         block.reward[row] = played.reward
         block.terminated[row] = played.terminated
         block.truncated[row] = played.truncated and not played.terminated
         for place, key in enumerate(self.game.spec.info_keys):
             block.info[place, row] = played.info[key]
+            self._refuse_poison(f"info {key}", block.info[place, row : row + 1])
 
     def _show(self, sight: GameObservation) -> None:
         block, row = self.block, self.index
@@ -95,6 +102,15 @@ class _Worker:
                     f"the game shows an array {seen.shape} where its spec says {array.shape[1:]}"
                 )
             array[row] = seen
+        self._refuse_poison("observation", block.obs[row])
+        self._refuse_poison("state", block.state[row])
+
+    def _refuse_poison(self, what: str, values: np.ndarray) -> None:
+        """What is not finite would be learned from, and the learning rate be blamed for what follows."""
+        if not np.isfinite(values).all():
+            raise GameLost(
+                f"its {what} at step {self.steps} is not finite: {values[~np.isfinite(values)].flat[0]}"
+            )
 
     def facts(self) -> dict[str, str | int]:
         return self.game.facts()
