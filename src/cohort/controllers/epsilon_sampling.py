@@ -25,7 +25,7 @@ class EpsilonSampling(EpsilonSelector):
             uniform = math.log(epsilon) - available.sum(dim=-1, keepdim=True).to(policy.dtype).log()
             mixed = torch.logaddexp(math.log1p(-epsilon) + policy, uniform)
         else:
-            mixed = torch.zeros_like(policy)
+            mixed = 0 * policy  # equal chances, whose gradient is there and is 0
         return Categorical(mixed, available)
 
     def select(self, decision: Categorical, t_env: int, generator: torch.Generator) -> Tensor:

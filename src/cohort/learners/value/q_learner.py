@@ -17,8 +17,8 @@ from cohort.envs.base import EnvSpec
 from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
-from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
 from cohort.learners.packed import PackedEpisodes
+from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
 from cohort.modules.mixers.simple import IndependentMixer
 
 
