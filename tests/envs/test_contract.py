@@ -22,6 +22,8 @@ CASES = [
     *((name, arguments(name)) for name in SCENARIOS),
     ("clustering", arguments("clustering", n_agents=3, episode_limit=1)),
     ("tests.envs.particles.drifting:Drifting", {"world_size": 1.0, "episode_limit": 5}),
+    ("continuous_matrix_game", {}),
+    ("continuous_matrix_game", {"episode_limit": 3}),
     ("repeated_games", {"map_name": "ipd", "episode_limit": 4}),
     ("repeated_games", {"map_name": "rps", "n_agents": 3, "episode_limit": 4}),
     ("halfcheetah_dir", {"direction": "right", "reward_scale": 0.01, "episode_limit": 4}),

@@ -14,6 +14,7 @@ ENVS = Registry(
     "env",
     {
         "clustering": "cohort.envs.particles.clustering:Clustering",
+        "continuous_matrix_game": "cohort.envs.continuous_matrix_game:ContinuousMatrixGame",
         "cooperative_navigation": "cohort.envs.particles.cooperative_navigation:CooperativeNavigation",
         "going_together": "cohort.envs.particles.going_together:GoingTogether",
         "gymnasium": "cohort.envs.foreign.env:GymnasiumTeams",
