@@ -20,6 +20,7 @@ CASES = [
     ("matrix_games", {"map_name": "custom", "payoff": [[[1, 2], [3, 4]], [[5, 6], [7, 8.5]]]}),
     ("matrix_games", {"map_name": "custom", "payoff": [3, 4]}),
     *((name, arguments(name)) for name in SCENARIOS),
+    ("h_predator_prey", arguments("h_predator_prey", episode_limit=9)),
     ("clustering", arguments("clustering", n_agents=3, episode_limit=1)),
     ("tests.envs.particles.drifting:Drifting", {"world_size": 1.0, "episode_limit": 5}),
     ("continuous_matrix_game", {}),
