@@ -16,6 +16,7 @@ ACTION_SELECTORS = Registry(
     "action_selector",
     {
         "epsilon_greedy": "cohort.controllers.epsilon_greedy:EpsilonGreedy",
+        "epsilon_sampling": "cohort.controllers.epsilon_sampling:EpsilonSampling",
         "sampling": "cohort.controllers.sampling:Sampling",
         "uniform_mixture": "cohort.controllers.uniform_mixture:UniformMixture",
     },

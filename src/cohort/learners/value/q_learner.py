@@ -18,7 +18,7 @@ from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
 from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 from cohort.modules.mixers.simple import IndependentMixer
 
 
