@@ -223,7 +223,7 @@ def test_with_a_vdn_mixer_a_value_is_the_enumerated_expectation(double):
 
 
 class TinyMDP:
-    """3 states, 2 agents, 2 actions, random transitions, rewards and policies; every (s, s') as an episode of one step."""
+    """3 states, 2 agents, 2 actions, all random; every (s, s') stands as an episode of one step."""
 
     gamma = 0.9
 
@@ -529,10 +529,10 @@ def test_wrong_values_are_refused_before_anything_is_built(text, words):
 def test_a_team_finds_the_one_best_meeting():
     """9 where both must agree, another equilibrium at 6, 21 / 9 at random."""
     game = "env_args.map_name=custom env_args.payoff=[[6,0,0],[0,0,9],[0,2,4]]"
-    sizes = "rnn_hidden_dim=16 batch_size=32 batch_size_run=8 buffer_size=500 epsilon_anneal_time=2000"
-    rates = "actor_lr=0.005 critic_lr=0.005 target_update_interval=50"
+    sizes = "rnn_hidden_dim=16 batch_size=32 batch_size_run=8 buffer_size=500 epsilon_anneal_time=400"
+    rates = "optimiser=adam actor_lr=0.005 critic_lr=0.01 alpha_lr=0.01 target_update_interval=40"
     trained = harness.experiment("ader", "matrix_games", f"{game} {sizes} {rates} updates_per_episode=0.5")
-    for _ in range(150):
+    for _ in range(60):
         trained.trainer.iterate()
     assert trained.evaluate()["test_return_mean"] == 9
 
@@ -542,7 +542,7 @@ def test_temperatures_bring_entropies_to_their_targets():
     spec = EnvSpec(n_agents=2, n_actions=4, obs_dim=2, state_dim=2, episode_limit=1)
     ours = learner(
         spec=spec, target_entropies="given", given_target_entropies=[0.5, 1.2],
-        optimiser="adam", actor_lr=0.01, alpha_lr=0.02, critic_lr=0.01, alpha_max=10.0,
+        optimiser="adam", actor_lr=0.01, alpha_lr=0.01, critic_lr=0.01, alpha_max=10.0,
     )  # fmt: skip
     batch = random_episodes([1] * 32, spec)
     batch = dataclasses.replace(
@@ -567,7 +567,7 @@ def test_continuous_policies_find_the_best_actions_with_the_entropy_that_is_aske
     batch = dataclasses.replace(
         random_transitions(100, spec), obs=torch.ones(100, 2, 2), state=torch.ones(100, 2)
     )
-    for _ in range(400):
+    for _ in range(200):
         with torch.no_grad():
             actions = ours.policy.decide(ours.policy(batch.obs), batch.available_actions).sample(draw)
         reward = 1 - (actions - goal).square().sum((1, 2))
@@ -575,6 +575,6 @@ def test_continuous_policies_find_the_best_actions_with_the_entropy_that_is_aske
         ours.update(dataclasses.replace(batch, actions=actions, reward=reward, terminated=over), Clock())
     decision = ours.policy.decide(ours.policy(batch.obs[:1]), batch.available_actions[:1])
     torch.testing.assert_close(decision.mode[0], goal, atol=0.15, rtol=0)
-    entropy = -decision.log_prob(decision.sample(draw))
+    entropy = -decision.log_prob(decision.sample(draw)).detach()
     assert ours.target_entropies.total == -2
     assert float(entropy.mean()) < 0.5
