@@ -23,7 +23,7 @@ CONTINUOUS = (
 )
 ATTENTIVE = ("maac", "adama_maac")
 ON_POLICY = ("mappo", "ippo", "coma")
-FACTORED = ("facmac",)
+FACTORED = ("facmac", "fop")
 FACTORED_CONTINUOUS = ("facmac_continuous",)
 ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED, *FACTORED_CONTINUOUS)
 # which environments the tests of whole runs play with which algorithms

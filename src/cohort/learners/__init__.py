@@ -13,6 +13,7 @@ LEARNERS = Registry(
         "facmac_learner": "cohort.learners.factored.facmac_learner:FACMACLearner",
         "facmac_continuous_learner": "cohort.learners.factored.facmac_learner:ContinuousFACMACLearner",
         "facmac_steps_learner": "cohort.learners.factored.facmac_learner:StepsFACMACLearner",
+        "fop_learner": "cohort.learners.factored.fop_learner:FOPLearner",
         "joint_policy_gradient_learner": (
             "cohort.learners.meta.joint_policy_gradient_learner:JointPolicyGradientLearner"
         ),
