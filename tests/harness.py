@@ -23,7 +23,7 @@ CONTINUOUS = (
 )
 ATTENTIVE = ("maac", "adama_maac")
 ON_POLICY = ("mappo", "ippo", "coma")
-FACTORED = ("facmac", "fop")
+FACTORED = ("facmac", "fop", "ader", "ader_single_critic")
 FACTORED_CONTINUOUS = ("facmac_continuous",)
 ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED, *FACTORED_CONTINUOUS)
 # which environments the tests of whole runs play with which algorithms
@@ -35,7 +35,9 @@ PAIRS = [
     ("mappo", "going_together"),
     *itertools.product(FACTORED, ("matrix_games", "sc2_sim")),
     *itertools.product(FACTORED_CONTINUOUS, ("going_together",)),
+    *itertools.product(("ader",), ("continuous_matrix_game", "h_predator_prey")),
 ]
+GAMES_OF_A_STEP = ("matrix_games", "continuous_matrix_game")  # or two
 # small enough for a second, large enough that updates, target syncs and meta rounds happen
 TINY_RUN = "use_cuda=False test_nepisode=2 batch_size_run=2"
 TINY = f"{TINY_RUN} batch_size=4"
@@ -58,6 +60,8 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY} {TINY_TRANSITIONS}"
     elif algorithm in ATTENTIVE:
         kind = f"{TINY} {TINY_ATTENTION}"
+    elif (algorithm, env) == ("ader", "continuous_matrix_game"):
+        kind = f"{TINY} agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64"
     elif algorithm in FACTORED:
         kind = f"{TINY} {TINY_FACTORED}"
     elif algorithm in FACTORED_CONTINUOUS:

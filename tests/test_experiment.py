@@ -298,15 +298,16 @@ def test_a_kill_in_the_last_evaluation_leaves_a_checkpoint_from_before_the_end(t
     assert str(harness.train(resumed, folder(tmp_path / "killed")).lines[-1]) == str(expected.lines[-1])
 
 
+# after how many rounds of two games: all of them last 500 steps but those of a step or two, which are over at 40
+STOPS_OF = dict.fromkeys(harness.GAMES_OF_A_STEP, (1, 2, 3, 5, 8)) | {"h_predator_prey": (1, 3)}
+
+
 @pytest.mark.parametrize(
     ("algorithm", "env", "stops"),
-    [
-        (algorithm, env, (1, 2, 3, 5, 8) if env == "matrix_games" else (2, 6))
-        for algorithm, env in harness.PAIRS
-    ],
+    [(algorithm, env, STOPS_OF.get(env, (2, 6))) for algorithm, env in harness.PAIRS],
 )
 def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, env, stops, tmp_path):
-    steps = 40 if env == "matrix_games" else 500
+    steps = 40 if env in harness.GAMES_OF_A_STEP else 500
     meta = ""
     if algorithm == "mnmpg":
         steps, meta = 4 * steps, f"meta_interval={steps // 2}"  # ordinary rounds and meta rounds take turns

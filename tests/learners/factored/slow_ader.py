@@ -106,7 +106,7 @@ class SlowADER:
     def actor_loss(self) -> Tensor:
         total = 0.0
         for b, t in self.steps:
-            value = self.value(self.learner.networks, "reward_critic", b, t)[0]
+            value = self.value(self.learner.networks, "critic", b, t)[0]
             for i in range(self.n_agents):
                 value = value + self.alpha[i] * self.entropy(b, t, i)
             if "entropy_critic" in self.learner.names:
@@ -128,7 +128,7 @@ class SlowADER:
         """dV^R / dV_i of every step: [R, N]."""
         rows = []
         for b, t in self.steps:
-            copies = [self.learner.networks[name] for name in self.learner.names["reward_critic"]]
+            copies = [self.learner.networks[name] for name in self.learner.names["critic"]]
             own = [self.expected(value, b, t).detach().requires_grad_() for value in copies]
             joint = [self.joint(value, v, b, t) for value, v in zip(copies, own, strict=True)]
             smallest = min(range(len(copies)), key=lambda k: float(joint[k].detach()))

@@ -154,8 +154,8 @@ def test_a_cut_episode_goes_on_to_a_value_and_an_ended_one_does_not(double):
     _, after = ours.sides(packed)
     targets = ours.targets_of(packed, after)
     padded = {kind: packed.packing.padded(each) for kind, each in targets.items()}
-    torch.testing.assert_close(padded["reward_critic"][0, 1], batch.reward[0, 1:])
-    assert (padded["reward_critic"][1, 1] - batch.reward[1, 1]).abs() > 1e-3
+    torch.testing.assert_close(padded["critic"][0, 1], batch.reward[0, 1:])
+    assert (padded["critic"][1, 1] - batch.reward[1, 1]).abs() > 1e-3
     assert not padded["entropy_critic"][0, 1].any()
     assert padded["entropy_critic"][1, 1].all()
 
@@ -192,7 +192,7 @@ def test_with_a_vdn_mixer_the_gradient_is_the_score_functions_over_all_joint_act
             if not all(p > 0 for p in chances):
                 continue
             logs = [p.log() for p in chances]
-            q_r = torch.stack(joint("reward_critic", actions)).gather(0, smaller["reward_critic"][None])
+            q_r = torch.stack(joint("critic", actions)).gather(0, smaller["critic"][None])
             q_h = torch.stack(joint("entropy_critic", actions)).gather(0, smaller["entropy_critic"][None])
             worth = q_r.sum() + sum(alpha[i] * (q_h[0, i] - logs[i]) for i in range(3))
             total = total - math.prod(float(p.detach()) for p in chances) * worth.detach() * sum(logs)
@@ -209,8 +209,8 @@ def test_with_a_vdn_mixer_a_value_is_the_enumerated_expectation(double):
     ours, batch = learner(**VDN, twin=False), episodes((2, 1))
     slow = SlowADER(ours, batch)
     before, _ = ours.sides(PackedEpisodes.of(batch, ours.policy))
-    found = ours.joint(ours.networks, "reward_critic", before)[0].mean()
-    value, total = ours.networks["reward_critic_1"], 0.0
+    found = ours.joint(ours.networks, "critic", before)[0].mean()
+    value, total = ours.networks["critic_1"], 0.0
     for b, t in slow.steps:
         q = slow.utilities(value, b, t)
         for actions in itertools.product(range(4), repeat=3):
@@ -269,7 +269,7 @@ class TinyMDP:
         return {kind: (self.weight * each.view(3, 3, -1)).sum(1) for kind, each in padded.items()}
 
     def fixed_point(self) -> dict[str, torch.Tensor]:
-        tables = {kind: torch.zeros(3, 1 if kind == "reward_critic" else 2) for kind in self.ours.names}
+        tables = {kind: torch.zeros(3, 1 if kind == "critic" else 2) for kind in self.ours.names}
         for _ in range(400):
             tables = self.backup(tables)
         return tables
@@ -283,17 +283,17 @@ def test_the_operators_fixed_points_are_those_of_linear_algebra(double):
     for scale in ("one", "alpha"):
         game = TinyMDP(0, entropy_scale=scale)
         values = found[scale] = game.fixed_point()
-        torch.testing.assert_close(values["reward_critic"][:, 0], game.solved(game.r))
+        torch.testing.assert_close(values["critic"][:, 0], game.solved(game.r))
         expected = game.solved(game.gamma * game.p @ game.entropy)
         factor = game.alpha if scale == "alpha" else 1.0
         torch.testing.assert_close(values["entropy_critic"], expected * factor)
     soft = TinyMDP(0, critics="soft")
-    q_soft = soft.fixed_point()["reward_critic"][:, 0]
-    one = found["one"]["reward_critic"][:, 0] + (soft.alpha * found["one"]["entropy_critic"]).sum(-1)
+    q_soft = soft.fixed_point()["critic"][:, 0]
+    one = found["one"]["critic"][:, 0] + (soft.alpha * found["one"]["entropy_critic"]).sum(-1)
     torch.testing.assert_close(q_soft, one)
-    unweighted = found["alpha"]["reward_critic"][:, 0] + found["alpha"]["entropy_critic"].sum(-1)
+    unweighted = found["alpha"]["critic"][:, 0] + found["alpha"]["entropy_critic"].sum(-1)
     torch.testing.assert_close(q_soft, unweighted)
-    weighted = found["alpha"]["reward_critic"][:, 0] + (soft.alpha * found["alpha"]["entropy_critic"]).sum(-1)
+    weighted = found["alpha"]["critic"][:, 0] + (soft.alpha * found["alpha"]["entropy_critic"]).sum(-1)
     assert (weighted - q_soft).abs().max() > 0.1  # future entropy weighs alpha squared there
 
 
@@ -301,10 +301,7 @@ def test_the_operators_contract(double):
     game, draw = TinyMDP(1), torch.Generator().manual_seed(0)
     for _ in range(200):
         pair = [
-            {
-                kind: torch.randn(3, 1 if kind == "reward_critic" else 2, generator=draw)
-                for kind in game.ours.names
-            }
+            {kind: torch.randn(3, 1 if kind == "critic" else 2, generator=draw) for kind in game.ours.names}
             for _ in range(2)
         ]
         after = [game.backup(each) for each in pair]
@@ -320,7 +317,7 @@ def test_lambda_returns_of_a_constant_entropy(double, form, expected):
     batch = dataclasses.replace(episodes((80, 1)), terminated=torch.zeros(2, 80, dtype=torch.bool))
     packed = PackedEpisodes.of(batch, ours.policy)
     _, after = ours.sides(packed)
-    sizes = {"reward_critic": 1, "entropy_critic": 3}
+    sizes = {"critic": 1, "entropy_critic": 3}
     ours.joint = lambda networks, kind, side: (torch.full((81, sizes[kind]), expected), [])
     target = ours.targets_of(packed, after._replace(entropy=torch.ones(81, 3)))["entropy_critic"]
     first = packed.packing.padded(target)[0, 0]
@@ -374,7 +371,7 @@ def test_contributions_are_the_mixers_slopes_and_never_negative():
     before, _ = ours.sides(PackedEpisodes.of(batch, ours.policy))
     assert (ours.actor_loss(before)[1] >= 0).all()
     weights = torch.tensor([0.5, 2.0, 0.0])
-    for name in ours.names["reward_critic"]:
+    for name in ours.names["critic"]:
         ours.networks[name].joint = lambda own, state: (own * weights).sum(-1, keepdim=True)
     before, _ = ours.sides(PackedEpisodes.of(batch, ours.policy))
     gain = ours.actor_loss(before)[1]
@@ -406,7 +403,7 @@ def test_the_camera_ready_metric_is_the_authors_difference_quotient(double):
     def entropy(p):
         return torch.special.entr(p).sum(-1)
 
-    q = ours.networks["reward_critic_1"].utilities(before.obs).detach()
+    q = ours.networks["critic_1"].utilities(before.obs).detach()
     rise = ((moved - pi) * q).sum(-1)
     expected = -rise / (entropy(moved) - entropy(pi) + 1e-8)
     choice = before.choice & ((entropy(moved) - entropy(pi)) > 1e-7)
@@ -424,7 +421,7 @@ def test_the_order_of_an_update_and_its_metrics():
     ours.minimise = lambda name, loss: names.append(name) or minimise(name, loss)
     shares = ours.target_entropies.shares.clone()
     metrics = ours.update(episodes(), Clock())
-    assert names == ["reward_critic", "entropy_critic", "actor", "alpha"]
+    assert names == ["critic", "entropy_critic", "actor", "alpha"]
     assert not torch.equal(ours.target_entropies.shares, shares)
     for i in range(3):
         assert {f"alpha_{i}", f"target_entropy_{i}", f"entropy_{i}", f"contribution_{i}"} <= set(metrics)

@@ -25,7 +25,7 @@ from cohort.learners.flat import FlatParameters
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import ChosenTargetSettings
 
-REWARD, ENTROPY = "reward_critic", "entropy_critic"
+REWARD, ENTROPY = "critic", "entropy_critic"
 
 
 class ADERLearnerSettings(TargetEntropySettings, TemperatureSettings, ChosenTargetSettings, DiscountSettings):
