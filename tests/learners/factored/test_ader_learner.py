@@ -214,7 +214,7 @@ def test_with_a_vdn_mixer_a_value_is_the_enumerated_expectation(double):
     for b, t in slow.steps:
         q = slow.utilities(value, b, t)
         for actions in itertools.product(range(4), repeat=3):
-            chance = math.prod(float(slow.policies[b][t][i][a]) for i, a in enumerate(actions))
+            chance = math.prod(float(slow.policies[b][t][i][a].detach()) for i, a in enumerate(actions))
             total += chance * sum(float(q[i, a]) for i, a in enumerate(actions)) / len(slow.steps)
     assert float(found) == pytest.approx(total, rel=1e-12)
 
