@@ -243,6 +243,8 @@ def test_every_algorithm_learns_on_every_kind_of_environment(algorithm, env, tmp
     expected |= {"test_return_mean", "test_return_std", "test_ep_length_mean"}
     if algorithm in (*harness.ATTENTIVE, *harness.ON_POLICY):
         expected |= {"critic_loss", "entropy"}
+    elif algorithm in (*harness.FACTORED, *harness.FACTORED_CONTINUOUS):
+        expected |= {"actor_loss", "critic_loss"}
     else:
         expected |= {"epsilon"}
         expected |= {"critic_loss", "critic_lr"} if algorithm in harness.CONTINUOUS else {"loss", "grad_norm"}
@@ -296,19 +298,20 @@ def test_a_kill_in_the_last_evaluation_leaves_a_checkpoint_from_before_the_end(t
     assert str(harness.train(resumed, folder(tmp_path / "killed")).lines[-1]) == str(expected.lines[-1])
 
 
+# after how many rounds of two games: all of them last 500 steps but those of a step or two, which are over at 40
+STOPS_OF = dict.fromkeys(harness.GAMES_OF_A_STEP, (1, 2, 3, 5, 8)) | {"h_predator_prey": (1, 3)}
+
+
 @pytest.mark.parametrize(
     ("algorithm", "env", "stops"),
-    [
-        (algorithm, env, (1, 2, 3, 5, 8) if env == "matrix_games" else (2, 6))
-        for algorithm, env in harness.PAIRS
-    ],
+    [(algorithm, env, STOPS_OF.get(env, (2, 6))) for algorithm, env in harness.PAIRS],
 )
 def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, env, stops, tmp_path):
-    steps = 40 if env == "matrix_games" else 500
+    steps = 40 if env in harness.GAMES_OF_A_STEP else 500
     meta = ""
     if algorithm == "mnmpg":
         steps, meta = 4 * steps, f"meta_interval={steps // 2}"  # ordinary rounds and meta rounds take turns
-    soft_or_none = algorithm in (*harness.ATTENTIVE, *harness.ON_POLICY)
+    soft_or_none = algorithm in (*harness.ATTENTIVE, *harness.ON_POLICY, *harness.FACTORED_CONTINUOUS)
     targets = "" if soft_or_none else "target_update_interval=6"
     text = f"t_max={steps} test_interval={steps // 4} log_interval={steps // 8} {targets} {meta}"
     whole = harness.experiment(algorithm, env, text)

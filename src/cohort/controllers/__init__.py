@@ -16,6 +16,8 @@ ACTION_SELECTORS = Registry(
     "action_selector",
     {
         "epsilon_greedy": "cohort.controllers.epsilon_greedy:EpsilonGreedy",
+        "epsilon_sampling": "cohort.controllers.epsilon_sampling:EpsilonSampling",
+        "gaussian_noise": "cohort.controllers.gaussian_noise:GaussianNoise",
         "sampling": "cohort.controllers.sampling:Sampling",
         "uniform_mixture": "cohort.controllers.uniform_mixture:UniformMixture",
     },

@@ -21,6 +21,12 @@ class Sampling:
         """There is no schedule: how much is explored is the policy's entropy, which learners log."""
         return {}
 
+    def behaviour(
+        self, decision: Categorical | SquashedGaussian, t_env: int
+    ) -> Categorical | SquashedGaussian:
+        """What actions are drawn from."""
+        return decision
+
     def select(
         self, decision: Categorical | SquashedGaussian, t_env: int, generator: torch.Generator
     ) -> Tensor:

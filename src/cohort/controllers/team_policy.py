@@ -65,7 +65,8 @@ class TeamPolicy(nn.Module):
             spec: the environment's sizes.
             agent: `agent(input_dim=, output_dim=, n_agents=)` makes the network once its sizes are known.
             head: what the outputs mean.
-            action_selector: how it explores: `select(decision, t_env, generator)`.
+            action_selector: how it explores: `select(decision, t_env, generator)` and, where `extras` are kept,
+                `behaviour(decision, t_env)`, what it draws from.
             extras: what the record is to keep of each step; `log_prob`: of the action that was taken, [B, N].
         """
         super().__init__()
@@ -76,6 +77,7 @@ class TeamPolicy(nn.Module):
             spec.obs_dim + self.action_size * settings.obs_last_action + spec.n_agents * settings.obs_agent_id
         )
         self.network = agent(input_dim=self.input_dim, output_dim=head.output_dim, n_agents=spec.n_agents)
+        head.begin(self.network)
         self.head = head
         self.register_buffer("agent_ids", torch.eye(spec.n_agents), persistent=False)
         # one row for each action, and a row of zeros where there was none
@@ -112,8 +114,10 @@ class TeamPolicy(nn.Module):
         """One step of the team, exploring with `generator`'s randomness or, without one, greedily."""
         outputs, hidden = self.network.step(self._inputs(observation.obs, memory.last_actions), memory.hidden)
         decision = self.decide(self.head(outputs), observation.available_actions)
-        explore = self.action_selector.select
-        actions = decision.mode if generator is None else explore(decision, t_env, generator)
+        selector = self.action_selector
+        actions = decision.mode if generator is None else selector.select(decision, t_env, generator)
+        if self.extras and generator is not None:
+            decision = selector.behaviour(decision, t_env)  # the chances that the actions really had
         extras = {name: getattr(decision, name)(actions) for name in self.extras}
         return Act(actions, Memory(hidden, actions if self.settings.obs_last_action else None), extras)
 

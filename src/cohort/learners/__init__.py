@@ -10,6 +10,10 @@ LEARNERS = Registry(
         "maac_learner": "cohort.learners.actor_critic.maac_learner:MAACLearner",
         "maddpg_adagrad_learner": "cohort.learners.actor_critic.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_learner": "cohort.learners.actor_critic.maddpg_learner:MADDPGLearner",
+        "facmac_learner": "cohort.learners.factored.facmac_learner:FACMACLearner",
+        "facmac_continuous_learner": "cohort.learners.factored.facmac_learner:ContinuousFACMACLearner",
+        "facmac_steps_learner": "cohort.learners.factored.facmac_learner:StepsFACMACLearner",
+        "fop_learner": "cohort.learners.factored.fop_learner:FOPLearner",
         "joint_policy_gradient_learner": (
             "cohort.learners.meta.joint_policy_gradient_learner:JointPolicyGradientLearner"
         ),
@@ -17,6 +21,9 @@ LEARNERS = Registry(
         "meta_mapg_exact_learner": "cohort.learners.meta.meta_mapg_exact_learner:MetaMAPGExactLearner",
         "meta_mapg_learner": "cohort.learners.meta.meta_mapg_learner:MetaMAPGLearner",
         "meta_mapg_om_learner": "cohort.learners.meta.meta_mapg_om_learner:MetaMAPGOMLearner",
+        "ader_learner": "cohort.learners.factored.ader_learner:ADERLearner",
+        "ader_continuous_learner": ("cohort.learners.factored.ader_continuous_learner:ADERContinuousLearner"),
+        "ader_steps_learner": "cohort.learners.factored.ader_continuous_learner:ADERStepsLearner",
         "coma_learner": "cohort.learners.policy_gradient.coma_learner:COMALearner",
         "ppo_learner": "cohort.learners.policy_gradient.ppo_learner:PPOLearner",
         "q_learner": "cohort.learners.value.q_learner:QLearner",

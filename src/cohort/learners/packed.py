@@ -1,4 +1,4 @@
-"""What value learners read of a batch: its real moments alone, packed once for live and target networks."""
+"""What learners of whole episodes read of them: their real moments alone, packed once for live and target networks."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +28,16 @@ class PackedEpisodes:
     def states(self) -> Tensor:
         """[P, S]."""
         return self.packing.of_moments(self.episodes.state)
+
+    @cached_property
+    def obs(self) -> Tensor:
+        """[P, N, O], for critics: the agents' networks read `inputs`."""
+        return self.packing.of_moments(self.episodes.obs)
+
+    @cached_property
+    def available_actions(self) -> Tensor:
+        """[P, N, A] bool."""
+        return self.packing.of_moments(self.episodes.available_actions)
 
     @cached_property
     def states_before(self) -> Tensor:
