@@ -23,7 +23,9 @@ CONTINUOUS = (
 )
 ATTENTIVE = ("maac", "adama_maac")
 ON_POLICY = ("mappo", "ippo", "coma")
-ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY)
+FACTORED = ("facmac", "fop")
+FACTORED_CONTINUOUS = ("facmac_continuous",)
+ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED, *FACTORED_CONTINUOUS)
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
@@ -31,6 +33,8 @@ PAIRS = [
     ("adama", "predator_prey"),
     *itertools.product((*ATTENTIVE, *ON_POLICY), ("matrix_games", "sc2_sim")),
     ("mappo", "going_together"),
+    *itertools.product(FACTORED, ("matrix_games", "sc2_sim")),
+    *itertools.product(FACTORED_CONTINUOUS, ("going_together",)),
 ]
 # small enough for a second, large enough that updates, target syncs and meta rounds happen
 TINY_RUN = "use_cuda=False test_nepisode=2 batch_size_run=2"
@@ -40,6 +44,8 @@ TINY_TRANSITIONS = (
     "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 "
     "target_update_interval=4 epsilon_anneal_time=100"
 )
+TINY_FACTORED = f"{TINY_EPISODES} critic_hidden_dims=[8]"
+TINY_FACTORED_CONTINUOUS = "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 random_steps=20"
 TINY_ATTENTION = "agent_hidden_dims=[8] critic_hidden_dim=8 attention_heads=2 buffer_size=64"
 TINY_ON_POLICY = "rnn_hidden_dim=8 critic_hidden_dim=8"
 TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
@@ -52,6 +58,10 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY} {TINY_TRANSITIONS}"
     elif algorithm in ATTENTIVE:
         kind = f"{TINY} {TINY_ATTENTION}"
+    elif algorithm in FACTORED:
+        kind = f"{TINY} {TINY_FACTORED}"
+    elif algorithm in FACTORED_CONTINUOUS:
+        kind = f"{TINY} {TINY_FACTORED_CONTINUOUS}"
     elif algorithm in ON_POLICY:
         kind = f"{TINY_RUN} {TINY_ON_POLICY}" + (" target_update_updates=1" if algorithm == "coma" else "")
     if (algorithm, env) == ("mappo", "going_together"):

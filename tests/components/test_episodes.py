@@ -32,3 +32,16 @@ def test_concatenation_pads_to_the_longest_and_changes_nothing_else():
 def test_one_part_is_the_whole():
     part = random_episodes([2, 5])
     assert Episodes.concatenated([part]) is part
+
+
+def test_single_steps_are_episodes_of_one_step():
+    steps = random_episodes([3, 1, 5]).with_extras(z=torch.randn(3, 5, 2)).transitions()
+    again = Episodes.of_single_steps(steps)
+    assert again.length.tolist() == [1] * 9
+    assert again.mask.all()
+    back = again.transitions()
+    for name in ("obs", "next_obs", "state", "next_state", "available_actions", "next_available_actions"):
+        assert torch.equal(getattr(back, name), getattr(steps, name))
+    for name in ("actions", "reward", "terminated", "truncated"):
+        assert torch.equal(getattr(back, name), getattr(steps, name))
+    assert torch.equal(back.extras["z"], steps.extras["z"])

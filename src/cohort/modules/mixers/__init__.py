@@ -8,6 +8,7 @@ MIXERS = Registry(
         "independent": "cohort.modules.mixers.simple:IndependentMixer",
         "vdn": "cohort.modules.mixers.simple:VDNMixer",
         "qmix": "cohort.modules.mixers.qmix:QMIXMixer",
+        "fop": "cohort.modules.mixers.fop:FOPMixer",
         "mnmpg": "cohort.modules.mixers.decoded:DecodedMixer",
     },
 )
