@@ -9,11 +9,17 @@ from cohort.analysis.runs import Run
 from papers.wording import listed
 
 TRUE, FALSE, UNCLEAR, TOO_FEW = "true", "not true", "not clear", "not enough runs"
-ERRORS = 2  # standard errors that a difference must have to count
+# Student's t at 97.5 %, for 1, 2, ... 30 degrees of freedom: what a two-sided test at 5 % asks for
+STUDENT = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
 RULE = (
-    f"Verdict: true or not true where the difference is more than {ERRORS} standard errors above or below 0, "
-    "else not clear. Seeds that both sides have are paired if there are at least two; otherwise the sides count as "
-    "independent. By chance alone this calls a difference true in 1 of 11 cases with 3 seeds, in 1 of 17 with 5."
+    "Verdict: true or not true where the 95 % interval of the difference, by Student's t, lies above or below 0, else "
+    "not clear. Seeds that both sides have are paired if there are at least two; otherwise the sides count as "
+    f"independent (Welch). The interval is the difference ± {STUDENT[0]:.1f} standard errors with 2 seeds, "
+    f"{STUDENT[1]:.1f} with 3, {STUDENT[3]:.1f} with 5: by chance alone 1 of 40 differences is called true, however "
+    "many seeds there are."
 )
 LATE_SHARE = 0.1
 Values = Mapping[object, float]  # seed -> a number
@@ -28,18 +34,20 @@ class Estimate:
         mean: it.
         error: its standard error; None where there are too few seeds to know.
         seeds: how many, in words.
+        freedom: degrees of freedom of the error.
     """
 
     mean: float
     error: float | None
     seeds: str
+    freedom: float = 1.0
 
     @property
     def verdict(self) -> str:
-        """Whether it is above 0."""
+        """Whether it is above 0, with 95 % confidence."""
         if self.error is None:
             return TOO_FEW
-        if abs(self.mean) <= ERRORS * self.error:
+        if abs(self.mean) <= student(self.freedom) * self.error:
             return UNCLEAR
         return TRUE if self.mean > 0 else FALSE
 
@@ -70,12 +78,17 @@ class Similarity:
         return f"{self.apart:.3f} against {self.deviation:.3f}"
 
 
+def student(freedom: float) -> float:
+    """Standard errors that a difference must have to count; between two degrees of freedom as for the lower one."""
+    return STUDENT[min(max(int(freedom), 1), len(STUDENT)) - 1]
+
+
 def estimate(values: Values, above: float = 0.0) -> Estimate | None:
     """How far numbers of one group lie above a level; None without any."""
     if not values:
         return None
     numbers = np.array(list(values.values())) - above
-    return Estimate(float(numbers.mean()), _error(numbers), listed(values))
+    return Estimate(float(numbers.mean()), _error(numbers), listed(values), len(numbers) - 1)
 
 
 def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate | None:
@@ -89,12 +102,13 @@ def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate
     common = [seed for seed in ours if seed in theirs] if paired else []
     if len(common) > 1:
         numbers = np.array([ours[seed] - theirs[seed] for seed in common])
-        return Estimate(float(numbers.mean()), _error(numbers), f"{listed(common)}, paired")
-    errors = [_error(np.array(list(values.values()))) for values in (ours, theirs)]
+        return Estimate(float(numbers.mean()), _error(numbers), f"{listed(common)}, paired", len(common) - 1)
+    sides = [np.array(list(values.values())) for values in (ours, theirs)]
+    errors, means = [_error(side) for side in sides], [side.mean() for side in sides]
     both = None if None in errors else float(np.hypot(*errors))
-    means = [np.mean(list(values.values())) for values in (ours, theirs)]
     seeds = listed(ours) if set(ours) == set(theirs) else f"{listed(ours)} against {listed(theirs)}"
-    return Estimate(float(means[0] - means[1]), both, seeds)
+    freedom = _welch(errors, [len(side) for side in sides]) if both else 1.0
+    return Estimate(float(means[0] - means[1]), both, seeds, freedom)
 
 
 def similarity(groups: Sequence[Values]) -> Similarity | None:
@@ -137,6 +151,17 @@ def whole(metric: str) -> Reading:
     return lambda run, until: _mean(run, metric, 0, until)
 
 
+def unsteadiness(metric: str) -> Reading:
+    """The standard deviation of the changes between logged values, over the second half of the episodes."""
+
+    def read(run: Run, until: float) -> float | None:
+        episodes, values = run.series(metric, "episodes")
+        changes = np.diff(values[(episodes > until / 2) & (episodes <= until)])
+        return float(changes.std(ddof=1)) if len(changes) > 1 else None
+
+    return read
+
+
 def measured(runs: Sequence[Run], reading: Reading, until: float) -> dict[object, float]:
     """Seed to number, for those runs that have one."""
     values = {run.seed: reading(run, until) for run in runs}
@@ -154,6 +179,12 @@ def _mean(run: Run, metric: str, start: float, end: float) -> float | None:
     episodes, values = run.series(metric, "episodes")
     inside = values[(episodes > start) & (episodes <= end)]
     return float(inside.mean()) if len(inside) else None
+
+
+def _welch(errors: Sequence[float], seeds: Sequence[int]) -> float:
+    """Welch's degrees of freedom of a difference between two groups whose means have these standard errors."""
+    parts = [error**4 / (n - 1) for error, n in zip(errors, seeds, strict=True)]
+    return sum(error**2 for error in errors) ** 2 / sum(parts)
 
 
 def _error(numbers: np.ndarray) -> float | None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cohort.analysis import figure
 from cohort.analysis.curves import Curve
-from cohort.analysis.figure import COLOURS, NOTES, NOTES_WIDTH, Panel, draw
+from cohort.analysis.figure import COLOURS, NOTES, NOTES_WIDTH, Panel, Surface, draw
 from cohort.errors import UserError
 
 
@@ -189,3 +189,25 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         draw([Panel("3m", "loss", {"a": curve()})], tmp_path / "file" / "x.png", x_label="", caption="")
+
+
+def test_heights_lie_below_curves_and_moments_stand_upright(paper: Callable[..., Figure]) -> None:
+    axis = np.linspace(-1, 0.5, 4)
+    heights = np.arange(16.0).reshape(4, 4) - 10
+    plane = Panel(
+        "plane",
+        "reward",
+        {"way": curve(band=False)},
+        counted=False,
+        surface=Surface(axis, axis, heights, "how high"),
+    )
+    axes, bar = visible(paper(plane))
+    (mesh,) = axes.collections
+    assert mesh.get_array().reshape(4, 4).tolist() == heights.tolist()
+    assert mesh.get_clim() == (-10, 10), "0 has the middle colour"
+    assert (axes.get_xlim(), axes.get_ylim()) == ((-1, 0.5), (-1, 0.5))
+    assert bar.get_ylabel() == "how high"
+    timed = Panel("3m", "loss", {"a": curve()}, moments={"then": 5e4})
+    (axes,) = visible(paper(timed))
+    assert [line.get_xdata() for line in axes.lines][-1] == [5e4, 5e4]
+    assert [text.get_text() for text in axes.texts] == ["then"]

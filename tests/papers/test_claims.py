@@ -67,28 +67,28 @@ def test_statement_2_is_the_area_under_the_first_half(write_arm: WriteArm, judge
 
 
 def test_statement_3_wants_all_others_and_names_the_best(write_arm: WriteArm, judged: Callable) -> None:
-    write_ends(write_arm, "adama", "predator_prey", 5.0, 6.0)
+    write_ends(write_arm, "adama", "predator_prey", 5.4, 5.6)
     for place, method in enumerate(("maddpg_fixed_lr", "adama_direction", "adama_magnitude")):
         write_ends(write_arm, method, "predator_prey", place, place)
     (row,) = judged()["3"]
     assert (row["difference (± se)"], row["verdict"]) == ("", "not enough runs")
-    assert "AdaMa 5.500 ± 0.707; Fixed lr 0.000 ± 0.000" in row["measured (± sd)"]
+    assert "AdaMa 5.500 ± 0.141; Fixed lr 0.000 ± 0.000" in row["measured (± sd)"]
     write_ends(write_arm, "maddpg_adagrad", "predator_prey", 1.0, 1.0)
     (row,) = judged()["3"]
     assert row["where"] == "predator prey, against Adaptive l_c & |l_a|"
-    assert (row["difference (± se)"], row["verdict"]) == ("+3.500 ± 0.500", "true")
+    assert (row["difference (± se)"], row["verdict"]) == ("+3.500 ± 0.100", "true")
 
 
 def test_statements_4_6b_and_9_say_who_ends_above(write_arm: WriteArm, judged: Callable) -> None:
-    write_ends(write_arm, "maddpg_fixed_lr", "going_together", 1.0, 2.0)
-    write_ends(write_arm, "maddpg_adagrad", "going_together", 2.0, 3.5)
+    write_ends(write_arm, "maddpg_fixed_lr", "going_together", 1.9, 2.0)
+    write_ends(write_arm, "maddpg_adagrad", "going_together", 3.1, 3.3)
     write_ends(write_arm, "adama_magnitude", "going_together", 0.0, 0.0)
     write_ends(write_arm, "adama_direction", "going_together", 1.0)
     write_ends(write_arm, "adama_direction_2nd", "going_together", 3.0)
     found = judged()
     assert [found[number][0]["difference (± se)"] for number in ("4", "6b", "9")] == [
-        "-1.250 ± 0.250",
-        "+1.500 ± 0.500",
+        "-1.250 ± 0.050",
+        "+1.950 ± 0.050",
         "+2.000",
     ]
     assert [found[number][0]["verdict"] for number in ("4", "6b", "9")] == [
@@ -133,7 +133,7 @@ def test_statement_6a_counts_how_far_l_c_rises(write_arm: WriteArm, judged: Call
     assert (
         row["difference (± se)"] == "+34.375 ± 15.625"
     )  # 50 against 31.25 and 0, whose standard error is 15.625
-    assert row["verdict"] == "true"
+    assert row["verdict"] == "not clear", "2.2 errors of two seeds"
 
 
 def test_statement_7_holds_the_range_of_means_against_the_spread_of_seeds(
@@ -154,13 +154,13 @@ def test_statement_7_holds_the_range_of_means_against_the_spread_of_seeds(
 
 
 def test_statement_8_is_the_share_of_updates_outside(write_arm: WriteArm, judged: Callable) -> None:
-    for seed, near in ((1, 0.1), (2, 0.3)):
+    for seed, near in ((1, 0.19), (2, 0.21)):
         logged = {"critic_contribution": [1.0, 1.0], "critic_contribution_near_m": [near, near]}
         write_arm("adama", "predator_prey", seed, [0.0, 0.0], logged=logged)
     magnitude, adama = judged()["8"]
     assert magnitude["verdict"] == "not enough runs"
-    assert adama["measured (± sd)"] == f"0.800 ± {0.1 * sqrt(2):.3f}"
-    assert (adama["difference (± se)"], adama["verdict"]) == ("+0.300 ± 0.100", "true")
+    assert adama["measured (± sd)"] == f"0.800 ± {0.01 * sqrt(2):.3f}"
+    assert (adama["difference (± se)"], adama["verdict"]) == ("+0.300 ± 0.010", "true")
 
 
 def test_runs_are_compared_over_what_they_have_in_common(write_arm: WriteArm, judged: Callable) -> None:

@@ -1,13 +1,15 @@
 """Differences over seeds, their errors and verdicts, by hand."""
 
 from collections.abc import Callable
-from math import sqrt
+from math import gamma, pi, sqrt
 
+import numpy as np
 import pytest
 
 from cohort.analysis.folders import FolderRun
 from papers.evidence import (
     FALSE,
+    STUDENT,
     TOO_FEW,
     TRUE,
     UNCLEAR,
@@ -19,6 +21,7 @@ from papers.evidence import (
     late,
     measured,
     spread,
+    unsteadiness,
     whole,
 )
 
@@ -26,19 +29,43 @@ REWARD = "return_mean/ep_length_mean"
 
 
 @pytest.mark.parametrize(
-    ("mean", "error", "verdict"),
+    ("mean", "error", "freedom", "verdict"),
     [
-        (1.0, 0.49, TRUE),
-        (1.0, 0.5, UNCLEAR),
-        (-1.0, 0.5, UNCLEAR),
-        (-1.0, 0.49, FALSE),
-        (9.0, None, TOO_FEW),
-        (1.0, 0.0, TRUE),
-        (0.0, 0.0, UNCLEAR),
+        (1.0, 0.36, 4, TRUE),  # 2.776 errors are 0.9994
+        (1.0, 0.361, 4, UNCLEAR),
+        (-1.0, 0.361, 4, UNCLEAR),
+        (-1.0, 0.36, 4, FALSE),
+        (1.0, 0.36, 3, UNCLEAR),
+        (1.0, 0.36, 4.9, TRUE),
+        (1.0, 0.07, 1, TRUE),
+        (1.0, 0.08, 1, UNCLEAR),
+        (1.0, 0.489, 500, TRUE),
+        (9.0, None, 1, TOO_FEW),
+        (1.0, 0.0, 1, TRUE),
+        (0.0, 0.0, 1, UNCLEAR),
     ],
 )
-def test_two_standard_errors_make_a_verdict(mean: float, error: float | None, verdict: str) -> None:
-    assert Estimate(mean, error, "1, 2").verdict == verdict
+def test_students_t_makes_a_verdict(mean: float, error: float | None, freedom: float, verdict: str) -> None:
+    assert Estimate(mean, error, "1, 2", freedom).verdict == verdict
+
+
+def test_the_quantiles_are_students() -> None:
+    """Each cuts off 2.5 % of the density, integrated here."""
+    for freedom, quantile in enumerate(STUDENT, start=1):
+        scale = gamma((freedom + 1) / 2) / (sqrt(freedom * pi) * gamma(freedom / 2))
+        places = np.linspace(0, quantile, 20_001)
+        density = scale * (1 + places**2 / freedom) ** (-(freedom + 1) / 2)
+        assert float(np.trapezoid(density, places)) == pytest.approx(0.475, abs=5e-5)
+
+
+def test_by_chance_one_difference_in_forty_is_called_true() -> None:
+    draws = np.random.default_rng(0)
+    for seeds in (2, 3, 5):
+        verdicts = [
+            difference(dict(enumerate(ours)), dict(enumerate(theirs))).verdict
+            for ours, theirs in draws.normal(size=(4000, 2, seeds))
+        ]
+        assert verdicts.count(TRUE) / 4000 == pytest.approx(1 / 40, abs=0.0075)  # three standard errors
 
 
 def test_seeds_are_paired_where_both_have_two_of_them() -> None:
@@ -47,7 +74,8 @@ def test_seeds_are_paired_where_both_have_two_of_them() -> None:
     assert found.mean == pytest.approx(2.0)  # of 3, 2 and 1; seed 4 has no partner
     assert found.error == pytest.approx(1 / sqrt(3))
     assert found.seeds == "1, 2, 3, paired"
-    assert found.verdict == TRUE
+    assert found.freedom == 2
+    assert found.verdict == UNCLEAR, "3.5 errors, and 4.3 were asked for"
     assert found.text() == "+2.000 ± 0.577"
 
 
@@ -57,6 +85,7 @@ def test_other_seeds_are_independent() -> None:
     assert found.mean == pytest.approx(2.0 - 4.0)
     assert found.error == pytest.approx(sqrt(2 / 2 + 16 / 3))  # variances 2 and 16
     assert found.seeds == "1, 2 against 2, 5, 6"
+    assert found.freedom == pytest.approx((1 + 16 / 3) ** 2 / (1**2 / 1 + (16 / 3) ** 2 / 2))  # Welch
     same = difference({1: 1.0, 2: 3.0}, {1: 1.0, 2: 3.0}, paired=False)
     assert same is not None
     assert (same.mean, same.error) == (0.0, pytest.approx(sqrt(2)))
@@ -85,6 +114,9 @@ def test_what_is_late_and_what_is_first(write_arm: Callable[..., FolderRun]) -> 
     assert late(REWARD)(run, 900) == 8.0  # no longer than the runs that it is compared with
     assert first_half(REWARD)(run, 300) == 0.0
     assert late("never")(run, 1000) is None
+    assert unsteadiness(REWARD)(run, 900) == 0.0, "1 at each step"
+    assert unsteadiness(REWARD)(run, 1000) == pytest.approx(np.std([1, 1, 1, 82], ddof=1))
+    assert unsteadiness(REWARD)(run, 300) is None
     short = write_arm("adama", "going_together", 2, [5.0, 6.0])
     assert common_length([run, short], REWARD) == 200
     assert common_length([run, short], "late_comer") == 1000, "who has no number shortens nothing"

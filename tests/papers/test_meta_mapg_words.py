@@ -64,7 +64,7 @@ def test_what_happens_along_the_chain(write_chains: WriteChains, judged: Callabl
     assert found["3"][0]["difference (± se)"] == "+0.300 ± 0.000"
     assert found["4"][0]["difference (± se)"] == "+0.400 ± 0.000"
     defects, cooperates = found["5"]
-    assert (defects["difference (± se)"], defects["verdict"]) == ("+0.250 ± 0.050", "true")
+    assert (defects["difference (± se)"], defects["verdict"]) == ("+0.250 ± 0.050", "not clear")
     assert (cooperates["difference (± se)"], cooperates["verdict"]) == ("-0.100 ± 0.000", "not true")
     loss, gain = found["13"]
     assert (loss["difference (± se)"], gain["difference (± se)"]) == ("+0.100 ± 0.000", "+0.250 ± 0.050")
@@ -94,7 +94,7 @@ def test_matches_distributions_models_players_and_ablations(
     assert differences["11"] == ["+3.000 ± 0.000", "+1.100 ± 0.100"]
     assert differences["14"] == ["+3.100 ± 0.100", "+2.100 ± 0.100"]
     assert differences["15"] == ["+1.000 ± 0.000", "+0.000 ± 0.000"]
-    assert [row["verdict"] for row in found["16"]] == ["true", "not true"]
+    assert [row["verdict"] for row in found["16"]] == ["not clear"] * 2, "few errors of two seeds"
 
 
 def test_halfcheetahs_two_learners_are_alike_and_above_the_others(

@@ -38,6 +38,23 @@ Style = tuple[str, str]  # colour and stroke
 
 
 @dataclass(frozen=True)
+class Surface:
+    """Heights over a plane, drawn as colours.
+
+    Attributes:
+        x: [G] places along the x axis.
+        y: [K] places along the y axis.
+        z: [K, G] the heights.
+        label: what they are.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+    label: str
+
+
+@dataclass(frozen=True)
 class Panel:
     """One pair of axes.
 
@@ -55,6 +72,8 @@ class Panel:
         square: whether both axes are coordinates of a plane, of the same scale.
         share: whether heights are shares, from 0 to 1.
         x_label: what the x axis says instead of the figure's.
+        moments: text to an x at which a dotted vertical line bears it.
+        surface: what lies below the curves; the panel then shows its extent.
     """
 
     title: str
@@ -70,6 +89,8 @@ class Panel:
     square: bool = False
     share: bool = False
     x_label: str = ""
+    moments: Mapping[str, float] = field(default_factory=dict)
+    surface: Surface | None = None
 
 
 def metric_label(metric: str) -> str:
@@ -168,6 +189,8 @@ def _styles(labels: Sequence[str], same_colour: Mapping[str, str]) -> dict[str, 
 
 
 def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_width: float) -> None:
+    if panel.surface is not None:
+        _draw_surface(axes, panel.surface)
     for place, (label, curve) in enumerate(panel.curves.items()):
         entry = f"{label}{'*' if label in panel.marks else ''}"
         entry += f" ({len(curve.runs)})" if panel.counted else ""
@@ -190,7 +213,22 @@ def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_
             textcoords="offset points", ha="right", va="top" if below else "bottom", fontsize=6.5,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.3},
         )  # fmt: skip
+    for text, x in panel.moments.items():
+        axes.axvline(x, color="#333333", linewidth=0.8, linestyle=":")
+        axes.annotate(
+            text, (x, 1), (2, -2), xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
+            fontsize=6.5,
+        )  # fmt: skip
     _scale(axes, panel)
+
+
+def _draw_surface(axes: "Axes", surface: Surface) -> None:
+    """Colours on both sides of 0, with a bar that says which is how much."""
+    most = float(np.abs(surface.z).max())
+    mesh = axes.pcolormesh(
+        surface.x, surface.y, surface.z, cmap="RdBu", vmin=-most, vmax=most, rasterized=True
+    )
+    axes.figure.colorbar(mesh, ax=axes, label=surface.label, shrink=0.85)
 
 
 def _draw_line(axes: "Axes", curve: Curve, style: Style, width: float, entry: str, spot: float) -> None:
@@ -226,7 +264,11 @@ def _scale(axes: "Axes", panel: Panel) -> None:
         axes.set_yscale("log")
     if panel.share or "battle_won" in panel.metric:
         axes.set_ylim(-0.03, 1.03)
-    if panel.square:
+    if panel.surface is not None:
+        axes.set_aspect("equal")
+        axes.set_xlim(panel.surface.x[0], panel.surface.x[-1])
+        axes.set_ylim(panel.surface.y[0], panel.surface.y[-1])
+    elif panel.square:
         axes.set_aspect("equal", adjustable="datalim")
     elif panel.ticks:
         axes.set_xlim(-0.5, len(panel.ticks) - 0.5)
@@ -237,7 +279,8 @@ def _scale(axes: "Axes", panel: Panel) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_steps(steps)))
     if panel.form == "bars":
         axes.axhline(0, color="#333333", linewidth=0.6)
-    axes.grid(color="#e3e7eb", linewidth=0.6)
+    if panel.surface is None:
+        axes.grid(color="#e3e7eb", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 

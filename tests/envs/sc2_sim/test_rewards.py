@@ -165,3 +165,21 @@ def test_a_draw_pays_no_win_and_no_defeat():
     assert not transition.info["battle_won"].item()
     assert transition.info["dead_allies"].item() == transition.info["dead_enemies"].item() == 3
     assert transition.reward.item() == 3 * (10 + 1)
+
+
+def test_aders_reward_of_a_perfect_battle():
+    """Won with all allies alive in L steps: 10 for each enemy, 200, and -0.1 L; enemies fall to the first shot."""
+    for map_name, enemies in (("3m", 3), ("2s3z", 5)):
+        env = make(map_name, batch_size=16, seed=1, reward_ader_sparse=True)
+        weak = env.games.units[HEALTH].clone()
+        weak[:, env.spec.n_agents :] = 1.0
+        shields = {"shield": torch.zeros_like(weak)} if map_name == "2s3z" else {}
+        change(env, health=weak, **shields)
+        total = torch.zeros(16)
+        for _ in range(env.spec.episode_limit):
+            transition = env.step(nearest(env))
+            total += transition.reward
+        perfect = transition.info["battle_won"].bool() & (transition.info["dead_allies"] == 0)
+        assert perfect.sum() > 3
+        expected = 10 * enemies + 200 - 0.1 * env.games.t[perfect]
+        torch.testing.assert_close(total[perfect], expected)
