@@ -22,7 +22,7 @@ CONTINUOUS = (
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
 )
 ATTENTIVE = ("maac", "adama_maac")
-ON_POLICY = ("mappo", "ippo", "coma")
+ON_POLICY = ("mappo", "ippo", "coma", "vdac", "lica")
 ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY)
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
@@ -41,7 +41,11 @@ TINY_TRANSITIONS = (
     "target_update_interval=4 epsilon_anneal_time=100"
 )
 TINY_ATTENTION = "agent_hidden_dims=[8] critic_hidden_dim=8 attention_heads=2 buffer_size=64"
-TINY_ON_POLICY = "rnn_hidden_dim=8 critic_hidden_dim=8"
+TINY_ON_POLICY = {
+    "vdac": "rnn_hidden_dim=8",
+    "coma": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
+    "lica": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
+}
 TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
 
 
@@ -53,7 +57,7 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
     elif algorithm in ATTENTIVE:
         kind = f"{TINY} {TINY_ATTENTION}"
     elif algorithm in ON_POLICY:
-        kind = f"{TINY_RUN} {TINY_ON_POLICY}" + (" target_update_updates=1" if algorithm == "coma" else "")
+        kind = f"{TINY_RUN} {TINY_ON_POLICY.get(algorithm, 'rnn_hidden_dim=8 critic_hidden_dim=8')}"
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
     meta = TINY_META if algorithm == "mnmpg" else ""
