@@ -23,13 +23,14 @@ CONTINUOUS = (
 )
 ATTENTIVE = ("maac", "adama_maac")
 ON_POLICY = ("mappo", "ippo", "coma", "vdac", "lica")
-ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY)
+FACTORED = ("dop",)
+ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED)
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
     *itertools.product(CONTINUOUS, ("going_together",)),
     ("adama", "predator_prey"),
-    *itertools.product((*ATTENTIVE, *ON_POLICY), ("matrix_games", "sc2_sim")),
+    *itertools.product((*ATTENTIVE, *ON_POLICY, *FACTORED), ("matrix_games", "sc2_sim")),
     ("mappo", "going_together"),
 ]
 # small enough for a second, large enough that updates, target syncs and meta rounds happen
@@ -46,6 +47,10 @@ TINY_ON_POLICY = {
     "coma": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
     "lica": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
 }
+TINY_FACTORED = {
+    "dop": "rnn_hidden_dim=8 critic_hidden_dims=[8] buffer_size=16 recent_batch_size=2 recent_size=3 "
+    "critic_updates=3 target_update_updates=2",
+}
 TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
 
 
@@ -58,6 +63,8 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY} {TINY_ATTENTION}"
     elif algorithm in ON_POLICY:
         kind = f"{TINY_RUN} {TINY_ON_POLICY.get(algorithm, 'rnn_hidden_dim=8 critic_hidden_dim=8')}"
+    elif algorithm in FACTORED:
+        kind = f"{TINY} {TINY_FACTORED[algorithm]}"
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
     meta = TINY_META if algorithm == "mnmpg" else ""

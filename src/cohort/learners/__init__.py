@@ -10,6 +10,7 @@ LEARNERS = Registry(
         "maac_learner": "cohort.learners.actor_critic.maac_learner:MAACLearner",
         "maddpg_adagrad_learner": "cohort.learners.actor_critic.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_learner": "cohort.learners.actor_critic.maddpg_learner:MADDPGLearner",
+        "dop_learner": "cohort.learners.factored.dop_learner:DOPLearner",
         "joint_policy_gradient_learner": (
             "cohort.learners.meta.joint_policy_gradient_learner:JointPolicyGradientLearner"
         ),
