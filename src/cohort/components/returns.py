@@ -82,7 +82,7 @@ def tree_backup_returns(
     """Q(s_t, a_t) + sum_{j < steps} (gamma lambda)^j pi(a_{t+1}) ... pi(a_{t+j}) delta_{t+j}.
 
     delta_t = r_t + gamma E_pi Q(s_{t+1}, .) - Q(s_t, a_t), the tree backup of
-    Precup et al. (2000) as DOP has it (arXiv:2007.12322, eq. 9).
+    Precup et al. (2000) as DOP has it (arXiv:2007.12322).
 
     Args:
         reward, terminated, mask: as all functions here have them.

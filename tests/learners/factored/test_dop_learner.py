@@ -80,7 +80,7 @@ def test_tree_backups_are_those_of_enumerated_joint_actions():
 
 def test_targets_of_recent_episodes_are_lambda_returns_of_what_was_done():
     learner, episodes = learner_with_other_targets(td_lambda=0.7), played()
-    found, pi = learner.td_lambda_targets(learner.moments(episodes)), policies(learner, episodes)
+    found, pi = learner.td_lambda_targets(learner.moments(episodes)).detach(), policies(learner, episodes)
     for b, length in enumerate(LENGTHS):
         following = 0.0
         for t in reversed(range(length)):
@@ -98,8 +98,8 @@ def test_the_critic_learns_replayed_steps_by_tree_backup_and_recent_ones_by_lamb
     learner, replayed, recent = learner_with_other_targets(), played(seed=1), played(seed=2)
     obs, state, actions, target = learner.critic_rows(MixedBatch(replayed, recent, latest=recent))
     assert len(obs) == 2 * sum(LENGTHS)
-    tree = learner.tree_backup_targets(learner.moments(replayed))
-    returns = learner.td_lambda_targets(learner.moments(recent))
+    tree = learner.tree_backup_targets(learner.moments(replayed)).detach()
+    returns = learner.td_lambda_targets(learner.moments(recent)).detach()
     wanted = {
         tuple(episodes.state[b, t].tolist()): float(targets[b, t, 0])
         for episodes, targets in ((replayed, tree), (recent, returns))

@@ -61,7 +61,7 @@ class Moments:
 
 
 class DOPLearner(Learner):
-    """DOP for discrete actions (arXiv:2007.12322, eq. 3 to 10; its authors' code).
+    """DOP for discrete actions (arXiv:2007.12322; its authors' code).
 
     Q_tot(s, a) = sum_i k_i(s) Q_i(s, o_i, a_i). Targets of replayed episodes are tree backups of `tree_steps` steps,
     those of recent ones TD(lambda) returns of the actions that followed, all of target networks. Each policy follows

@@ -19,7 +19,7 @@ SMALLEST_ENTROPY = 1e-6  # below it the pull of the entropy grows no more
 
 
 class LICALearner(ActionValueLearner):
-    """LICA (arXiv:2007.02529, sections 3.1 to 3.3; its authors' code).
+    """LICA (arXiv:2007.02529; its authors' code).
 
     The critic learns TD(lambda) returns of a target critic on the joint actions that were played, as one-hot chances.
     Then all policies climb Q(s, pi_1 ... pi_N), whose gradient reaches each through the critic, and entropy_coef / H

@@ -28,7 +28,7 @@ class VDACLearnerSettings(DiscountSettings):
 
 
 class VDACLearner(Learner):
-    """VDAC-mix, and VDAC-sum with `mixer: vdn` (arXiv:2007.12306, eq. 9 to 12; its authors' code).
+    """VDAC-mix, and VDAC-sum with `mixer: vdn` (arXiv:2007.12306; its authors' code).
 
     One network has two heads, logits and V_i. V_tot = f(s; V_1 ... V_N) rises with each V_i and follows TD(lambda)
     returns of itself; their difference is the advantage of all agents. There is no target network.

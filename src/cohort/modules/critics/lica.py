@@ -16,7 +16,7 @@ class LICACriticSettings(Settings):
 
 
 class LICACritic(nn.Module):
-    """Q(s, p) = relu(p^T W1(s) + b1(s)) w2(s) + b2(s) (LICA, arXiv:2007.02529, section 3.1; its authors' code).
+    """Q(s, p) = relu(p^T W1(s) + b1(s)) w2(s) + b2(s) (LICA, arXiv:2007.02529; its authors' code).
 
     p are the chances of all agents' actions side by side, one-hot for actions that were played. The weights may be
     negative: what one agent's chance is worth depends on the others', and may fall with it.
