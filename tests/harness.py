@@ -23,15 +23,18 @@ CONTINUOUS = (
 )
 ATTENTIVE = ("maac", "adama_maac")
 ON_POLICY = ("mappo", "ippo", "coma", "vdac", "lica")
-FACTORED = ("dop",)
-ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED)
+FACTORED = ("facmac", "fop", "dop")
+FACTORED_CONTINUOUS = ("facmac_continuous",)
+ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED, *FACTORED_CONTINUOUS)
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
     *itertools.product(CONTINUOUS, ("going_together",)),
     ("adama", "predator_prey"),
-    *itertools.product((*ATTENTIVE, *ON_POLICY, *FACTORED), ("matrix_games", "sc2_sim")),
+    *itertools.product((*ATTENTIVE, *ON_POLICY), ("matrix_games", "sc2_sim")),
     ("mappo", "going_together"),
+    *itertools.product(FACTORED, ("matrix_games", "sc2_sim")),
+    *itertools.product(FACTORED_CONTINUOUS, ("going_together",)),
 ]
 # small enough for a second, large enough that updates, target syncs and meta rounds happen
 TINY_RUN = "use_cuda=False test_nepisode=2 batch_size_run=2"
@@ -41,16 +44,18 @@ TINY_TRANSITIONS = (
     "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 "
     "target_update_interval=4 epsilon_anneal_time=100"
 )
+TINY_FACTORED = f"{TINY_EPISODES} critic_hidden_dims=[8]"
+TINY_FACTORED_CONTINUOUS = "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 random_steps=20"
 TINY_ATTENTION = "agent_hidden_dims=[8] critic_hidden_dim=8 attention_heads=2 buffer_size=64"
 TINY_ON_POLICY = {
     "vdac": "rnn_hidden_dim=8",
     "coma": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
     "lica": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
 }
-TINY_FACTORED = {
-    "dop": "rnn_hidden_dim=8 critic_hidden_dims=[8] buffer_size=16 recent_batch_size=2 recent_size=3 "
-    "critic_updates=3 target_update_updates=2 updates_per_episode=1",
-}
+TINY_DOP = (
+    "rnn_hidden_dim=8 critic_hidden_dims=[8] buffer_size=16 recent_batch_size=2 recent_size=3 "
+    "critic_updates=3 target_update_updates=2 updates_per_episode=1"
+)
 TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
 
 
@@ -61,10 +66,12 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY} {TINY_TRANSITIONS}"
     elif algorithm in ATTENTIVE:
         kind = f"{TINY} {TINY_ATTENTION}"
+    elif algorithm in FACTORED:
+        kind = f"{TINY} {TINY_DOP if algorithm == 'dop' else TINY_FACTORED}"
+    elif algorithm in FACTORED_CONTINUOUS:
+        kind = f"{TINY} {TINY_FACTORED_CONTINUOUS}"
     elif algorithm in ON_POLICY:
         kind = f"{TINY_RUN} {TINY_ON_POLICY.get(algorithm, 'rnn_hidden_dim=8 critic_hidden_dim=8')}"
-    elif algorithm in FACTORED:
-        kind = f"{TINY} {TINY_FACTORED[algorithm]}"
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
     meta = TINY_META if algorithm == "mnmpg" else ""

@@ -91,3 +91,38 @@ def test_the_entropy_is_that_before_squashing_and_the_mode_is_the_mean():
     torch.testing.assert_close(decision.entropy(), expected)
     torch.testing.assert_close(decision.mode, torch.tanh(torch.tensor([0.2, -0.1])))
     assert torch.equal(Point(decision.mode).mode, decision.mode)
+
+
+def test_straight_through_samples_are_drawn_by_their_chances():
+    draws, available = 40_000, torch.tensor([True, True, False, True])
+    logits = torch.tensor([0.5, -1.0, 9.0, 1.2], dtype=torch.float64)
+    decision = Categorical(logits.expand(draws, -1), available.expand(draws, -1))
+    rows = decision.straight_through(torch.Generator().manual_seed(0))
+    assert torch.equal(rows.sum(-1), torch.ones(draws, dtype=torch.float64))
+    assert ((rows == 0) | (rows == 1)).all()
+    chances = decision.log_probs[0].exp()
+    error = (chances * (1 - chances) / draws).sqrt()
+    assert ((rows.mean(dim=0) - chances).abs() <= 4 * error).all()
+    assert not rows[:, 2].any()
+
+
+def test_the_gradient_of_a_straight_through_sample_is_the_softmaxs():
+    """y (g - <y, g>) with y = softmax(log pi + noise), by hand; nothing at what is not available, NaN included."""
+    available = torch.tensor([[True, True, False, True], [False, True, False, False]])
+    logits = torch.tensor([[0.5, -1.0, math.nan, 1.2], [0.1, 3.0, 0.2, 0.3]], dtype=torch.float64)
+    logits.requires_grad_()
+    rows = Categorical(logits, available).straight_through(torch.Generator().manual_seed(3))
+    slope = torch.tensor([[1.0, -2.0, 5.0, 0.5], [3.0, 1.0, 4.0, 1.0]], dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((slope * rows).sum(), logits)
+    noise = (
+        -torch.empty(2, 4, dtype=torch.float64).exponential_(generator=torch.Generator().manual_seed(3)).log()
+    )
+    for row in range(2):
+        may = [action for action in range(4) if available[row, action]]
+        scores = [math.exp(float(logits[row, a] + noise[row, a])) for a in may]
+        y = [score / sum(scores) for score in scores]
+        assert float(rows[row, may[max(range(len(may)), key=y.__getitem__)]]) == 1
+        mean = sum(share * float(slope[row, a]) for share, a in zip(y, may, strict=True))
+        for share, action in zip(y, may, strict=True):
+            assert abs(float(gradient[row, action]) - share * (float(slope[row, action]) - mean)) < 1e-12
+        assert not gradient[row][~available[row]].any()

@@ -85,21 +85,33 @@ def declared_keys() -> set[str]:
     return {key for cls in roles for key in cls.model_fields} | set(ROLES) | {ENV_ARGS}
 
 
-def said_in(path: Path) -> list[dict[str, object]]:
-    """The plain keys of one of our files, then those of its sections."""
+def said_in(path: Path) -> list[tuple[dict[str, object], str | None]]:
+    """The plain keys of one of our files, then those of its sections, each beside the class of its environment."""
     if path.parent.name not in ("algs", "families"):
-        return [files.read(path)]
-    own = read_chain(path)[-1]
-    return [own.values, *(section.values for section in own.sections)]
+        content = files.read(path)
+        return [(content, content.get("env"))]
+    own, named = read_chain(path)[-1], environments()
+    return [
+        (own.values, None),
+        *((section.values, named.get(section.environment)) for section in own.sections),
+    ]
+
+
+def environments() -> dict[str, str]:
+    """What sections may name -> the class."""
+    classes = {name: name for name in ROLES["env"].entries}
+    return classes | {
+        name: files.read(files.find("--env-config", name))["env"] for name in files.names("--env-config")
+    }
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
 def test_every_key_in_our_files_is_declared_by_some_settings(path):
     """So that no run has to look for the readers of keys that it does not read itself."""
-    for content in said_in(path):
+    for content, env in said_in(path):
         assert set(content) <= declared_keys()
         if ENV_ARGS in content:
-            assert set(content[ENV_ARGS]) <= set(ROLES["env"].load(content["env"]).Settings.model_fields)
+            assert set(content[ENV_ARGS]) <= set(ROLES["env"].load(env).Settings.model_fields)
     assert files.summary(path), "the first line says what the file is"
 
 
@@ -107,10 +119,7 @@ def test_every_key_in_our_files_is_declared_by_some_settings(path):
 def test_sections_of_our_files_name_our_environments_and_their_maps(path):
     if path.parent.name not in ("algs", "families"):
         return
-    classes = {name: name for name in ROLES["env"].entries}
-    known = classes | {
-        name: files.read(files.find("--env-config", name))["env"] for name in files.names("--env-config")
-    }
+    known = environments()
     for section in read_chain(path)[-1].sections:
         assert section.environment in known
         if section.task and section.task[0] == "map_name":
@@ -120,7 +129,7 @@ def test_sections_of_our_files_name_our_environments_and_their_maps(path):
 
 def test_every_setting_has_a_value_in_some_file():
     """Defaults are in YAML, where a reader looks for them; environments' arguments keep their own."""
-    given = set().union(*(content for path in OURS for content in said_in(path)))
+    given = set().union(*(content for path in OURS for content, _ in said_in(path)))
     assert declared_keys() - given == set()
 
 

@@ -4,6 +4,7 @@ import torch
 
 from cohort.components.distributions import Point
 from cohort.controllers.epsilon import EpsilonSettings
+from cohort.controllers.gaussian_noise import GaussianNoise, GaussianNoiseSettings
 from cohort.controllers.uniform_mixture import UniformMixture
 from cohort.envs.base import Observation
 from tests.builders import PLANE, make_learner
@@ -61,3 +62,23 @@ def test_each_agent_acts_on_its_own_sight_with_its_own_network():
     changed[0, 1] += 1
     moved = (policy(changed) - policy(obs)).abs().sum(-1)[0] > 0
     assert moved.tolist() == [False, True, False]
+
+
+def test_gaussian_noise_is_random_at_first_and_then_the_policys_action_cut_to_the_box():
+    selector = GaussianNoise(GaussianNoiseSettings(exploration_noise=0.1, random_steps=100))
+    actions = torch.tensor([-1.0, 0.3, 0.95]).view(3, 1).expand(20_000, 3, 1)
+
+    def drawn(t_env: int) -> torch.Tensor:
+        return selector.select(Point(actions), t_env, torch.Generator().manual_seed(0))
+
+    early, late = drawn(99), drawn(100)
+    assert abs(float(early.mean())) < 0.01
+    assert abs(float(early.var()) - 1 / 3) < 0.01
+    assert early.abs().max() <= 1
+    assert late.abs().max() <= 1
+    noise = late[:, 1] - 0.3
+    assert abs(float(noise.mean())) < 0.003  # a standard error is 0.0007
+    assert abs(float(noise.std()) - 0.1) < 0.003
+    assert abs(float((late[:, 0] == -1).double().mean()) - 0.5) < 0.02
+    assert torch.equal(drawn(100), late)
+    assert selector.metrics(0) == {}

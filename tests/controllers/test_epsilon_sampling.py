@@ -84,6 +84,9 @@ def test_gradients_are_those_of_the_mixture_and_finite_where_nothing_is_availabl
     (gradient,) = torch.autograd.grad(chances[0, 0] + chances[3].nan_to_num().sum(), inputs)
     assert gradient[:3].isfinite().all()
     assert (gradient[0, 3], float(gradient[1].abs().sum())) == (0, 0)
+    uniform = selector(1.0, 1.0).behaviour(Categorical(values, AVAILABLE), 0)  # the policy has no say
+    (gradient,) = torch.autograd.grad(uniform.log_probs[0, :, 0].sum(), values)
+    assert not gradient.any()
 
 
 def test_what_acting_records_is_the_mixtures_chance():

@@ -1,9 +1,11 @@
+import dataclasses
 import itertools
 import math
 
 import pytest
 import torch
 
+from cohort.modules.mixers.fop import FOPMixer, FOPMixerSettings
 from cohort.modules.mixers.linear import LinearMixer, LinearMixerSettings
 from cohort.modules.mixers.qmix import QMIXMixer, QMIXMixerSettings
 from cohort.modules.mixers.simple import IndependentMixer, VDNMixer
@@ -172,3 +174,52 @@ def test_a_linear_mixer_of_mean_utilities_is_the_mean_over_all_joint_actions():
 def test_a_linear_mixer_has_one_output():
     with pytest.raises(ValueError, match="mixer=linear has no 2 outputs"):
         LinearMixer(LinearMixerSettings(mixing_embed_dim=5), spec=SMALL, outputs=2)
+
+
+def fop_mixer(agents: int) -> FOPMixer:
+    torch.manual_seed(4)
+    spec = dataclasses.replace(SMALL, n_agents=agents)
+    return FOPMixer(FOPMixerSettings(mixing_embed_dim=8, mixing_heads=4), spec=spec)
+
+
+def test_fop_of_one_agent_whose_weight_is_one_is_its_value_beside_the_states(monkeypatch):
+    """Oracle: with a single agent and lambda = 1 the mix equals Q + V(s)."""
+    mixer = fop_mixer(1)
+    monkeypatch.setattr(mixer, "weights", lambda state, actions: torch.ones(len(state), 1))
+    state, utilities, values = torch.randn(5, 6), torch.randn(5, 1), torch.randn(5, 1)
+    actions = torch.eye(4)[torch.randint(4, (5, 1))]
+    torch.testing.assert_close(mixer(utilities, state, actions, values), utilities + mixer.value(state))
+
+
+def test_fop_mixes_by_the_formula_row_by_row_and_its_weights_are_not_negative():
+    mixer = fop_mixer(3)
+    state, utilities, values = torch.randn(5, 6), torch.randn(5, 3), torch.randn(5, 3)
+    actions = torch.eye(4)[torch.randint(4, (5, 3))]
+    found = mixer(utilities, state, actions, values)
+    assert found.shape == (5, 1)
+    weights = mixer.weights(state, actions)
+    assert (weights >= 0).all()
+    for row in range(5):
+        both = torch.cat([state[row], actions[row].flatten()])
+        total = mixer.value(state[row])[0]
+        for agent in range(3):
+            weight = sum(
+                mixer.key(state[row])[head].abs()
+                * mixer.agents(state[row])[3 * head + agent].sigmoid()
+                * mixer.actions(both)[3 * head + agent].sigmoid()
+                for head in range(4)
+            )
+            torch.testing.assert_close(weights[row, agent], weight)
+            q, v = utilities[row, agent], values[row, agent]
+            total = total + q + (weight - 1) * (q - v)
+        torch.testing.assert_close(found[row, 0], total)
+
+
+def test_fop_passes_every_critic_the_gradient_of_a_sum_and_none_to_the_values():
+    mixer = fop_mixer(3)
+    utilities, values = torch.randn(5, 3, requires_grad=True), torch.randn(5, 3, requires_grad=True)
+    actions = torch.eye(4)[torch.randint(4, (5, 3))]
+    mixed = mixer(utilities, torch.randn(5, 6), actions, values).sum()
+    slope, none = torch.autograd.grad(mixed, [utilities, values], allow_unused=True)
+    assert torch.equal(slope, torch.ones(5, 3))
+    assert none is None

@@ -56,6 +56,17 @@ class Categorical:
         """[...] int64. No gradient flows through it."""
         return sampled_actions(self.log_probs.detach().exp(), generator)
 
+    def straight_through(self, generator: torch.Generator) -> Tensor:
+        """Sampled actions as rows with a single 1, [..., A], whose gradient is that of softmax(log pi + Gumbel noise).
+
+        The straight-through Gumbel-softmax at temperature 1 (arXiv:1611.01144, section 2.2). What is not available is
+        0 and has the gradient 0.
+        """
+        exponential = torch.empty_like(self.log_probs).exponential_(generator=generator)
+        soft = (self.log_probs - exponential.log()).softmax(dim=-1)
+        hard = F.one_hot(soft.detach().argmax(dim=-1), soft.shape[-1]).to(soft.dtype)
+        return hard + (soft - soft.detach())
+
     def log_prob(self, actions: Tensor) -> Tensor:
         """[...] int64 -> [...]."""
         return taken(self.log_probs, actions)

@@ -18,6 +18,7 @@ ACTION_SELECTORS = Registry(
     {
         "epsilon_greedy": "cohort.controllers.epsilon_greedy:EpsilonGreedy",
         "epsilon_sampling": "cohort.controllers.epsilon_sampling:EpsilonSampling",
+        "gaussian_noise": "cohort.controllers.gaussian_noise:GaussianNoise",
         "sampling": "cohort.controllers.sampling:Sampling",
         "uniform_mixture": "cohort.controllers.uniform_mixture:UniformMixture",
     },

@@ -21,12 +21,9 @@ class EpsilonSampling(EpsilonSelector):
             return decision
         available = decision.available
         policy = decision.log_probs.masked_fill(~available, 0.0)  # no gradient may pass through -inf
-        if epsilon < 1:
-            uniform = math.log(epsilon) - available.sum(dim=-1, keepdim=True).to(policy.dtype).log()
-            mixed = torch.logaddexp(math.log1p(-epsilon) + policy, uniform)
-        else:
-            mixed = torch.zeros_like(policy)
-        return Categorical(mixed, available)
+        uniform = math.log(epsilon) - available.sum(dim=-1, keepdim=True).to(policy.dtype).log()
+        own = math.log1p(-epsilon) if epsilon < 1 else -math.inf
+        return Categorical(torch.logaddexp(policy + own, uniform), available)
 
     def select(self, decision: Categorical, t_env: int, generator: torch.Generator) -> Tensor:
         """[B, N, A] -> [B, N] int64."""

@@ -11,6 +11,10 @@ LEARNERS = Registry(
         "maddpg_adagrad_learner": "cohort.learners.actor_critic.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_learner": "cohort.learners.actor_critic.maddpg_learner:MADDPGLearner",
         "dop_learner": "cohort.learners.factored.dop_learner:DOPLearner",
+        "facmac_learner": "cohort.learners.factored.facmac_learner:FACMACLearner",
+        "facmac_continuous_learner": "cohort.learners.factored.facmac_learner:ContinuousFACMACLearner",
+        "facmac_steps_learner": "cohort.learners.factored.facmac_learner:StepsFACMACLearner",
+        "fop_learner": "cohort.learners.factored.fop_learner:FOPLearner",
         "joint_policy_gradient_learner": (
             "cohort.learners.meta.joint_policy_gradient_learner:JointPolicyGradientLearner"
         ),

@@ -18,6 +18,7 @@ from cohort.components.seeding import generator
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
+from cohort.learners.factored.rewards import refuse_own_rewards
 from cohort.learners.flat import FlatParameters
 from cohort.learners.targets import HardUpdate
 
@@ -95,11 +96,7 @@ class DOPLearner(Learner):
         seed: int,
     ) -> None:
         """`policy` and what the factories make stand on `device`; `seed` feeds the division of batches."""
-        if not spec.common_reward:
-            raise ValueError(
-                "a factored critic learns one value for the team, and here every agent has a reward of its own: "
-                "give the environment a common reward, or choose another algorithm"
-            )
+        refuse_own_rewards(spec)
         networks = {"policy": policy, "critic": make_critic(), "mixer": make_mixer()}
         rule = HardUpdate(settings.target_update_updates, "updates")
         super().__init__(settings, networks, {"critic": rule, "mixer": rule})

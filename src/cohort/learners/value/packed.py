@@ -30,6 +30,16 @@ class PackedEpisodes:
         return self.packing.of_moments(self.episodes.state)
 
     @cached_property
+    def obs(self) -> Tensor:
+        """[P, N, O], for critics: the agents' networks read `inputs`."""
+        return self.packing.of_moments(self.episodes.obs)
+
+    @cached_property
+    def available_actions(self) -> Tensor:
+        """[P, N, A] bool."""
+        return self.packing.of_moments(self.episodes.available_actions)
+
+    @cached_property
     def states_before(self) -> Tensor:
         """Before each step: [R, S]."""
         return self.packing.before_steps(self.states)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
-from cohort.components.functional import greedy_actions, masked_mean, taken
+from cohort.components.functional import greedy_actions, taken
 from cohort.components.returns import td_lambda_returns
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
@@ -18,6 +18,7 @@ from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
 from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
+from cohort.learners.temporal_difference import temporal_difference
 from cohort.learners.value.packed import PackedEpisodes
 from cohort.modules.mixers.simple import IndependentMixer
 
@@ -152,14 +153,7 @@ class QLearner(Learner):
     @staticmethod
     def temporal_difference(joint: Tensor, target: Tensor, episodes: Episodes) -> Loss:
         """Mean squared error over real steps; [B, T, J] both, no gradient through the target."""
-        mask = episodes.mask.unsqueeze(-1)
-        error = joint - target
-        metrics: Metrics = {
-            "td_error_abs": masked_mean(error.detach().abs(), mask),
-            "q_taken_mean": masked_mean(joint.detach(), mask),
-            "target_mean": masked_mean(target, mask),
-        }
-        return Loss(masked_mean(error.square(), mask), metrics)
+        return temporal_difference(joint, target, episodes.mask.unsqueeze(-1))
 
 
 def _trained(network: nn.Module) -> list[nn.Parameter]:

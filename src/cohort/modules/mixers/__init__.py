@@ -9,6 +9,7 @@ MIXERS = Registry(
         "vdn": "cohort.modules.mixers.simple:VDNMixer",
         "linear": "cohort.modules.mixers.linear:LinearMixer",
         "qmix": "cohort.modules.mixers.qmix:QMIXMixer",
+        "fop": "cohort.modules.mixers.fop:FOPMixer",
         "mnmpg": "cohort.modules.mixers.decoded:DecodedMixer",
     },
 )

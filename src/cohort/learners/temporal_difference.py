@@ -1,0 +1,18 @@
+"""The loss of values that follow targets."""
+
+from torch import Tensor
+
+from cohort.components.averages import Metrics
+from cohort.components.functional import masked_mean
+from cohort.learners.base import Loss
+
+
+def temporal_difference(joint: Tensor, target: Tensor, mask: Tensor) -> Loss:
+    """Mean squared error where `mask` [..., 1] holds; [..., J] both, no gradient through the target."""
+    error = joint - target
+    metrics: Metrics = {
+        "td_error_abs": masked_mean(error.detach().abs(), mask),
+        "q_taken_mean": masked_mean(joint.detach(), mask),
+        "target_mean": masked_mean(target, mask),
+    }
+    return Loss(masked_mean(error.square(), mask), metrics)
