@@ -32,9 +32,13 @@ def learner_with_other_targets(**typed):
 
 @torch.no_grad()
 def policies(learner, episodes):
-    """pi_i of each moment, nested lists of chances: [B][T+1][N][A]."""
+    """The policies of each moment, nested lists of chances: [B][T+1][N][A]."""
     logits = learner.policy.unroll(learner.policy.inputs(episodes), episodes)
-    return logits.masked_fill(~episodes.available_actions, -math.inf).softmax(dim=-1).tolist()
+    available = episodes.available_actions
+    pi = logits.masked_fill(~available, -math.inf).softmax(dim=-1)
+    if learner.settings.epsilon_in_policy:
+        pi = 0.5 * pi + 0.5 * available / available.sum(dim=-1, keepdim=True)  # epsilon at the first step
+    return pi.tolist()
 
 
 @torch.no_grad()
@@ -56,8 +60,10 @@ def moment(episodes, b, t):
     return episodes.obs[b, t], episodes.state[b, t]
 
 
-def test_tree_backups_are_those_of_enumerated_joint_actions():
-    learner, episodes = learner_with_other_targets(tree_lambda=0.9, tree_steps=3), played()
+@pytest.mark.parametrize("mixture", [True, False])
+def test_tree_backups_are_those_of_enumerated_joint_actions(mixture):
+    typed = {"tree_lambda": 0.9, "tree_steps": 3, "epsilon_in_policy": mixture}
+    learner, episodes = learner_with_other_targets(**typed), played()
     moments = learner.moments(episodes)
     found, pi = learner.tree_backup_targets(moments).detach(), policies(learner, episodes)
     targets = learner.targets
@@ -125,8 +131,9 @@ def test_each_share_of_the_steps_is_learned_once(monkeypatch):
     assert len({tuple(row) for each in seen for row in each.tolist()}) == 2 * sum(LENGTHS)
 
 
-def test_the_actors_gradient_is_that_of_loops():
-    learner, episodes = make_learner("dop"), played()
+@pytest.mark.parametrize("epsilon", [0.0, 0.5])
+def test_the_actors_gradient_is_that_of_loops(epsilon):
+    learner, episodes = make_learner("dop", epsilon_in_policy=epsilon > 0), played()
     logits = learner.policy.unroll(learner.policy.inputs(episodes), episodes)
     terms = []
     for b, length in enumerate(LENGTHS):
@@ -137,7 +144,8 @@ def test_the_actors_gradient_is_that_of_loops():
                 weights = learner.networks["mixer"].weights(state)
             for i in range(3):
                 available = episodes.available_actions[b, t, i].nonzero()[:, 0].tolist()
-                chances = dict(zip(available, logits[b, t, i, available].softmax(0), strict=True))
+                pi = logits[b, t, i, available].softmax(0)
+                chances = dict(zip(available, (1 - epsilon) * pi + epsilon / len(pi), strict=True))
                 action = int(episodes.actions[b, t, i])
                 mean = sum(p.item() * float(utilities[i, a]) for a, p in chances.items())
                 advantage = float(weights[i]) * (float(utilities[i, action]) - mean)
@@ -154,7 +162,7 @@ def test_the_actors_gradient_is_that_of_loops():
 
 def test_weighted_by_chances_the_actors_gradient_is_that_of_the_expected_joint_value():
     """Over all joint actions by the chances they had, sum_i k_i A_i d pi / mu is d E_pi Q_tot, whatever mu."""
-    learner = make_learner("dop")
+    learner = make_learner("dop", epsilon_in_policy=False)
     one = random_episodes([1], seed=4)
     available = torch.ones_like(one.available_actions)
     mu = torch.rand(SMALL.n_agents, SMALL.n_actions).add(0.1)
@@ -201,6 +209,19 @@ def test_unavailable_actions_have_no_gradient_and_no_weight():
     value, expected = learner.target_values(moments)
     follows = episodes.mask[:, 1:]
     torch.testing.assert_close(value[:, 1:][follows], expected[:, :-1][follows])
+
+
+def test_epsilon_is_that_of_the_clock():
+    learner = make_learner("dop", epsilon_start=0.8, epsilon_finish=0.2, epsilon_anneal_time=100)
+    batch = MixedBatch(*(played(seed=seed) for seed in range(3)))
+    learner.update(batch, Clock(steps=50))
+    episodes = batch.replayed
+    pi = learner.policy.unroll(learner.policy.inputs(episodes), episodes)
+    pi = pi.masked_fill(~episodes.available_actions, -math.inf).softmax(dim=-1)
+    moments = learner.moments(episodes)
+    even = episodes.available_actions / episodes.available_actions.sum(dim=-1, keepdim=True)
+    expected = moments.packing.of_moments(0.5 * pi + 0.5 * even)
+    torch.testing.assert_close(moments.decision.log_probs.exp(), expected)
 
 
 def test_targets_follow_by_updates_and_what_was_drawn_is_kept():

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
+from cohort.components.clock import Clock
 from cohort.components.distributions import Categorical
 from cohort.components.episodes import Episodes
 from cohort.components.functional import counterfactual_advantage, taken
@@ -34,6 +35,9 @@ class DOPLearnerSettings(DiscountSettings):
     td_lambda: float = Field(ge=0, le=1, description="lambda of the returns of recent episodes")
     tree_lambda: float = Field(ge=0, le=1, description="lambda of the tree backup of replayed episodes")
     tree_steps: int = Field(ge=1, description="errors that enter a tree backup")
+    epsilon_in_policy: bool = Field(
+        description="agents learn as they explore: epsilon's uniform actions are part of the policy that is improved"
+    )
     critic_updates: int = Field(
         ge=1,
         description="steps of the critic for each step of the policy, each on its share of the batch's steps",
@@ -45,7 +49,7 @@ class DOPLearnerSettings(DiscountSettings):
 
 @dataclass(frozen=True)
 class Moments:
-    """The P real moments of some episodes, and what the live policy would do there."""
+    """The P real moments of some episodes, and what the policy that is improved would do there."""
 
     episodes: Episodes
     packing: Packing
@@ -68,11 +72,14 @@ class DOPLearner(Learner):
     those of recent ones TD(lambda) returns of the actions that followed, all of target networks. Each policy follows
     k_i (Q_i(a_i) - sum_a pi_i(a) Q_i(a)) on the latest episodes.
 
+    With `epsilon_in_policy` the policy that is valued and improved is the mixture (1 - epsilon) pi + epsilon uniform,
+    as published, else pi. Each agent's score is weighted by its chance over the one that the action had when it was
+    played.
+
     Departs from it in: the critic's steps for each update are `critic_updates` random shares of all time steps, where
     the authors' code takes one for each time index, from the last to the first; one gradient norm limits critic and
-    mixer together; actions are drawn from (1 - epsilon) pi + epsilon uniform, and what is valued and improved is pi,
-    each agent's score being weighted by pi / the chance that its action had, where the authors' code learns the
-    mixture; where an episode was cut off, the mean over what might follow stands for an action that was drawn.
+    mixer together; scores are weighted, where the authors' code takes the latest episodes for on-policy; where an
+    episode was cut off, the mean over what might follow stands for an action that was drawn.
     """
 
     Settings = DOPLearnerSettings
@@ -100,7 +107,7 @@ class DOPLearner(Learner):
         networks = {"policy": policy, "critic": make_critic(), "mixer": make_mixer()}
         rule = HardUpdate(settings.target_update_updates, "updates")
         super().__init__(settings, networks, {"critic": rule, "mixer": rule})
-        self.policy = policy
+        self.policy, self.t_env = policy, 0
         self.generator = generator(seed, "critic shares", device)
         self.keep(generator=self.generator)
         for name, moved, rate in (
@@ -112,6 +119,11 @@ class DOPLearner(Learner):
                 parameters.flat, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
             )
             self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
+
+    def step_at(self, batch: MixedBatch, clock: Clock) -> Metrics:
+        """Epsilon is that of this moment."""
+        self.t_env = clock.steps
+        return super().step_at(batch, clock)
 
     def step(self, batch: MixedBatch) -> Metrics:
         metrics: Metrics = {}
@@ -126,6 +138,8 @@ class DOPLearner(Learner):
         packing = Packing.of(episodes.length, episodes.actions.shape[1])
         values = self.policy.unroll_packed(self.policy.packed_inputs(episodes, packing), packing)
         decision = self.policy.decide(values, packing.of_moments(episodes.available_actions))
+        if self.settings.epsilon_in_policy:
+            decision = self.policy.action_selector.behaviour(decision, self.t_env)
         return Moments(
             episodes, packing, packing.of_moments(episodes.obs), packing.of_moments(episodes.state), decision
         )
@@ -201,7 +215,10 @@ class DOPLearner(Learner):
     # --- the policies
 
     def actor_loss(self, episodes: Episodes) -> Loss:
-        """-mean over agents and real steps of k_i (Q_i(a_i) - E_pi Q_i) pi(a_i) / mu(a_i); all but pi(a_i) constant."""
+        """-mean over agents and real steps of k_i (Q_i(a_i) - E_pi Q_i) pi(a_i) / mu(a_i).
+
+        mu(a_i) is the chance that stands in the record, and pi(a_i) alone has a gradient.
+        """
         moments = self.moments(episodes)
         packing, (obs, state, actions) = moments.packing, moments.steps
         log_probs = packing.before_steps(moments.decision.log_probs)  # [R, N, A]
