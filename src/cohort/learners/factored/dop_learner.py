@@ -77,9 +77,9 @@ class DOPLearner(Learner):
     played.
 
     Departs from it in: the critic's steps for each update are `critic_updates` random shares of all time steps, where
-    the authors' code takes one for each time index, from the last to the first; one gradient norm limits critic and
-    mixer together; scores are weighted, where the authors' code takes the latest episodes for on-policy; where an
-    episode was cut off, the mean over what might follow stands for an action that was drawn.
+    the authors' code takes one for each time index, from the first to the last; scores are weighted, where the
+    authors' code takes the latest episodes for on-policy; where an episode was cut off, the mean over what might
+    follow stands for an action that was drawn; unavailable actions are masked before the softmax.
     """
 
     Settings = DOPLearnerSettings
