@@ -163,7 +163,7 @@ MINE = """
 from pydantic import Field
 
 from cohort.learners.base import Loss
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 from cohort.learners.value.q_learner import QLearner, QLearnerSettings
 
 

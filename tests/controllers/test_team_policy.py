@@ -9,6 +9,7 @@ from cohort.controllers.sampling import Sampling
 from cohort.controllers.team_policy import TeamPolicy, TeamPolicySettings
 from cohort.envs.base import Observation
 from cohort.modules.agents.mlp import MLPAgent, MLPAgentSettings
+from cohort.modules.agents.own_mlp import OwnMLPAgents, OwnMLPAgentsSettings
 from cohort.modules.agents.own_rnn import OwnRNNAgents
 from cohort.modules.agents.rnn import RNNAgent, RNNAgentSettings
 from cohort.settings import NoSettings
@@ -36,6 +37,18 @@ def policy(network: str, spec, state_dependent: bool = False) -> TeamPolicy:
     return TeamPolicy(
         TeamPolicySettings(obs_last_action=True, obs_agent_id=True), spec=spec, agent=NETWORKS[network], head=head,
         action_selector=Sampling(NoSettings()), extras=("log_prob",),
+    )  # fmt: skip
+
+
+def policy_with(network, output_init_scale: float | None) -> TeamPolicy:
+    """A soft actor-critic's policy whose last layer begins as asked."""
+    settings = SquashedGaussianHeadSettings(
+        log_std_min=-5.0, log_std_max=2.0, state_dependent_std=True, log_std_init=-0.7,
+        output_init_scale=output_init_scale,
+    )  # fmt: skip
+    return TeamPolicy(
+        TeamPolicySettings(obs_last_action=True, obs_agent_id=True), spec=PLANE, agent=network,
+        head=SquashedGaussianHead(settings, spec=PLANE), action_selector=Sampling(NoSettings()),
     )  # fmt: skip
 
 
@@ -103,3 +116,32 @@ def test_a_fresh_policy_is_of_the_same_kind_with_weights_of_its_own():
         assert one.shape == two.shape
         assert not torch.equal(one, two)
     assert other.settings is team.settings
+
+
+def test_continuous_policies_may_begin_near_zero_with_any_network():
+    """The last layer alone is scaled, its biases are 0, and deviations begin where they are told."""
+    observation = Observation(torch.randn(4, 3, 5), torch.randn(4, 6), torch.ones(4, 3, 0).bool())
+    networks = NETWORKS | {
+        "own_mlp": lambda **sizes: OwnMLPAgents(
+            OwnMLPAgentsSettings(agent_hidden_dims=(8,), agent_activation="relu"), **sizes
+        )
+    }
+    for name, network in networks.items():
+        torch.manual_seed(0)
+        plain = policy_with(network, None)
+        torch.manual_seed(0)
+        begun = policy_with(network, 0.01)
+        differing = [
+            key
+            for key, value in plain.state_dict().items()
+            if not torch.equal(value, begun.state_dict()[key])
+        ]
+        layers = len(begun.network.last_layers)
+        assert len(differing) == 2 * layers, name
+        for layer, before in zip(begun.network.last_layers, plain.network.last_layers, strict=True):
+            torch.testing.assert_close(layer.weight, 0.01 * before.weight)
+        memory = begun.initial_memory(4)
+        outputs, _ = begun.network.step(begun._inputs(observation.obs, memory.last_actions), memory.hidden)
+        decision = begun.decide(begun.head(outputs), observation.available_actions)
+        assert decision.mode.abs().max() < 0.03
+        torch.testing.assert_close(decision.log_std, torch.full((4, 3, 2), -0.7), atol=0.03, rtol=0)

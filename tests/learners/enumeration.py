@@ -8,7 +8,7 @@ from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.configuration.plan import Sources, make_plan
 from cohort.experiment import Experiment
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 
 ANNEALING = 1000  # steps of the clock that `fit` makes of its last quarter
 

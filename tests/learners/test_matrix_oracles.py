@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 from tests.learners.enumeration import every_episode, experiment, fit, joint_values
 
 FIRST = {"vdn": [[6.93, 6.93], [6.435, 6.435]], "qmix": [[6.93, 6.93], [7.92, 7.92]]}

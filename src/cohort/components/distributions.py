@@ -100,14 +100,25 @@ class SquashedGaussian:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """[..., U], differentiable with respect to mean and log_std (the reparameterisation)."""
-        noise = torch.randn(
-            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
-        )
-        return torch.tanh(self.mean + self.log_std.exp() * noise)
+        return torch.tanh(self._sample_u(generator))
+
+    def sample_with_log_prob(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """[..., U] and [...], differentiable; exact where tanh rounds to 1, of which `log_prob` cannot know."""
+        u = self._sample_u(generator)
+        return torch.tanh(u), self._log_prob_u(u)
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """log density of actions in (-1, 1): [..., U] -> [...]. Actions at the border count as just inside."""
-        u = torch.atanh(actions.clamp(-LARGEST_ACTION, LARGEST_ACTION))
+        return self._log_prob_u(torch.atanh(actions.clamp(-LARGEST_ACTION, LARGEST_ACTION)))
+
+    def _sample_u(self, generator: torch.Generator) -> Tensor:
+        noise = torch.randn(
+            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
+        )
+        return self.mean + self.log_std.exp() * noise
+
+    def _log_prob_u(self, u: Tensor) -> Tensor:
+        """log density of tanh(u)."""
         squared = ((u - self.mean) * (-self.log_std).exp()).square()
         normal = -0.5 * (squared + math.log(2 * math.pi)) - self.log_std
         # log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u)), without cancellation

@@ -73,6 +73,19 @@ class Episodes:
             extras={name: steps(each) for name, each in self.extras.items()},
         )
 
+    @classmethod
+    def of_single_steps(cls, steps: Transitions) -> "Episodes":
+        """B single steps as B episodes of one step, for what reads episodes. The way back is `transitions`."""
+        return cls(
+            **{
+                name: torch.stack([getattr(steps, name), getattr(steps, f"next_{name}")], dim=1)
+                for name in SEEN
+            },
+            **{name: getattr(steps, name).unsqueeze(1) for name in DONE},
+            length=torch.ones(steps.batch_size, dtype=torch.int64, device=steps.reward.device),
+            extras={name: each.unsqueeze(1) for name, each in steps.extras.items()},
+        )
+
     def with_extras(self, **extras: Tensor) -> "Episodes":
         return replace(self, extras={**self.extras, **extras})
 

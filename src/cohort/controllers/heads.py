@@ -21,6 +21,9 @@ class _DiscreteHead(nn.Module):
             )
         self.output_dim = spec.n_actions
 
+    def begin(self, network: nn.Module) -> None:
+        """Networks begin as they are."""
+
     def forward(self, outputs: Tensor) -> Tensor:
         return outputs
 

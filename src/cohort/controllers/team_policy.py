@@ -77,6 +77,7 @@ class TeamPolicy(nn.Module):
             spec.obs_dim + self.action_size * settings.obs_last_action + spec.n_agents * settings.obs_agent_id
         )
         self.network = agent(input_dim=self.input_dim, output_dim=head.output_dim, n_agents=spec.n_agents)
+        head.begin(self.network)
         self.head = head
         self.register_buffer("agent_ids", torch.eye(spec.n_agents), persistent=False)
         # one row for each action, and a row of zeros where there was none

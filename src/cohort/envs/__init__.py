@@ -14,9 +14,11 @@ ENVS = Registry(
     "env",
     {
         "clustering": "cohort.envs.particles.clustering:Clustering",
+        "continuous_matrix_game": "cohort.envs.continuous_matrix_game:ContinuousMatrixGame",
         "cooperative_navigation": "cohort.envs.particles.cooperative_navigation:CooperativeNavigation",
         "going_together": "cohort.envs.particles.going_together:GoingTogether",
         "gymnasium": "cohort.envs.foreign.env:GymnasiumTeams",
+        "h_predator_prey": "cohort.envs.particles.h_predator_prey:HPredatorPrey",
         "halfcheetah_dir": "cohort.envs.halfcheetah.env:HalfCheetahDir",
         "mamujoco": "cohort.envs.foreign.env:MAMuJoCo",
         "matrix_games": "cohort.envs.matrix_games:MatrixGames",

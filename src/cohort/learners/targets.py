@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -70,6 +70,18 @@ class SoftTargetSettings(Settings):
 
     @property
     def target_rule(self) -> SoftUpdate:
+        return SoftUpdate(self.target_update_rate)
+
+
+class ChosenTargetSettings(HardTargetSettings, SoftTargetSettings):
+    target_mode: Literal["hard", "soft"] = Field(
+        description="targets are copied every target_update_interval episodes, or follow by target_update_rate"
+    )
+
+    @property
+    def target_rule(self) -> HardUpdate | SoftUpdate:
+        if self.target_mode == "hard":
+            return HardUpdate(self.target_update_interval)
         return SoftUpdate(self.target_update_rate)
 
 

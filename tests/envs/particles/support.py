@@ -13,7 +13,8 @@ SCENARIOS = ("going_together", "cooperative_navigation", "predator_prey", "clust
 
 def arguments(scenario: str, **changed: Any) -> dict[str, Any]:
     """`env_args` of a scenario's YAML file, with some of them changed."""
-    return files.read(files.find("--env-config", scenario))["env_args"] | changed
+    given = files.read(files.find("--env-config", scenario))["env_args"]
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()} | changed
 
 
 def make(scenario: str, batch_size: int = 1, seed: int = 1, **changed: Any) -> ParticleEnv:

@@ -80,7 +80,7 @@ def test_the_view_widens_when_somebody_leaves():
     assert count(around(image, (2.0, 0.0), 1.08 * 2), COLOURS[0]) > 300
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [*SCENARIOS, "h_predator_prey"])
 def test_frames_come_with_steps_move_smoothly_and_end_with_a_pause(name):
     env = make(name, episode_limit=3)
     renderer = Renderer(env, frames_per_step=4)
@@ -177,7 +177,7 @@ def test_what_is_not_there_cannot_be_drawn(arguments):
         Renderer(make("clustering"), **arguments)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [*SCENARIOS, "h_predator_prey"])
 def test_a_game_is_filmed(name, tmp_path):
     env = make(name, episode_limit=2)
     with Replay(env, tmp_path / "game.gif") as replay:

@@ -9,7 +9,7 @@ from torch import nn
 from cohort.components.clock import Clock
 from cohort.components.distributions import Categorical, Point
 from cohort.components.transitions import Transitions
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 from tests.builders import PLANE, SMALL, make_learner, random_episodes, random_transitions
 from tests.learners.factored.slow import (
     assert_goes_on_the_same,

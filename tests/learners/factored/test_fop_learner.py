@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cohort.components.clock import Clock
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 from tests.builders import SMALL, make_learner, random_episodes
 from tests.learners.factored.slow import (
     assert_goes_on_the_same,
@@ -54,7 +54,7 @@ def joint_of(networks, twin: int, obs, state, actions, available) -> torch.Tenso
             who = torch.sigmoid(mixer.agents.weight[place] @ state + mixer.agents.bias[place])
             what = torch.sigmoid(mixer.actions.weight[place] @ both + mixer.actions.bias[place])
             weight = weight + key * who * what
-        advantage = float(utilities[action]) - value  # constant
+        advantage = float(utilities[action].detach()) - value  # constant
         joint = joint + utilities[action] + (weight - 1) * advantage
     return joint
 
@@ -227,7 +227,7 @@ def test_the_policy_becomes_the_softmax_of_the_values_over_alpha():
             ),
             Clock(),
         )  # fmt: skip
-    chances = ours.policy(torch.zeros(1, 3, 5))[0].softmax(-1)
-    values = torch.minimum(*(ours.networks[f"critic_{k}"](torch.zeros(1, 3, 5))[0] for k in (1, 2)))
+    chances = ours.policy(torch.zeros(1, 3, 5))[0].softmax(-1).detach()
+    values = torch.minimum(*(ours.networks[f"critic_{k}"](torch.zeros(1, 3, 5))[0].detach() for k in (1, 2)))
     assert float((chances - (values / 0.5).softmax(-1)).abs().max()) < 0.1
     assert torch.equal(chances.argmax(-1), pays.argmax(-1))

@@ -8,7 +8,7 @@ from torch import nn
 from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.envs.base import EnvSpec
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 from tests.builders import make_learner, random_episodes
 
 

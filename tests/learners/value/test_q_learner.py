@@ -8,7 +8,7 @@ from torch import nn
 from benchmarks.per_step_qmix import PerStepQMIX
 from cohort.components.clock import Clock
 from cohort.components.functional import greedy_actions
-from cohort.learners.value.packed import PackedEpisodes
+from cohort.learners.packed import PackedEpisodes
 from tests.builders import SMALL, make_learner, random_episodes
 
 

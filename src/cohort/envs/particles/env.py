@@ -35,8 +35,8 @@ class ParticleEnv:
     """B games of points on a plane. All begin with `reset` and are cut together at the episode limit.
 
     A scenario is a subclass with `Settings`, `bodies`, `start` and `reward`; where its rules differ, it overrides
-    `advance`, `positions`, `observe`, `facts` or `marks` too. A scene, what a scenario's games remember, is a named
-    tuple of [B, ...] tensors that `advance` replaces and never writes to.
+    `advance`, `positions`, `observe`, `state`, `facts` or `marks` too. A scene, what a scenario's games remember, is a
+    named tuple of [B, ...] tensors that `advance` replaces and never writes to.
 
     Observation of agent i: the positions of all other entities relative to its own, in the order of `bodies`.
     State: the absolute positions of all entities in that order, for training only. Actions: velocities in [-1, 1]^2;
@@ -102,6 +102,10 @@ class ParticleEnv:
         """[B, N, O] what each agent sees; `places` [B, 2E] are the positions in a row."""
         return torch.mm(places, self._relative).view(self.batch_size, self.n_agents, -1)
 
+    def state(self, obs: Tensor, places: Tensor) -> Tensor:
+        """[B, S] of observations [B, N, O] and positions [B, 2E]; by default the positions."""
+        return places
+
     def facts(self) -> EnvSpec:
         """The facts of this environment."""
         return EnvSpec(
@@ -143,7 +147,8 @@ class ParticleEnv:
 
     def _look(self) -> Observation:
         places = self.positions(self.scene).flatten(1)
-        return Observation(self.observe(self.scene, places), places, self._available)
+        obs = self.observe(self.scene, places)
+        return Observation(obs, self.state(obs, places), self._available)
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides what the games do next."""

@@ -20,10 +20,10 @@ from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.factored.rewards import refuse_own_rewards
 from cohort.learners.flat import FlatParameters
+from cohort.learners.mixing import Networks, refuse_other_mixer
+from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import HardTargetSettings, SoftTargetSettings
 from cohort.learners.temporal_difference import temporal_difference
-from cohort.learners.value.packed import PackedEpisodes
-from cohort.learners.value.q_learner import Networks, refuse_other_mixer
 
 
 class FactoredActorSettings(DiscountSettings):

@@ -8,8 +8,8 @@ from torch import nn
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.envs.base import EnvSpec
+from cohort.learners.packed import PackedEpisodes
 from cohort.learners.value.hierarchy_mixing import HierarchyMixing, HierarchyMixingSettings
-from cohort.learners.value.packed import PackedEpisodes
 from cohort.learners.value.q_learner import QLearner, QLearnerSettings
 
 

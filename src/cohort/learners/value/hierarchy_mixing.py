@@ -12,8 +12,8 @@ from cohort.components.episodes import Episodes
 from cohort.components.seeding import generator
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
-from cohort.learners.value.packed import PackedEpisodes
-from cohort.learners.value.q_learner import Networks, refuse_other_mixer
+from cohort.learners.mixing import Networks, refuse_other_mixer
+from cohort.learners.packed import PackedEpisodes
 from cohort.modules.hierarchy import VARIANCE_FLOOR, DiagonalGaussian, Hierarchy
 from cohort.settings import Settings
 

@@ -13,8 +13,8 @@ from cohort.components.episodes import Episodes
 from cohort.components.functional import diagonal_gaussian_log_prob
 from cohort.components.state import restore, state_of
 from cohort.learners.base import Minimiser
+from cohort.learners.packed import PackedEpisodes
 from cohort.learners.value.hierarchy_mixing import HierarchyMixing, HierarchyMixingSettings
-from cohort.learners.value.packed import PackedEpisodes
 from cohort.settings import Settings
 
 

@@ -1,8 +1,7 @@
 """Q-learning on a mixed joint value: IQL, VDN and QMIX."""
 
-import inspect
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from pydantic import Field
@@ -17,9 +16,10 @@ from cohort.envs.base import EnvSpec
 from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
+from cohort.learners.mixing import Networks, refuse_other_mixer
+from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
 from cohort.learners.temporal_difference import temporal_difference
-from cohort.learners.value.packed import PackedEpisodes
 from cohort.modules.mixers.simple import IndependentMixer
 
 
@@ -33,12 +33,6 @@ class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSe
         le=1,
         description="lambda of the targets' returns: 0 looks one step ahead, 1 to the episode's end",
     )
-
-
-class Networks(Protocol):
-    """Live networks, or targets, by their names: the same part serves both sides of a loss."""
-
-    def __getitem__(self, name: str, /) -> Any: ...
 
 
 class Mixing(Protocol):
@@ -158,15 +152,3 @@ class QLearner(Learner):
 
 def _trained(network: nn.Module) -> list[nn.Parameter]:
     return [each for each in network.parameters() if each.requires_grad]
-
-
-def refuse_other_mixer(mixer: nn.Module, inputs: tuple[str, ...]) -> None:
-    """Raises `ValueError` when `mixer` does not read just these `inputs`."""
-    reads = inspect.signature(mixer.forward)
-    try:
-        reads.bind(*inputs)
-    except TypeError as error:
-        raise ValueError(
-            f"this learner gives its mixer {', '.join(inputs)}; {type(mixer).__name__} reads "
-            f"{', '.join(reads.parameters)}. Choose another mixer, or another learner."
-        ) from error

@@ -32,5 +32,9 @@ class MLPAgent(FeedForward):
         behind = [nn.ReLU() for _ in settings.agent_hidden_dims]
         self.layers = nn.Sequential(*chain(*zip(layers, behind, strict=False)), layers[-1])
 
+    @property
+    def last_layers(self) -> list[nn.Module]:
+        return [self.layers[-1]]
+
     def rows(self, inputs: Tensor) -> Tensor:
         return self.layers(inputs)

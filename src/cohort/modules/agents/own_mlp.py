@@ -1,7 +1,7 @@
 """A feed-forward network for each agent, with weights of its own."""
 
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cohort.modules.agents.feed_forward import FeedForward
 from cohort.modules.stacked import Activation, StackedMLP
@@ -28,6 +28,10 @@ class OwnMLPAgents(FeedForward):
         super().__init__()
         sizes = (input_dim, *settings.agent_hidden_dims, output_dim)
         self.networks = StackedMLP(n_agents, sizes, settings.agent_activation)
+
+    @property
+    def last_layers(self) -> list[nn.Module]:
+        return [self.networks.layers[-1]]
 
     def rows(self, inputs: Tensor) -> Tensor:
         return self.networks(inputs.transpose(0, 1)).transpose(0, 1)

@@ -21,6 +21,10 @@ class OwnRNNAgents(nn.Module):
             for _ in range(n_agents)
         )
 
+    @property
+    def last_layers(self) -> list[nn.Module]:
+        return [network.head for network in self.networks]
+
     def step(self, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
         """One step: [B, N, I] and the memory before it, [N, B, H] (None: zeros) -> [B, N, outputs] and after it."""
         before = [None] * len(self.networks) if hidden is None else hidden

@@ -31,6 +31,10 @@ class RNNAgent(nn.Module):
         self.rnn = SequenceGRU(self.hidden_dim, self.hidden_dim)
         self.head = nn.Linear(self.hidden_dim, output_dim)
 
+    @property
+    def last_layers(self) -> list[nn.Module]:
+        return [self.head]
+
     def step(self, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
         """One step: [B, N, I] and the memory before it, [B N, H] (None: zeros) -> [B, N, outputs] and after it."""
         memories = self.rnn.step(F.relu(self.encoder(inputs)).flatten(0, 1), hidden)

@@ -1,4 +1,4 @@
-"""What value learners read of a batch: its real moments alone, packed once for live and target networks."""
+"""What learners of whole episodes read of them: their real moments alone, packed once for live and target networks."""
 
 from dataclasses import dataclass
 from functools import cached_property
