@@ -22,8 +22,8 @@ CONTINUOUS = (
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
 )
 ATTENTIVE = ("maac", "adama_maac")
-ON_POLICY = ("mappo", "ippo", "coma")
-FACTORED = ("facmac", "fop", "ader", "ader_single_critic")
+ON_POLICY = ("mappo", "ippo", "coma", "vdac", "lica")
+FACTORED = ("facmac", "fop", "dop", "ader", "ader_single_critic")
 FACTORED_CONTINUOUS = ("facmac_continuous",)
 ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED, *FACTORED_CONTINUOUS)
 # which environments the tests of whole runs play with which algorithms
@@ -49,7 +49,15 @@ TINY_TRANSITIONS = (
 TINY_FACTORED = f"{TINY_EPISODES} critic_hidden_dims=[8]"
 TINY_FACTORED_CONTINUOUS = "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 random_steps=20"
 TINY_ATTENTION = "agent_hidden_dims=[8] critic_hidden_dim=8 attention_heads=2 buffer_size=64"
-TINY_ON_POLICY = "rnn_hidden_dim=8 critic_hidden_dim=8"
+TINY_ON_POLICY = {
+    "vdac": "rnn_hidden_dim=8",
+    "coma": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
+    "lica": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
+}
+TINY_DOP = (
+    "rnn_hidden_dim=8 critic_hidden_dims=[8] buffer_size=16 recent_batch_size=2 recent_size=3 "
+    "critic_updates=3 target_update_updates=2 updates_per_episode=1"
+)
 TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
 
 
@@ -63,11 +71,11 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
     elif (algorithm, env) == ("ader", "continuous_matrix_game"):
         kind = f"{TINY} agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64"
     elif algorithm in FACTORED:
-        kind = f"{TINY} {TINY_FACTORED}"
+        kind = f"{TINY} {TINY_DOP if algorithm == 'dop' else TINY_FACTORED}"
     elif algorithm in FACTORED_CONTINUOUS:
         kind = f"{TINY} {TINY_FACTORED_CONTINUOUS}"
     elif algorithm in ON_POLICY:
-        kind = f"{TINY_RUN} {TINY_ON_POLICY}" + (" target_update_updates=1" if algorithm == "coma" else "")
+        kind = f"{TINY_RUN} {TINY_ON_POLICY.get(algorithm, 'rnn_hidden_dim=8 critic_hidden_dim=8')}"
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
     meta = TINY_META if algorithm == "mnmpg" else ""

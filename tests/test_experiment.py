@@ -311,7 +311,8 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, 
     meta = ""
     if algorithm == "mnmpg":
         steps, meta = 4 * steps, f"meta_interval={steps // 2}"  # ordinary rounds and meta rounds take turns
-    soft_or_none = algorithm in (*harness.ATTENTIVE, *harness.ON_POLICY, *harness.FACTORED_CONTINUOUS)
+    others = (*harness.ATTENTIVE, *harness.ON_POLICY, *harness.FACTORED_CONTINUOUS, "dop")
+    soft_or_none = algorithm in others  # or counted in updates
     targets = "" if soft_or_none else "target_update_interval=6"
     text = f"t_max={steps} test_interval={steps // 4} log_interval={steps // 8} {targets} {meta}"
     whole = harness.experiment(algorithm, env, text)

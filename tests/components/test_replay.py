@@ -294,3 +294,18 @@ def test_rewards_of_every_agent_are_kept():
     order = [0, 1] if sample.length[0] == 2 else [1, 0]
     assert torch.equal(sample.reward, own[order])
     assert torch.equal(sample.returns, own[order].sum((1, 2)))
+
+
+@pytest.mark.parametrize("added", [3, 7, 18])
+def test_the_latest_are_those_that_were_added_last(added):
+    """Before the memory is full, and after it has come round."""
+    held = memory(size=6)
+    for number in range(added):
+        episodes = random_episodes([1 + number % LIMIT], seed=number)
+        held.add(dataclasses.replace(episodes, reward=torch.full_like(episodes.reward, float(number))))
+    for latest in (1, 2, 5, 50):
+        found = held.sample(50, latest=latest).reward[:, 0].tolist()
+        first = max(0, added - min(latest, 6))
+        assert sorted(found) == [float(number) for number in range(first, added)]
+    seen = {tuple(sorted(held.sample(2, latest=3).reward[:, 0].tolist())) for _ in range(50)}
+    assert len(seen) == 3, "every pair of the last three is drawn"

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cohort.components.functional import one_step_target
-from cohort.components.returns import discounted_returns, gae, n_step_returns, td_lambda_returns
+from cohort.components.returns import (
+    discounted_returns,
+    gae,
+    n_step_returns,
+    td_lambda_returns,
+    tree_backup_returns,
+)
 
 GAMMA, LAMBDA = 0.9, 0.7
 
@@ -300,3 +306,53 @@ def test_long_episodes_of_single_precision_stay_close_to_double_precision():
         found, exact = getattr(single, which)(0.99, 0.95), getattr(given, which)(0.99, 0.95)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), exact, atol=1e-4, rtol=1e-5)
+
+
+# --- tree backup
+
+
+def tree_backup(given: Batch, chance: Tensor, gamma: float, tree_lambda: float, steps: int) -> Tensor:
+    return tree_backup_returns(
+        *(given.reward, given.terminated, given.value, given.next_value, chance, given.mask),
+        *(gamma, tree_lambda, steps),
+    )
+
+
+def chances(given: Batch) -> Tensor:
+    drawn = torch.rand(given.value.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    return drawn.masked_fill(~given.mask.unsqueeze(-1), float("nan"))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 9])
+@pytest.mark.parametrize("own_rewards", [True, False])
+def test_tree_backup_sums_weighted_errors_by_loops(steps, own_rewards):
+    given = batch(own_rewards=own_rewards)
+    chance = chances(given)
+    found = tree_backup(given, chance, GAMMA, LAMBDA, steps)
+    for b, length in enumerate(given.lengths):
+        for t in range(length):
+            for j in range(2):
+                expected = float(given.value[b, t, j])
+                weight = 1.0
+                for ahead in range(steps):
+                    now = t + ahead
+                    if now >= length:
+                        break
+                    if ahead:
+                        weight *= GAMMA * LAMBDA * float(chance[b, now, j])
+                    reward = given.reward[b, now, j] if own_rewards else given.reward[b, now]
+                    after = 0.0 if given.terminated[b, now] else float(given.next_value[b, now, j])
+                    expected += weight * (float(reward) + GAMMA * after - float(given.value[b, now, j]))
+                assert float(found[b, t, j]) == pytest.approx(expected, abs=1e-12)
+    assert not found[~given.mask].any()
+
+
+def test_tree_backup_of_one_step_is_the_one_step_target_and_of_sure_actions_a_lambda_return():
+    given = batch()
+    mask = given.mask.unsqueeze(-1).expand_as(given.value)
+    one = one_step_target(given.reward, given.terminated, given.next_value, GAMMA)
+    torch.testing.assert_close(tree_backup(given, chances(given), GAMMA, LAMBDA, 1)[mask], one[mask])
+    sure = torch.ones_like(given.value)
+    advantage = given.gae(GAMMA, LAMBDA)
+    found = tree_backup(given, sure, GAMMA, LAMBDA, len(sure[0]))
+    torch.testing.assert_close(found[mask], (advantage + given.value)[mask])

@@ -7,6 +7,7 @@ from cohort.modules.critics.individual import (
     IndividualActionCritic,
     IndividualCritic,
     IndividualCriticSettings,
+    IndividualStateCritic,
 )
 from tests.builders import SMALL
 
@@ -44,3 +45,17 @@ def test_an_agents_action_enters_its_own_value_alone():
     (gradient,) = torch.autograd.grad(values[:, 0].sum(), actions)
     assert gradient[:, 0].abs().sum() > 0
     assert not gradient[:, 1:].any()
+
+
+def test_values_in_states_are_advantages_and_one_value_read_off_state_observation_and_number():
+    spec = SMALL
+    settings = IndividualCriticSettings(critic_hidden_dims=(7, 5), critic_agent_id=True)
+    critic = IndividualStateCritic(settings, spec=spec)
+    obs, state = torch.randn(2, 3, spec.n_agents, spec.obs_dim), torch.randn(2, 3, spec.state_dim)
+    values = critic(obs, state)
+    assert values.shape == (2, 3, spec.n_agents, spec.n_actions)
+    for agent in range(spec.n_agents):
+        row = torch.cat([state[1, 2], obs[1, 2, agent], torch.eye(spec.n_agents)[agent]])
+        outputs = by_hand(critic.network.network, row)
+        assert len(outputs) == spec.n_actions + 1
+        torch.testing.assert_close(values[1, 2, agent], outputs[:-1] + outputs[-1])

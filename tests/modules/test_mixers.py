@@ -1,10 +1,12 @@
 import dataclasses
 import itertools
+import math
 
 import pytest
 import torch
 
 from cohort.modules.mixers.fop import FOPMixer, FOPMixerSettings
+from cohort.modules.mixers.linear import LinearMixer, LinearMixerSettings
 from cohort.modules.mixers.qmix import QMIXMixer, QMIXMixerSettings
 from cohort.modules.mixers.simple import IndependentMixer, VDNMixer
 from cohort.settings import NoSettings
@@ -133,6 +135,45 @@ def test_each_of_several_outputs_is_a_monotonic_mix_with_a_last_layer_of_its_own
 def test_mixers_without_weights_refuse_several_outputs(mixer):
     with pytest.raises(ValueError, match=r"has no 2 outputs.*choose mixer=qmix"):
         mixer(NoSettings(), spec=SMALL, outputs=2)
+
+
+def linear_mixer(embed: int = 5) -> LinearMixer:
+    torch.manual_seed(3)
+    return LinearMixer(LinearMixerSettings(mixing_embed_dim=embed), spec=SMALL).double()
+
+
+def test_linear_weights_are_by_hand_at_least_zero_and_of_sum_one():
+    mixer, state = linear_mixer(), torch.randn(20, SMALL.state_dim, dtype=torch.float64)
+    weights = mixer.weights(state)
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(20, dtype=torch.float64))
+    for row, found in zip(state, weights, strict=True):
+        w1 = (mixer.hyper_w1.weight @ row + mixer.hyper_w1.bias).abs()
+        w2 = (mixer.hyper_w2.weight @ row + mixer.hyper_w2.bias).abs()
+        own = [sum(w1[5 * i + e] * w2[e] for e in range(5)) for i in range(3)]
+        torch.testing.assert_close(found, torch.stack(own) / sum(own))
+    for parameter in mixer.parameters():
+        parameter.data.zero_()
+    assert not mixer.weights(state).any(), "nothing to divide by"
+
+
+def test_a_linear_mixer_of_mean_utilities_is_the_mean_over_all_joint_actions():
+    """What makes DOP's tree backup exact: E_pi Q_tot by enumeration."""
+    mixer, draw = linear_mixer(), torch.Generator().manual_seed(5)
+    state = torch.randn(SMALL.state_dim, generator=draw, dtype=torch.float64)
+    utilities, logits = torch.randn(2, SMALL.n_agents, SMALL.n_actions, generator=draw, dtype=torch.float64)
+    policies = logits.softmax(dim=-1)
+    mean = 0.0
+    for joint in itertools.product(range(SMALL.n_actions), repeat=SMALL.n_agents):
+        chance = math.prod(float(policies[i, a]) for i, a in enumerate(joint))
+        chosen = torch.stack([utilities[i, a] for i, a in enumerate(joint)])
+        mean += chance * mixer(chosen, state).item()
+    assert mixer((policies * utilities).sum(dim=-1), state).item() == pytest.approx(mean, abs=1e-6)
+
+
+def test_a_linear_mixer_has_one_output():
+    with pytest.raises(ValueError, match="mixer=linear has no 2 outputs"):
+        LinearMixer(LinearMixerSettings(mixing_embed_dim=5), spec=SMALL, outputs=2)
 
 
 def fop_mixer(agents: int) -> FOPMixer:

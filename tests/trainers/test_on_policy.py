@@ -49,13 +49,18 @@ def test_nothing_is_kept_and_a_restored_trainer_goes_on_the_same():
     assert "replay" not in first.state_dict()
 
 
-@pytest.mark.parametrize("algorithm", ["mappo", "ippo", "coma"])
+OWN_RATES = {
+    "vdac": "lr=0.003 epsilon_anneal_time=1000",
+    "lica": "lr=0.003 critic_lr=0.003 critic_hidden_dim=16",
+}
+
+
+@pytest.mark.parametrize("algorithm", ["mappo", "ippo", "coma", "vdac", "lica"])
 def test_it_learns_a_game_with_a_known_optimum(algorithm):
     """10 for both second actions, which random play meets in a quarter of its episodes, 2 for both first, else 0."""
     game = "env_args.map_name=custom env_args.payoff=[[2,0],[0,10]] batch_size_run=32 test_nepisode=8"
-    subject = harness.experiment(
-        algorithm, "matrix_games", f"{game} rnn_hidden_dim=16 lr=0.003 critic_lr=0.003"
-    )
+    own = OWN_RATES.get(algorithm, "lr=0.003 critic_lr=0.003")
+    subject = harness.experiment(algorithm, "matrix_games", f"{game} rnn_hidden_dim=16 {own}")
     for _ in range(40):
         subject.trainer.iterate()
     assert subject.evaluate()["test_return_mean"] == 10

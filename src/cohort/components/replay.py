@@ -115,12 +115,18 @@ class Replay:
         self._moments = None
         self._ring.append(step_rows(episodes), tail=min(self._tail, self._ring.head))
 
-    def sample(self, batch_size: int) -> Episodes | Transitions:
-        """`batch_size` episodes, padded to the longest of them, or steps, on the learner's device."""
+    def sample(self, batch_size: int, latest: int | None = None) -> Episodes | Transitions:
+        """`batch_size` episodes, padded to the longest of them, or steps, on the learner's device.
+
+        With `latest`, drawn from so many alone that were added last.
+        """
+        held = len(self) if latest is None else min(latest, len(self))
         if self.unit == "episodes":
-            chosen = torch.randperm(len(self), generator=self.generator)[:batch_size]
+            chosen = torch.randperm(held, generator=self.generator)[:batch_size]
         else:
-            chosen = torch.randint(len(self), (batch_size,), generator=self.generator)
+            chosen = torch.randint(held, (batch_size,), generator=self.generator)
+        if latest is not None:
+            chosen = (self._added - 1 - chosen) % self.settings.buffer_size
         batch = self._read(chosen)
         if not self.settings.standardise_rewards:
             return batch

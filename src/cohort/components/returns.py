@@ -68,6 +68,42 @@ def gae(
     return _ahead(one_step_target(reward, terminated, next_value, gamma) - value, mask, gamma * gae_lambda)
 
 
+def tree_backup_returns(
+    reward: Tensor,
+    terminated: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    chance: Tensor,
+    mask: Tensor,
+    gamma: float,
+    tree_lambda: float,
+    steps: int,
+) -> Tensor:
+    """Q(s_t, a_t) + sum_{j < steps} (gamma lambda)^j pi(a_{t+1}) ... pi(a_{t+j}) delta_{t+j}.
+
+    delta_t = r_t + gamma E_pi Q(s_{t+1}, .) - Q(s_t, a_t), the tree backup of
+    Precup et al. (2000) as DOP has it (arXiv:2007.12322).
+
+    Args:
+        reward, terminated, mask: as all functions here have them.
+        value: Q(s_t, a_t) of what was done, [B, T, J].
+        next_value: E_pi Q(s_{t+1}, .), [B, T, J].
+        chance: pi(a_t), that the policy in question would have done the same, [B, T, J].
+        gamma: discount.
+        tree_lambda: how much of the errors further on enters.
+        steps: how many errors enter, at least one.
+    """
+    real = mask.unsqueeze(-1)
+    error = torch.where(real, one_step_target(reward, terminated, next_value, gamma) - value, 0.0)
+    chance = torch.where(real, chance, 0.0)
+    target = torch.where(real, value, 0.0) + error
+    for _ in range(steps - 1):
+        later = gamma * tree_lambda * chance * error
+        error = torch.cat([later[:, 1:], torch.zeros_like(later[:, :1])], dim=1)
+        target = target + error
+    return target
+
+
 def _ahead(values: Tensor, mask: Tensor, discount: float) -> Tensor:
     """Discounted sums from every step to the end of its episode: [B, T, J] and [B, T] -> [B, T, J]."""
     real = torch.where(mask.unsqueeze(-1), values, 0.0)

@@ -8,6 +8,7 @@ HEADS = Registry(
     {
         "utilities": "cohort.controllers.heads:UtilityHead",
         "categorical": "cohort.controllers.heads:CategoricalHead",
+        "categorical_value": "cohort.controllers.heads:CategoricalValueHead",
         "deterministic": "cohort.controllers.continuous_heads:DeterministicHead",
         "squashed_gaussian": "cohort.controllers.continuous_heads:SquashedGaussianHead",
     },

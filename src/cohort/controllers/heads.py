@@ -46,3 +46,22 @@ class CategoricalHead(_DiscreteHead):
     def decide(self, values: Tensor, available_actions: Tensor) -> Categorical:
         """[..., A], [..., A] bool."""
         return Categorical(values, available_actions)
+
+
+class CategoricalValueHead(CategoricalHead):
+    """Outputs are logits and, last, what the agent expects: pi_i and V_i on one body, as VDAC has them."""
+
+    policy_kind, name = ("action probabilities", "action probabilities and values"), "categorical_value"
+
+    def __init__(self, settings: NoSettings, *, spec: EnvSpec) -> None:
+        super().__init__(settings, spec=spec)
+        self.output_dim = spec.n_actions + 1
+
+    def decide(self, values: Tensor, available_actions: Tensor) -> Categorical:
+        """[..., A+1], [..., A] bool."""
+        return Categorical(values[..., :-1], available_actions)
+
+    @staticmethod
+    def local_values(values: Tensor) -> Tensor:
+        """V_i: [..., A+1] -> [...]."""
+        return values[..., -1]

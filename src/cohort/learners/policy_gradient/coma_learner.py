@@ -1,7 +1,5 @@
 """COMA: each agent's action is compared with its other actions while the team's are given."""
 
-from typing import Any
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -10,19 +8,15 @@ from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.components.functional import counterfactual_advantage, masked_mean, taken
 from cohort.components.returns import td_lambda_returns
-from cohort.components.seeding import generator
 from cohort.learners.base import Loss
-from cohort.learners.policy_gradient.actor_critic import OnPolicyLearner, OnPolicySettings
-from cohort.learners.targets import HardUpdate, TargetRule
+from cohort.learners.policy_gradient.action_values import ActionValueLearner, ActionValueSettings
 
 
-class COMALearnerSettings(OnPolicySettings):
-    td_lambda: float = Field(ge=0, le=1, description="lambda of the critic's targets")
+class COMALearnerSettings(ActionValueSettings):
     critic_updates: int = Field(ge=1, description="steps of the critic for each step of the policy")
-    target_update_updates: int = Field(ge=1, description="updates between two copies into the target critic")
 
 
-class COMALearner(OnPolicyLearner):
+class COMALearner(ActionValueLearner):
     """COMA (arXiv:1705.08926, eq. 3 and 4): A_i = Q(s, u) - sum_a pi_i(a) Q(s, (u_-i, a)).
 
     The critic learns TD(lambda) targets of a target critic on the joint actions that were played; where an episode
@@ -32,18 +26,7 @@ class COMALearner(OnPolicyLearner):
     """
 
     Settings = COMALearnerSettings
-    policy_kind = "action probabilities"
     critic_values = "actions"
-
-    def __init__(
-        self, settings: COMALearnerSettings, *, device: torch.device, seed: int, **parts: Any
-    ) -> None:
-        super().__init__(settings, device=device, seed=seed, **parts)
-        self.generator = generator(seed, "policy samples", device)
-        self.keep(generator=self.generator)
-
-    def target_rules(self, settings: COMALearnerSettings) -> dict[str, TargetRule]:
-        return {"critic": HardUpdate(settings.target_update_updates, "updates")}
 
     @torch.no_grad()
     def prepare(self, episodes: Episodes) -> Episodes:
@@ -55,18 +38,6 @@ class COMALearner(OnPolicyLearner):
             episodes.reward, episodes.terminated, after, episodes.mask, gamma, td_lambda
         )
         return episodes.with_extras(value_target=target)
-
-    def actions_after(self, episodes: Episodes) -> Tensor:
-        """The actions at every moment, drawn from the policy where the episode has none: [B, T+1, N]."""
-        drawn = self.decisions(episodes).sample(self.generator)
-        played = torch.cat([episodes.actions, drawn[:, -1:]], dim=1)
-        exists = torch.cat([episodes.mask, torch.zeros_like(episodes.mask[:, :1])], dim=1)
-        return torch.where(exists.unsqueeze(-1), played, drawn)
-
-    def decisions(self, episodes: Episodes):
-        """The live policies at every moment."""
-        values = self.policy.unroll(self.policy.inputs(episodes), episodes)
-        return self.policy.decide(values, episodes.available_actions)
 
     def step(self, batch: Episodes) -> Metrics:
         for _ in range(self.settings.critic_updates):

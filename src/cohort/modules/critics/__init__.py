@@ -9,6 +9,8 @@ CRITICS = Registry(
         "counterfactual": "cohort.modules.critics.counterfactual:CounterfactualCritic",
         "individual": "cohort.modules.critics.individual:IndividualCritic",
         "individual_action": "cohort.modules.critics.individual:IndividualActionCritic",
+        "individual_state": "cohort.modules.critics.individual:IndividualStateCritic",
+        "lica": "cohort.modules.critics.lica:LICACritic",
         "state_value": "cohort.modules.critics.state_value:StateValueCritic",
         "joint_mlp": "cohort.modules.critics.joint:JointCritic",
     },

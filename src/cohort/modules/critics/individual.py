@@ -1,4 +1,4 @@
-"""Critics of single agents, whose values a mixer joins: Q_i(o_i, .) and Q_i(o_i, a_i)."""
+"""Critics of single agents, whose values a mixer joins: Q_i(o_i, .), Q_i(s, o_i, .) and Q_i(o_i, a_i)."""
 
 import torch
 from pydantic import Field
@@ -33,6 +33,27 @@ class IndividualCritic(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         """[..., N, O] -> [..., N, A]."""
         return self.network(obs)
+
+
+class IndividualStateCritic(nn.Module):
+    """Q_i(s, o_i, .) = advantages + one value of all actions, which a last layer has side by side (DOP)."""
+
+    Settings = IndividualCriticSettings
+
+    policy_kind = "action probabilities"
+    critic_values = "utilities in states"
+
+    def __init__(self, settings: IndividualCriticSettings, *, spec: EnvSpec) -> None:
+        super().__init__()
+        self.network = _ValueNetwork(
+            settings, spec, input_dim=spec.state_dim + spec.obs_dim, output_dim=spec.n_actions + 1
+        )
+
+    def forward(self, obs: Tensor, state: Tensor) -> Tensor:
+        """[..., N, O], [..., S] -> [..., N, A]."""
+        states = state.unsqueeze(-2).expand(*obs.shape[:-1], -1)
+        outputs = self.network(torch.cat([states, obs], dim=-1))
+        return outputs[..., :-1] + outputs[..., -1:]
 
 
 class IndividualActionCritic(nn.Module):

@@ -7,6 +7,7 @@ MIXERS = Registry(
     {
         "independent": "cohort.modules.mixers.simple:IndependentMixer",
         "vdn": "cohort.modules.mixers.simple:VDNMixer",
+        "linear": "cohort.modules.mixers.linear:LinearMixer",
         "qmix": "cohort.modules.mixers.qmix:QMIXMixer",
         "fop": "cohort.modules.mixers.fop:FOPMixer",
         "mnmpg": "cohort.modules.mixers.decoded:DecodedMixer",
