@@ -343,7 +343,8 @@ def test_resume_of_a_torn_checkpoint_or_one_of_another_run_says_so(refused, trai
     checkpoint.write_bytes((trained / "checkpoint.pt").read_bytes()[:5000])
     assert "damaged" in refused(f"--resume={tmp_path}", "with", "t_max=80", with_results=False)
     state = harness.experiment("qmix", "matrix_games").state_dict()
-    save_atomically(state, checkpoint)
+    recorder = {"metrics_position": 0, "wall_time": 0.0, "t_env": 0}
+    save_atomically({**state, "recorder": recorder}, checkpoint)
     assert "does not fit this run" in refused(f"--resume={tmp_path}", "with", "t_max=80", with_results=False)
 
 

@@ -47,7 +47,11 @@ def refusal(capsys, *words: str) -> str:
     assert main(list(words)) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
-    return " ".join(said.split())
+    return one_line(said)
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 # a refused resume changes nothing
@@ -197,7 +201,7 @@ def test_a_limit_on_the_size_of_files_ends_a_run_in_one_sentence(run, tmp_path):
     limit = (run / "metrics.jsonl").stat().st_size + 2000
     before = harness.metrics(run)
     ended = limited(f"--resume={run}", "with", "t_max=4000", file_size=limit)
-    said = ended.stdout + ended.stderr
+    said = one_line(ended.stdout + ended.stderr)
     assert ended.returncode not in (0, -6, -9)
     assert "Traceback" not in said
     assert "File too large" in said
@@ -224,7 +228,7 @@ def small_disk(tmp_path):
 
 def test_a_run_on_a_full_disk_ends_in_one_sentence_and_goes_on_when_there_is_room(small_disk, tmp_path):
     done = harness.run_py(*typed(small_disk, "t_max=100000"))
-    said = done.stdout + done.stderr
+    said = one_line(done.stdout + done.stderr)
     assert done.returncode == 2, said
     assert "Traceback" not in said
     assert "No space left" in said
@@ -243,7 +247,7 @@ def test_a_run_that_cannot_begin_on_a_full_disk_leaves_nothing(small_disk):
     with pytest.raises(OSError, match="No space"):
         (small_disk / "filler").write_bytes(b"0" * 2**20)
     done = harness.run_py(*typed(small_disk, "t_max=160"))
-    said = done.stdout + done.stderr
+    said = one_line(done.stdout + done.stderr)
     assert done.returncode == 2, said
     assert "Traceback" not in said
     assert "No space left" in said

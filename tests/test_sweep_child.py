@@ -43,19 +43,23 @@ def test_a_run_without_a_folder_begins(task, tmp_path):
 
 @pytest.mark.parametrize(
     ("state", "t_env", "checkpoint"),
-    [("TERMINATED", 40, 40), ("RUNNING", 90, 60), ("RUNNING", 100, 60), ("FAILED", 40, 20)],
+    [
+        *(("TERMINATED", 40, 40), ("RUNNING", 90, 60), ("RUNNING", 100, 60), ("FAILED", 40, 20)),
+        *(("RUNNING", 100, 100), ("INTERRUPTED", 104, 104)),
+    ],
 )
 def test_a_run_with_a_checkpoint_goes_on(task, state, t_env, checkpoint):
+    """Also where nothing but its record is left to be closed."""
     left(task, state, t_env, checkpoint)
     assert sweep_child._words_to_go_on(task) == [f"--resume={task.folder}"]
 
 
 @pytest.mark.parametrize(
     ("state", "t_env", "checkpoint"),
-    [("COMPLETED", 100, 100), ("COMPLETED", 0, None), ("RUNNING", 100, 100), ("INTERRUPTED", 104, 104)],
+    [("COMPLETED", 100, 100), ("COMPLETED", 0, None)],
 )
 def test_nothing_is_left_to_do_once_all_is_saved(task, state, t_env, checkpoint):
-    """Also where a kill came while the record was being closed, and after an evaluation."""
+    """Also after an evaluation."""
     left(task, state, t_env, checkpoint)
     assert sweep_child._words_to_go_on(task) is None
 

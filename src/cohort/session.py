@@ -1,8 +1,9 @@
 """One session of a run: a new one, one that goes on where an earlier one stopped, or an evaluation."""
 
+import functools
 import shutil
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -144,21 +145,19 @@ def _load(load: Any, state: dict[str, Any], path: Path, *more: Any) -> None:
         ) from error
 
 
-def _record(
-    experiment: Experiment,
-    folder: RunFolder,
-    console: Console,
-    stop: Stop,
-    mongo: MongoTarget | None,
-    checkpoint: Mapping[str, Any] | None,
-    metrics: MetricsFile | None = None,
-) -> int:
-    try:
-        return _recorded(experiment, folder, console, stop, mongo, checkpoint, metrics)
-    except OSError as error:
-        if not is_storage_failure(error):
-            raise
-        raise UserError(_what_to_do(error, experiment, folder)) from error
+def _explains_storage_failures(record: Callable[..., int]) -> Callable[..., int]:
+    """What cannot be written ends a session in one sentence."""
+
+    @functools.wraps(record)
+    def recorded(experiment: Experiment, folder: RunFolder, *more: Any, **named: Any) -> int:
+        try:
+            return record(experiment, folder, *more, **named)
+        except OSError as error:
+            if not is_storage_failure(error):
+                raise
+            raise UserError(_what_to_do(error, experiment, folder)) from error
+
+    return recorded
 
 
 def _what_to_do(error: OSError, experiment: Experiment, folder: RunFolder) -> str:
@@ -174,14 +173,15 @@ def _what_to_do(error: OSError, experiment: Experiment, folder: RunFolder) -> st
     return storage_failure(error, error.filename or str(folder.root), needed, then)
 
 
-def _recorded(
+@_explains_storage_failures
+def _record(
     experiment: Experiment,
     folder: RunFolder,
     console: Console,
     stop: Stop,
     mongo: MongoTarget | None,
     checkpoint: Mapping[str, Any] | None,
-    metrics: MetricsFile | None,
+    metrics: MetricsFile | None = None,
 ) -> int:
     plan = experiment.plan
     command = typed_command()

@@ -131,11 +131,16 @@ def test_a_running_process_is_running(write_run: Callable[..., FolderRun]) -> No
 def test_a_process_that_is_gone_is_dead(write_run: Callable[..., FolderRun]) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    assert state(write_run, pid=child.pid, last_update=now()) == "DEAD"
+    assert state(write_run, pid=child.pid, last_update=now(), t_env=1) == "DEAD"
 
 
 def test_a_number_that_another_process_got_is_dead(write_run: Callable[..., FolderRun]) -> None:
-    assert state(write_run, pid=os.getpid(), last_update="2001-01-01T00:00:00+00:00") == "DEAD"
+    assert state(write_run, pid=os.getpid(), last_update="2001-01-01T00:00:00+00:00", t_env=1) == "DEAD"
+
+
+def test_a_run_that_died_after_its_last_step_is_unclosed(write_run: Callable[..., FolderRun]) -> None:
+    last = {"pid": os.getpid(), "last_update": "2001-01-01T00:00:00+00:00"}
+    assert state(write_run, **last, t_env=10**9) == "UNCLOSED"
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(2, "RUNNING"), (30, "SILENT")])

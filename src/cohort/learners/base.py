@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -164,6 +164,18 @@ class Learner(ABC):
         self._prefixes[name] = f"{name}_" if prefix is None else prefix
         if rate is not None:
             self._rates[name] = rate
+
+    def add_networks_loss(
+        self,
+        name: str,
+        networks: Sequence[str],
+        optimiser: Callable[[list[nn.Parameter]], torch.optim.Optimizer],
+        *,
+        grad_norm_clip: float | None,
+    ) -> None:
+        """`add_loss` of whole networks by their names, whose parameters `optimiser` gets as a few long tensors."""
+        parameters = FlatParameters(list(self.networks[each].parameters()) for each in networks)
+        self.add_loss(name, parameters, optimiser(parameters.flat), grad_norm_clip=grad_norm_clip)
 
     def keep(self, **parts: Any) -> None:
         """Have these saved with the learner: whatever has a state_dict, and generators."""

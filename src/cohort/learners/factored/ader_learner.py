@@ -1,7 +1,7 @@
 """ADER: entropy-regularised actors of a factored critic, each with a target entropy of its own that is learned."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -21,7 +21,6 @@ from cohort.learners.factored.factored_value import FactoredValue, SeparateValue
 from cohort.learners.factored.rewards import refuse_own_rewards
 from cohort.learners.factored.target_entropies import TargetEntropies, TargetEntropySettings
 from cohort.learners.factored.temperatures import Temperatures, TemperatureSettings
-from cohort.learners.flat import FlatParameters
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import ChosenTargetSettings
 
@@ -133,14 +132,12 @@ class ADERLearner(Learner):
             "alpha": (["temperatures"], settings.alpha_lr, None),
         }
         for loss, (names, rate, limit) in moved.items():
-            parameters = FlatParameters(list(self.networks[name].parameters()) for name in names)
+            optimiser = partial(torch.optim.Adam, lr=rate, eps=settings.optim_eps)
             if settings.optimiser == "rmsprop":
-                optimiser = torch.optim.RMSprop(
-                    parameters.flat, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
+                optimiser = partial(
+                    torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
                 )
-            else:
-                optimiser = torch.optim.Adam(parameters.flat, lr=rate, eps=settings.optim_eps)
-            self.add_loss(loss, parameters, optimiser, grad_norm_clip=limit)
+            self.add_networks_loss(loss, names, optimiser, grad_norm_clip=limit)
 
     def step_at(self, batch: Any, clock: Clock) -> Metrics:
         self._t_env = clock.steps  # where exploration stands, for eps_in_learner

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -20,7 +21,6 @@ from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.factored.rewards import refuse_own_rewards
-from cohort.learners.flat import FlatParameters
 from cohort.learners.targets import HardUpdate
 
 
@@ -114,11 +114,10 @@ class DOPLearner(Learner):
             ("critic", ("critic", "mixer"), settings.critic_lr),
             ("actor", ("policy",), settings.lr),
         ):
-            parameters = FlatParameters(list(self.networks[each].parameters()) for each in moved)
-            optimiser = torch.optim.RMSprop(
-                parameters.flat, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
+            rmsprop = partial(
+                torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
             )
-            self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
+            self.add_networks_loss(name, moved, rmsprop, grad_norm_clip=settings.grad_norm_clip)
 
     def step_at(self, batch: MixedBatch, clock: Clock) -> Metrics:
         """Epsilon is that of this moment."""

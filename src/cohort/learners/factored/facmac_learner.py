@@ -1,6 +1,7 @@
 """FACMAC: actors climb one critic that is mixed from a critic for each agent, all of them at once."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,6 @@ from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.factored.rewards import refuse_own_rewards
-from cohort.learners.flat import FlatParameters
 from cohort.learners.mixing import Networks, refuse_other_mixer
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import HardTargetSettings, SoftTargetSettings
@@ -83,9 +83,8 @@ class FACMACLearner(Learner):
             ("critic", ("critic", "mixer"), settings.critic_lr),
             ("actor", ("policy",), settings.lr),
         ):
-            parameters = FlatParameters(list(self.networks[each].parameters()) for each in moved)
-            optimiser = torch.optim.Adam(parameters.flat, lr=rate, eps=settings.optim_eps)
-            self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
+            adam = partial(torch.optim.Adam, lr=rate, eps=settings.optim_eps)
+            self.add_networks_loss(name, moved, adam, grad_norm_clip=settings.grad_norm_clip)
 
     def step(self, batch: Episodes) -> Metrics:
         packed = PackedEpisodes.of(batch, self.policy)

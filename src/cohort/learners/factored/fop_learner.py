@@ -1,6 +1,7 @@
 """FOP: actors that are as random as their temperature asks, under a joint value with weighted advantages."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -19,7 +20,6 @@ from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.factored.rewards import refuse_own_rewards
-from cohort.learners.flat import FlatParameters
 from cohort.learners.mixing import Networks, refuse_other_mixer
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import HardTargetSettings
@@ -88,11 +88,10 @@ class FOPLearner(Learner):
             ("actor", ("policy",), settings.lr),
             *((f"critic_{twin}", (f"critic_{twin}", f"mixer_{twin}"), settings.critic_lr) for twin in TWINS),
         ):
-            parameters = FlatParameters(list(self.networks[each].parameters()) for each in moved)
-            optimiser = torch.optim.RMSprop(
-                parameters.flat, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
+            rmsprop = partial(
+                torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
             )
-            self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
+            self.add_networks_loss(name, moved, rmsprop, grad_norm_clip=settings.grad_norm_clip)
 
     def step_at(self, batch: Episodes, clock: Clock) -> Metrics:
         """Alpha and epsilon are those of this moment."""
