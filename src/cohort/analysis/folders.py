@@ -1,6 +1,7 @@
 """Finds run folders and reads them as `Run`s, no more of a file than is asked for."""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Iterator, Sequence
@@ -57,22 +58,22 @@ class FolderRun(Run):
         state = str(told.get("state", "?"))
         if state == "RUNNING":
             state = _state_of_process(told, seen)
-            if state == DEAD and told.get("t_env", 0) >= self.config.get("t_max", float("inf")):
+            if state == DEAD and _number(told.get("t_env")) >= self.config.get("t_max", float("inf")):
                 state = UNCLOSED
         return Status(
             state,
-            int(told.get("t_env", 0)),
-            float(told.get("wall_seconds", 0.0)),
+            int(_number(told.get("t_env"))),
+            _number(told.get("wall_seconds")),
             seen,
         )
 
     @property
     def updates(self) -> int | None:
-        return self._told.get("updates")
+        return _count(self._told.get("updates"))
 
     @property
     def episode(self) -> int | None:
-        return self._told.get("episode")
+        return _count(self._told.get("episode"))
 
     @cached_property
     def records(self) -> list[Record]:
@@ -173,6 +174,17 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _number(value: Any) -> float:
+    """A finite number of a damaged file, or 0: what a list shows of it is then at least a line."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return value if known else 0.0
+
+
+def _count(value: Any) -> int | None:
+    """A whole number of a damaged file, or None, as where it is not on record."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _as_time(text: Any) -> datetime | None:
