@@ -9,6 +9,7 @@ from cohort.analysis.runs import Run
 from cohort.recording.curve import short_steps
 from papers.evidence import (
     TOO_FEW,
+    Axis,
     Estimate,
     Reading,
     Similarity,
@@ -56,16 +57,18 @@ class Measure:
     Attributes:
         reading: the number; None where a run has none.
         headline: the metric whose divergence is reported beside the numbers.
-        over: the metric over whose common episodes runs are compared; empty where a run counts as it ended.
+        over: the metric over whose common length runs are compared; empty where a run counts as it ended.
+        axis: what that length is counted in, as the paper's figure has it.
     """
 
     reading: Reading
     headline: str
     over: str = ""
+    axis: Axis = "episodes"
 
-    def episodes(self, runs: Sequence[Run]) -> float:
-        """How many episodes of each of `runs` are looked at."""
-        return common_length(runs, self.over) if self.over else math.inf
+    def until(self, runs: Sequence[Run]) -> float:
+        """How many episodes, or steps, of each of `runs` are looked at."""
+        return common_length(runs, self.over, self.axis) if self.over else math.inf
 
     def length(self, runs: Sequence[Run], until: float) -> str:
         """How far `runs` were looked at, in words."""
@@ -73,9 +76,9 @@ class Measure:
             return updates_of(runs)
         if not runs:
             return ""
-        planned = max(map(_planned_episodes, runs))
+        planned = max(run.config["t_max"] if self.axis == "steps" else _planned_episodes(run) for run in runs)
         complete = until >= WHOLE_LENGTH * planned
-        return f"{short_steps(until)}{'' if complete else f' of {short_steps(planned)}'} episodes"
+        return f"{short_steps(until)}{'' if complete else f' of {short_steps(planned)}'} {self.axis}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Row(ABC):
     def _read(self, runs: Mapping[str, Sequence[Run]]) -> tuple[dict[str, Values], Sequence[Run], float]:
         """The numbers of each side, the runs that the row speaks of, and how many of their episodes it looks at."""
         every = [run for group in runs.values() for run in group]
-        until = self.measure.episodes(every)
+        until = self.measure.until(every)
         return (
             {name: measured(group, self.measure.reading, until) for name, group in runs.items()},
             every,
@@ -166,7 +169,7 @@ class Apart(Row):
     """The first side minus the second, each over its own episodes and unpaired: they are of different scenarios."""
 
     def _read(self, runs: Mapping[str, Sequence[Run]]) -> tuple[dict[str, Values], Sequence[Run], float]:
-        until = {name: self.measure.episodes(group) for name, group in runs.items()}
+        until = {name: self.measure.until(group) for name, group in runs.items()}
         first = next(iter(runs))
         values = {name: measured(group, self.measure.reading, until[name]) for name, group in runs.items()}
         return values, runs[first], until[first]

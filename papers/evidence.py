@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +24,8 @@ RULE = (
 )
 LATE_SHARE = 0.1
 Values = Mapping[object, float]  # seed -> a number
-Reading = Callable[[Run, float], float | None]  # of a run and the number of its episodes to look at
+Axis = Literal["episodes", "steps"]  # along which the runs of a claim are compared
+Reading = Callable[[Run, float], float | None]  # of a run and how many of its episodes, or steps, to look at
 
 
 @dataclass(frozen=True)
@@ -136,14 +138,14 @@ def spread(values: Values) -> str:
     return text if len(numbers) < 2 else f"{text} ± {numbers.std(ddof=1):.3f}"
 
 
-def late(metric: str) -> Reading:
-    """The mean over the last tenth of the episodes."""
-    return lambda run, until: _mean(run, metric, (1 - LATE_SHARE) * until, until)
+def late(metric: str, axis: Axis = "episodes") -> Reading:
+    """The mean over the last tenth of what is looked at, along the axis: episodes, or environment steps."""
+    return lambda run, until: _mean(run, metric, (1 - LATE_SHARE) * until, until, axis)
 
 
-def first_half(metric: str) -> Reading:
-    """The area under the curve over the first half of the episodes, divided by their number."""
-    return lambda run, until: _mean(run, metric, 0, until / 2)
+def first_half(metric: str, axis: Axis = "episodes") -> Reading:
+    """The area under the curve over the first half of what is looked at, divided by its length."""
+    return lambda run, until: _mean(run, metric, 0, until / 2, axis)
 
 
 def whole(metric: str) -> Reading:
@@ -151,12 +153,12 @@ def whole(metric: str) -> Reading:
     return lambda run, until: _mean(run, metric, 0, until)
 
 
-def unsteadiness(metric: str) -> Reading:
-    """The standard deviation of the changes between logged values, over the second half of the episodes."""
+def unsteadiness(metric: str, axis: Axis = "episodes") -> Reading:
+    """The standard deviation of the changes between logged values, over the second half of what is looked at."""
 
     def read(run: Run, until: float) -> float | None:
-        episodes, values = run.series(metric, "episodes")
-        changes = np.diff(values[(episodes > until / 2) & (episodes <= until)])
+        places, values = run.series(metric, axis)
+        changes = np.diff(values[(places > until / 2) & (places <= until)])
         return float(changes.std(ddof=1)) if len(changes) > 1 else None
 
     return read
@@ -168,16 +170,16 @@ def measured(runs: Sequence[Run], reading: Reading, until: float) -> dict[object
     return {seed: value for seed, value in values.items() if value is not None and np.isfinite(value)}
 
 
-def common_length(runs: Sequence[Run], metric: str) -> float:
-    """The episodes over which all runs that have a metric have it; 0 where none has."""
-    ends = [episodes[-1] for run in runs if len(episodes := run.series(metric, "episodes")[0])]
+def common_length(runs: Sequence[Run], metric: str, axis: Axis = "episodes") -> float:
+    """The episodes or steps over which all runs that have a metric have it; 0 where none has."""
+    ends = [places[-1] for run in runs if len(places := run.series(metric, axis)[0])]
     return float(min(ends, default=0.0))
 
 
-def _mean(run: Run, metric: str, start: float, end: float) -> float | None:
-    """The mean of what was logged in (start, end]; each value stands for the episodes before it."""
-    episodes, values = run.series(metric, "episodes")
-    inside = values[(episodes > start) & (episodes <= end)]
+def _mean(run: Run, metric: str, start: float, end: float, axis: Axis = "episodes") -> float | None:
+    """The mean of what was logged in (start, end]; each value stands for the episodes or steps before it."""
+    places, values = run.series(metric, axis)
+    inside = values[(places > start) & (places <= end)]
     return float(inside.mean()) if len(inside) else None
 
 

@@ -31,12 +31,12 @@ from papers.evidence import first_half, late, unsteadiness
 CIRCLE = 4.79  # the matrix game's reward where the path meets the circle
 GAME_END = Measure(late(REWARD), RETURN, RETURN)
 WINS, EARLY_WINS = (
-    Measure(late(WIN_RATE), WIN_RATE, WIN_RATE),
-    Measure(first_half(WIN_RATE), WIN_RATE, WIN_RATE),
+    Measure(late(WIN_RATE, "steps"), WIN_RATE, WIN_RATE, "steps"),
+    Measure(first_half(WIN_RATE, "steps"), WIN_RATE, WIN_RATE, "steps"),
 )
-WIN_SWINGS = Measure(unsteadiness(WIN_RATE), WIN_RATE, WIN_RATE)
+WIN_SWINGS = Measure(unsteadiness(WIN_RATE, "steps"), WIN_RATE, WIN_RATE, "steps")
 END = Measure(late(RETURN), RETURN, RETURN)
-BY_WINS = "the test win rate over the last tenth of the episodes, in our simulator of SMAC"
+BY_WINS = "the test win rate over the last tenth of the steps, in our simulator of SMAC"
 BY_REWARD = "the reward of the tested joint action over the last tenth of the episodes"
 
 
@@ -91,7 +91,7 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
         Claim(
             "7",
             "on the hard maps ADER learns faster, too (Fig. 3e-h)",
-            "the area under the curve of the test win rate over the first half of the episodes, divided by their "
+            "the area under the curve of the test win rate over the first half of the steps, divided by their "
             "number: ADER minus the best of the others, which is named.",
             [Best(each, in_smac(each, *IN_SMAC), EARLY_WINS) for each in HARD],
         ),
