@@ -1,5 +1,6 @@
 """Differences over seeds, their errors and verdicts, by hand."""
 
+import json
 from collections.abc import Callable
 from math import gamma, pi, sqrt
 
@@ -121,4 +122,19 @@ def test_what_is_late_and_what_is_first(write_arm: Callable[..., FolderRun]) -> 
     assert common_length([run, short], REWARD) == 200
     assert common_length([run, short], "late_comer") == 1000, "who has no number shortens nothing"
     assert common_length([], REWARD) == 0
+    assert common_length([run, short], REWARD, "steps") > 200, "a step is not an episode"
     assert measured([run, short], late("late_comer"), 1000) == {1: 1.0}
+
+
+def test_methods_with_longer_episodes_are_compared_over_the_same_steps(write_run) -> None:
+    """Four steps make an episode here; the second run's are twice as long."""
+    points = [(step, {REWARD: step / 100}) for step in range(0, 801, 100)]
+    run, slow = write_run("qmix", 1, points), write_run("vdn", 1, points)
+    lines = [json.loads(line) for line in slow.folder.metrics.read_text().splitlines()]
+    longer = [line | {"episode": line["episode"] // 2} for line in lines]
+    slow.folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in longer))
+    assert common_length([run, slow], REWARD) == 100
+    assert common_length([run, slow], REWARD, "steps") == 800
+    assert [late(REWARD, "steps")(each, 800) for each in (run, slow)] == [8, 8]
+    assert late(REWARD)(run, 100) == 4
+    assert late(REWARD)(slow, 100) == 8
