@@ -83,10 +83,9 @@ def parse(words: Sequence[str]) -> Command:
     )
     before, typed = _split_at_with(words)
     options, strange = parser.parse_known_args(before)
+    # argparse takes two dashes after an equals sign for the end of options
     if empty := [name for name, value in vars(options).items() if value == [] and name != "words"]:
-        parser.error(
-            f"--{empty[0].replace('_', '-')}=-- names nothing"
-        )  # argparse takes the two dashes for an end
+        parser.error(f"--{empty[0].replace('_', '-')}=-- names nothing")
     if strange:
         known = ["--config", "--env-config", "--resume", "--mongo", "--list", "--help", *OPTIONS]
         parser.error(

@@ -76,9 +76,8 @@ def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -
                 f"{nearest(key, list(RESUMABLE))}\nWhat may be given anew: {', '.join(RESUMABLE)}."
             )
     with closing(MetricsFile(folder.metrics)) as metrics:  # from here on nobody else resumes it
-        checkpoint = load_run_checkpoint(
-            folder
-        )  # before the plan: an older program's is refused in one sentence
+        # before the plan: an older program's checkpoint is refused in one sentence
+        checkpoint = load_run_checkpoint(folder)
         plan = make_plan(Sources.of_run(folder.config, typed))
         mongo = _mongo_target(plan, mongo_url)
         console = Console()

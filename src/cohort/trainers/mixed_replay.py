@@ -4,7 +4,6 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from cohort.components.clock import Clock
 from cohort.components.mixed_batch import MixedBatch
 from cohort.trainers.off_policy import OffPolicyTrainer, OffPolicyTrainerSettings
 
@@ -36,13 +35,11 @@ class MixedReplayTrainer(OffPolicyTrainer):
 
     settings: MixedReplayTrainerSettings
 
-    def update(self, times: int, since: Clock | None = None) -> None:
-        now, settings = self.clock, self.settings
+    def draw(self) -> MixedBatch:
+        settings = self.settings
         few = settings.recent_batch_size
-        for done in range(1, times + 1):
-            batch = MixedBatch(
-                replayed=self.replay.sample(settings.batch_size),
-                recent=self.replay.sample(few, latest=settings.recent_size),
-                latest=self.replay.sample(few, latest=few),
-            )
-            self.learn_from(batch, now if since is None else since.towards(now, done / times))
+        return MixedBatch(
+            replayed=self.replay.sample(settings.batch_size),
+            recent=self.replay.sample(few, latest=settings.recent_size),
+            latest=self.replay.sample(few, latest=few),
+        )

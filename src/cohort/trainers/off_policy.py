@@ -130,7 +130,11 @@ class OffPolicyTrainer(TeamTrainer):
         now = self.clock
         for done in range(1, times + 1):
             clock = now if since is None else since.towards(now, done / times)
-            self.learn_from(self.replay.sample(self.settings.batch_size), clock)
+            self.learn_from(self.draw(), clock)
+
+    def draw(self) -> Any:
+        """What one update learns from."""
+        return self.replay.sample(self.settings.batch_size)
 
     @property
     def parts(self) -> dict[str, Any]:

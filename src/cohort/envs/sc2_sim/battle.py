@@ -217,10 +217,8 @@ class Battle:
                 fires = aimed <= tick
                 if tick % 2 == 0:  # after the next tick, everybody may have a new target
                     reach = torch.where(aims, aim.hold, aim.reach)
-            else:
-                fires = (cooldown <= tick + 0.5).logical_and_(
-                    reached
-                )  # in the tick nearest to when it is due
+            else:  # in the tick nearest to when it is due
+                fires = (cooldown <= tick + 0.5).logical_and_(reached)
             cooldown = torch.where(fires, reloads[tick], cooldown)
             if self.healing:
                 health, energy = self.healing.treat(bodies.health, energy, aim.target, reached)

@@ -24,9 +24,8 @@ class Damage:
 
     def __init__(self, constants: UnitConstants) -> None:
         self.layered, self.full_shield, self.armour = constants.layered, constants.shield, constants.armour
-        self._nearly = torch.tensor(
-            -1e-6, device=constants.health.device
-        )  # so that rounding makes no hit more
+        # so that rounding makes no hit more
+        self._nearly = torch.tensor(-1e-6, device=constants.health.device)
 
     def volley(self, target: Tensor, weapon: Tensor, fires: Tensor) -> Tensor:
         """Sum [K, B, U] per victim of the attacks of those who fire [B, U], `weapon` [K, B, U] each."""
@@ -43,9 +42,8 @@ class Damage:
         raw, hits = volley.unbind(0)
         absorbed = torch.minimum(raw, bodies.shield)
         rest = raw - absorbed
-        through = torch.addcdiv(
-            self._nearly, rest * hits, raw.clamp_min(1)
-        ).ceil_()  # hits that reach the body
+        # hits that reach the body
+        through = torch.addcdiv(self._nearly, rest * hits, raw.clamp_min(1)).ceil_()
         loss = torch.addcmul(rest, through, self.armour, value=-1).maximum(0.5 * through)
         unhurt = bodies.unhurt.masked_fill(raw > 0, _SHIELD_DELAY + tick)
         return Bodies(bodies.health - loss, bodies.shield - absorbed, unhurt)
