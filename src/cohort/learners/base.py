@@ -138,6 +138,9 @@ class Learner(ABC):
         self._prefixes: dict[str, str] = {}
         self._rates: dict[str, LinearSchedule] = {}
         self._kept: dict[str, Any] = {}
+        self.t_env = (
+            0  # environment steps at the latest update, for exploration that is part of what is learned
+        )
 
     def add_loss(
         self,
@@ -207,8 +210,10 @@ class Learner(ABC):
     def step_at(self, batch: Any, clock: Clock) -> Metrics:
         """`step` with the learning rates of this moment, counted as an update. No target follows it.
 
-        Rates follow from the clock alone, so that a resumed run has the same without keeping them.
+        Rates, and whatever a method reads off `t_env`, follow from the clock alone, so that a resumed run has the same
+        without keeping them.
         """
+        self.t_env = clock.steps
         rates: Metrics = {}
         for name, schedule in self._rates.items():
             rate = schedule.at(clock.steps)

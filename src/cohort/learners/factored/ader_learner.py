@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
-from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.functional import one_step_target, taken
 from cohort.components.returns import td_lambda_returns
@@ -120,7 +119,6 @@ class ADERLearner(Learner):
         self.target_entropies = TargetEntropies(settings, spec=spec, device=device)
         self.generator = generator(seed, "policy samples", device)
         self.keep(target_entropies=self.target_entropies, generator=self.generator)
-        self._t_env = 0
         self._add_losses()
 
     def _add_losses(self) -> None:
@@ -138,10 +136,6 @@ class ADERLearner(Learner):
                     torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
                 )
             self.add_networks_loss(loss, names, optimiser, grad_norm_clip=limit)
-
-    def step_at(self, batch: Any, clock: Clock) -> Metrics:
-        self._t_env = clock.steps  # where exploration stands, for eps_in_learner
-        return super().step_at(batch, clock)
 
     def step(self, batch: Episodes) -> Metrics:
         packed = PackedEpisodes.of(batch, self.policy)
@@ -166,7 +160,7 @@ class ADERLearner(Learner):
             available = select(batch.available_actions)
             decision = self.policy.decide(select(values), available)
             if self.settings.eps_in_learner:
-                decision = self.policy.action_selector.behaviour(decision, self._t_env)
+                decision = self.policy.action_selector.behaviour(decision, self.t_env)
             choice = self.has_choice(available)
             return Side(select(batch.obs), state, *self.drawn(decision), choice)
 

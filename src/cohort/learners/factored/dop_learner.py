@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
-from cohort.components.clock import Clock
 from cohort.components.distributions import Categorical
 from cohort.components.episodes import Episodes
 from cohort.components.functional import counterfactual_advantage, taken
@@ -107,7 +106,7 @@ class DOPLearner(Learner):
         networks = {"policy": policy, "critic": make_critic(), "mixer": make_mixer()}
         rule = HardUpdate(settings.target_update_updates, "updates")
         super().__init__(settings, networks, {"critic": rule, "mixer": rule})
-        self.policy, self.t_env = policy, 0
+        self.policy = policy
         self.generator = generator(seed, "critic shares", device)
         self.keep(generator=self.generator)
         for name, moved, rate in (
@@ -118,11 +117,6 @@ class DOPLearner(Learner):
                 torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
             )
             self.add_networks_loss(name, moved, rmsprop, grad_norm_clip=settings.grad_norm_clip)
-
-    def step_at(self, batch: MixedBatch, clock: Clock) -> Metrics:
-        """Epsilon is that of this moment."""
-        self.t_env = clock.steps
-        return super().step_at(batch, clock)
 
     def step(self, batch: MixedBatch) -> Metrics:
         metrics: Metrics = {}

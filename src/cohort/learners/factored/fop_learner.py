@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cohort.components.averages import Metrics
-from cohort.components.clock import Clock
 from cohort.components.distributions import Categorical
 from cohort.components.episodes import Episodes
 from cohort.components.functional import taken
@@ -78,7 +77,7 @@ class FOPLearner(Learner):
         refuse_other_mixer(networks["mixer_1"], ("utilities", "state", "actions", "values"))
         followed = [name for name in networks if name != "policy"]
         super().__init__(settings, networks, dict.fromkeys(followed, settings.target_rule))
-        self.policy, self.n_actions, self.t_env = policy, spec.n_actions, 0
+        self.policy, self.n_actions = policy, spec.n_actions
         self.alpha_schedule = LinearSchedule(
             settings.alpha_start, settings.alpha_finish, settings.alpha_anneal_time
         )
@@ -92,11 +91,6 @@ class FOPLearner(Learner):
                 torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
             )
             self.add_networks_loss(name, moved, rmsprop, grad_norm_clip=settings.grad_norm_clip)
-
-    def step_at(self, batch: Episodes, clock: Clock) -> Metrics:
-        """Alpha and epsilon are those of this moment."""
-        self.t_env = clock.steps
-        return super().step_at(batch, clock)
 
     @property
     def alpha(self) -> float:
