@@ -42,5 +42,23 @@ class Gather(gymnasium.Env):
         return np.full((4, 6, 3), int(self.places[0]), dtype=np.uint8)
 
 
+class ShortGather(Gather):
+    """Says `terminated` after `max_steps`, and knows no other word for it."""
+
+    def __init__(self, max_steps: int = 6, **more) -> None:
+        super().__init__(flags="one", **more)
+        self.max_steps = max_steps
+
+    def reset(self, **more):
+        self.steps = 0
+        return super().reset(**more)
+
+    def step(self, actions):
+        self.steps += 1
+        seen, rewards, terminated, _, info = super().step(actions)
+        return seen, rewards, terminated or self.steps >= self.max_steps, False, info
+
+
+gymnasium.register("ShortGather-v0", entry_point=ShortGather)
 gymnasium.register("Gather-v0", entry_point=Gather)
 gymnasium.register("GatherLimited-v0", entry_point=Gather, max_episode_steps=7)

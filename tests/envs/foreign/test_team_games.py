@@ -183,6 +183,43 @@ def test_gymnasiums_time_limit_cuts():
     assert gather(common_reward=False).spec.common_reward is False
 
 
+def test_a_game_that_is_over_at_its_own_limit_is_cut():
+    """Whatever it calls it. Before the limit, and at a limit that is not the game's, an end is an end."""
+    key = GATHER.replace("Gather-", "ShortGather-")
+    last = episode(gather(time_limit=None, key=key), actions=(0, 0))
+    assert (len(last), last[-1].terminated, last[-1].truncated) == (6, False, True)
+    won = episode(gather(time_limit=None, key=key, kwargs={"max_steps": 9}), actions=(1, 1))
+    assert len(won) < 9
+    assert (won[-1].terminated, won[-1].truncated) == (True, False)
+    at_mine = episode(gather(time_limit=len(won), key=key), actions=(1, 1))[-1]
+    assert at_mine.terminated  # the worker lets the end go before
+    within = episode(gather(time_limit=4, key=key), actions=(0, 0))
+    assert (len(within), within[-1].terminated, within[-1].truncated) == (4, False, True)
+
+
+@pytest.mark.parametrize(
+    ("package", "key", "limit"),
+    [
+        ("lbforaging", "Foraging-8x8-2p-3f-v3", 50),
+        ("rware", "rware-tiny-2ag-v2", 500),
+    ],
+)
+def test_games_that_people_use_are_cut_at_their_limit(package, key, limit):
+    """Both say `terminated` there. Nobody eats or delivers anything: all agents stand still."""
+    needs(package)
+    game = gather(time_limit=None, key=f"{package}:{key}")
+    assert game.spec.episode_limit == limit
+    steps = episode(game, actions=(0, 0))
+    assert len(steps) == limit
+    assert (steps[-1].terminated, steps[-1].truncated) == (False, True)
+
+
+def test_mpe2_is_cut_at_its_limit():
+    game = PettingZooGame(PettingZooSettings(key="mpe2.simple_spread_v3", kwargs={"max_cycles": 7}))
+    steps = episode(game)
+    assert (len(steps), steps[-1].terminated, steps[-1].truncated) == (7, False, True)
+
+
 def test_environments_of_one_agent_are_refused():
     with pytest.raises(UserError, match="one entry per agent"):
         GymnasiumGame(GymnasiumSettings(key="CartPole-v1"))

@@ -8,7 +8,7 @@ import numpy as np
 
 from cohort.envs.foreign.agent_spaces import AgentSpaces
 from cohort.envs.foreign.settings import GymnasiumSettings
-from cohort.envs.foreign.team import Facts, Moment, TeamGame, how_it_ended
+from cohort.envs.foreign.team import Facts, Moment, TeamGame, how_it_ended, stated_limit
 from cohort.errors import UserError
 
 _NO_LIMIT = -1  # Gymnasium's word for: do not wrap it in a TimeLimit, whose one flag does not fit a team
@@ -37,8 +37,8 @@ class GymnasiumGame(TeamGame):
             raise UserError(f"{settings.key}: {len(observed)} observation spaces, {len(acted)} action spaces")
         seats = [AgentSpaces(f"agent {i}", *pair) for i, pair in enumerate(zip(observed, acted, strict=True))]
         self._together = isinstance(self.env.action_space, gymnasium.spaces.Tuple)
-        registered = gymnasium.spec(settings.key.rpartition(":")[2])
-        return Facts(seats, registered.max_episode_steps, None)
+        registered = gymnasium.spec(settings.key.rpartition(":")[2]).max_episode_steps
+        return Facts(seats, registered or stated_limit(self.env), None)
 
     def begin(self, seed: int) -> Moment:
         seen, info = self.env.reset(seed=seed)

@@ -10,6 +10,7 @@ from pettingzoo.utils.conversions import aec_to_parallel_wrapper
 
 from cohort.envs.foreign.parallel import ParallelGame
 from cohort.envs.foreign.settings import PettingZooSettings
+from cohort.envs.foreign.team import stated_limit
 from cohort.errors import UserError
 
 _FUNCTION = "parallel_env"
@@ -42,8 +43,8 @@ class PettingZooGame(ParallelGame):
         return _without_checks(env)
 
     def own_limit(self) -> int | None:
-        limit = self.settings.kwargs.get("max_cycles", getattr(self.env.unwrapped, "max_cycles", None))
-        return None if limit is None else int(limit)
+        limit = self.settings.kwargs.get("max_cycles")
+        return stated_limit(self.env) if limit is None else int(limit)
 
 
 def _without_checks(env: Any) -> Any:

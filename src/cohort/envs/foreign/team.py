@@ -12,6 +12,8 @@ from cohort.errors import UserError
 
 _SEEDS = 2**31  # what every library's generators take
 _FPS = 10  # where an environment does not say
+# Level-Based Foraging has the second, RWARE the third, PettingZoo's games the last
+_LIMITS = ("max_episode_steps", "_max_episode_steps", "max_steps", "max_cycles")
 
 
 class Moment(NamedTuple):
@@ -28,7 +30,7 @@ class Facts(NamedTuple):
     """What has to be known of a game before it is played."""
 
     seats: list[AgentSpaces]
-    limit: int | None  # its own limit of steps
+    limit: int | None  # its own limit of steps, if it says so
     state_dim: int | None  # None: it has no state of its own
 
 
@@ -37,7 +39,8 @@ class TeamGame(Game):
 
     Observations and actions are as large as the largest agent's: shorter observations end in zeros, and the actions
     that an agent lacks are never available. An agent that has left sees zeros and can only choose action 0, which
-    reaches nobody. Reaching `time_limit` truncates the episode, whatever the game says itself.
+    reaches nobody. Reaching `time_limit` truncates an episode that goes on. At its own limit a game is cut, even where
+    it says that it is over: Level-Based Foraging, RWARE and Multi-Walker know one word for both.
 
     Subclasses open a game (`open_game`) and play it (`begin`, `play`, `state`).
 
@@ -53,7 +56,7 @@ class TeamGame(Game):
         self.settings, self._common = settings, common_reward
         self._pay = {"sum": np.sum, "mean": np.mean}[scalarisation]
         facts = self.open_game(render_mode=None)
-        self.seats, n_agents = facts.seats, len(facts.seats)
+        self.seats, n_agents, self._own_limit = facts.seats, len(facts.seats), facts.limit
         if len({bool(seat.n_actions) for seat in self.seats}) > 1:
             raise UserError(
                 "some agents' actions are discrete and others' continuous; a team must have one kind"
@@ -109,9 +112,11 @@ class TeamGame(Game):
     def step(self, actions: np.ndarray) -> GameStep:
         moment = self.play([seat.act(chosen) for seat, chosen in zip(self.seats, actions, strict=True)])
         self._steps += 1
-        truncated = moment.truncated or self._steps >= self.spec.episode_limit
+        at_own_limit = self._steps == self._own_limit
+        terminated = moment.terminated and not at_own_limit
+        truncated = moment.truncated or at_own_limit or self._steps >= self.spec.episode_limit
         reward = float(self._pay(moment.rewards)) if self._common else np.asarray(moment.rewards)
-        return GameStep(self._sight(moment), reward, moment.terminated, truncated, self._info(moment.infos))
+        return GameStep(self._sight(moment), reward, terminated, truncated, self._info(moment.infos))
 
     def _sight(self, moment: Moment) -> GameObservation:
         obs = np.zeros((self.spec.n_agents, self.spec.obs_dim), dtype=np.float32)
@@ -157,6 +162,15 @@ class TeamGame(Game):
             values = [float(info[key]) for info in infos if key in info]
             found[key] = sum(values) / len(values) if values else 0.0
         return found
+
+
+def stated_limit(env: Any) -> int | None:
+    """The limit of steps that a Gymnasium or PettingZoo environment keeps, under a name that is common."""
+    for name in _LIMITS:
+        limit = getattr(env.unwrapped, name, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return None
 
 
 def how_it_ended(terminated: Sequence[bool], truncated: Sequence[bool]) -> tuple[bool, bool]:
