@@ -1,5 +1,6 @@
 """Full disks, rotten checkpoints, refused resumes: what a run leaves and says then."""
 
+import ctypes
 import errno
 import json
 import os
@@ -16,6 +17,7 @@ from cohort.cli import main
 from cohort.errors import UserError
 from cohort.recording.checkpoints import load_checkpoint
 from tests import harness
+from tests.mongod import wait_for
 
 RUN = "env_args.map_name=two_step test_interval=60 log_interval=40 checkpoint_interval=40"
 
@@ -252,6 +254,63 @@ def test_a_run_that_cannot_begin_on_a_full_disk_leaves_nothing(small_disk):
     assert "Traceback" not in said
     assert "No space left" in said
     assert [child.name for child in small_disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.EDQUOT, "Make room within your quota"), (errno.EROFS, "Make the disk writable")],
+)
+def test_a_quota_and_a_disk_that_turns_read_only_end_a_run_in_one_sentence(
+    code, advice, tmp_path, monkeypatch, capsys
+):
+    """Nothing is replaced any more once two checkpoints are written, not even the status."""
+    opened = []
+
+    def refusing(path, *arguments, **more):
+        opened.append(path)
+        if len([each for each in opened if ".checkpoint.pt" in str(each)]) > 2:
+            raise OSError(code, os.strerror(code), str(path))
+        return open(path, *arguments, **more)
+
+    monkeypatch.setattr("cohort.recording.files.open", refusing, raising=False)
+    assert main(typed(tmp_path / "harmed", "t_max=400")) == 2
+    monkeypatch.undo()
+    run = harness.only_run(tmp_path / "harmed")
+    said = one_line("".join(capsys.readouterr()))
+    assert "Traceback" not in said
+    assert f"could not be written: {os.strerror(code)}. {advice}" in said
+    assert f"--resume={run}" in said
+    assert main([f"--resume={run}"]) == 0
+    assert main(typed(tmp_path / "straight", "t_max=400")) == 0
+    assert harness.metrics(run) == harness.metrics(harness.only_run(tmp_path / "straight"))
+
+
+def without_roots_rights() -> None:
+    """From the next program on: root's folders without the right to write are closed to root, too."""
+    drop_from_bounding_set, override = 24, 1  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, override, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root's rights are taken away as Linux does it")
+def test_a_results_folder_that_turns_read_only_ends_a_run_in_one_sentence(tmp_path):
+    results = tmp_path / "results"
+    going = subprocess.Popen(
+        [sys.executable, str(harness.ROOT / "run.py"), *typed(results, "t_max=1000000")],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=harness.ROOT, preexec_fn=without_roots_rights,
+    )  # fmt: skip
+    wait_for(lambda: list(results.glob("*/checkpoint.previous.pt")), seconds=60)
+    run = harness.only_run(results)
+    run.chmod(0o555)
+    said = one_line(going.communicate(timeout=60)[0])
+    run.chmod(0o755)
+    assert going.returncode == 2, said
+    assert "Traceback" not in said
+    assert "Make the folder writable" in said
+    assert f"--resume={run}" in said
+    reached = load_checkpoint(run / "checkpoint.pt")["recorder"]["t_env"]
+    assert main([f"--resume={run}", "with", f"t_max={reached + 80}"]) == 0
+    assert main(typed(tmp_path / "straight", f"t_max={reached + 80}")) == 0
+    assert harness.metrics(run) == harness.metrics(harness.only_run(tmp_path / "straight"))
 
 
 def test_a_console_log_that_takes_nothing_is_reported_once(tmp_path, monkeypatch):
