@@ -18,7 +18,7 @@ def arguments(scenario: str, **changed: Any) -> dict[str, Any]:
 
 
 def make(scenario: str, batch_size: int = 1, seed: int = 1, **changed: Any) -> ParticleEnv:
-    cls = ENVS.load(scenario)
+    cls = ENVS.load(files.read(files.find("--env-config", scenario))["env"])
     return cls(cls.Settings(**arguments(scenario, **changed)), batch_size=batch_size, seed=seed)
 
 
