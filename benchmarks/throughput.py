@@ -31,7 +31,7 @@ SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in 
     "3m, T=60": (EnvSpec(3, 9, 30, 48, 60), 60),
     "8m, T=60": (EnvSpec(8, 14, 80, 168, 120), 60),
 }
-WORLDS = ("going_together", "cooperative_navigation", "predator_prey", "clustering")
+WORLDS = ("going_together", "cooperative_navigation", "predator_prey", "clustering", "spread", "rover_tower")
 LENGTHS = {  # how long a batch's episodes are
     "all": lambda batch, steps: torch.full((batch,), steps),
     "1/4 to all": lambda batch, steps: torch.linspace(steps / 4, steps, batch).round().long(),
@@ -113,7 +113,7 @@ def particles(device: torch.device) -> None:
     )
     print(f"{'world':<24}{'B':>5}{'us/step':>9} {'spread':>12}{'steps/s':>12}")
     for world in WORLDS:
-        batches = (1, 32, 256, 1024)
+        batches = (1, 12, 32, 256, 1024)
         plays = {batch: _random_episodes_of(world, batch, device) for batch in batches}
         limit = next(plays[1])
         jobs = {batch: play.__next__ for batch, play in plays.items()}
@@ -127,12 +127,16 @@ def _random_episodes_of(world: str, batch: int, device: torch.device) -> Iterato
     cls = ENVS.load(world)
     arguments = files.read(files.find("--env-config", world))["env_args"]
     env = cls(cls.Settings(**arguments), batch_size=batch, seed=0, device=device)
-    actions = torch.empty((batch, env.spec.n_agents, env.spec.action_dim), device=device)
+    everybody, n_actions = (batch, env.spec.n_agents), env.spec.n_actions
+    actions = torch.empty((*everybody, env.spec.action_dim), device=device)
     draw = torch.Generator(device).manual_seed(0)
     while True:
         env.reset()
         for _ in range(env.spec.episode_limit):
-            env.step(actions.uniform_(-1, 1, generator=draw))
+            if n_actions:
+                env.step(torch.randint(n_actions, everybody, generator=draw, device=device))
+            else:
+                env.step(actions.uniform_(-1, 1, generator=draw))
         yield env.spec.episode_limit
 
 

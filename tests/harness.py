@@ -31,6 +31,8 @@ PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
     *itertools.product(CONTINUOUS, ("going_together",)),
     ("adama", "predator_prey"),
+    ("maac", "spread"),
+    ("maac", "rover_tower"),
     *itertools.product((*ATTENTIVE, *ON_POLICY), ("matrix_games", "sc2_sim")),
     ("mappo", "going_together"),
     *itertools.product(FACTORED, ("matrix_games", "sc2_sim")),

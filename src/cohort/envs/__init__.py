@@ -25,7 +25,9 @@ ENVS = Registry(
         "pettingzoo": "cohort.envs.foreign.env:PettingZoo",
         "predator_prey": "cohort.envs.particles.predator_prey:PredatorPrey",
         "repeated_games": "cohort.envs.repeated_games:RepeatedGames",
+        "rover_tower": "cohort.envs.particles.rover_tower:RoverTower",
         "sc2": "cohort.envs.sc2.env:StarCraft2",
         "sc2_sim": "cohort.envs.sc2_sim.env:SC2Sim",
+        "spread": "cohort.envs.particles.spread:Spread",
     },
 )

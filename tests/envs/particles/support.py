@@ -8,6 +8,7 @@ from cohort.configuration import files
 from cohort.envs import ENVS
 from cohort.envs.particles.env import ParticleEnv
 
+PUSHED = ("spread", "spread3_mix", "rover_tower")  # discrete actions
 SCENARIOS = ("going_together", "cooperative_navigation", "predator_prey", "clustering")
 
 
@@ -18,7 +19,7 @@ def arguments(scenario: str, **changed: Any) -> dict[str, Any]:
 
 
 def make(scenario: str, batch_size: int = 1, seed: int = 1, **changed: Any) -> ParticleEnv:
-    cls = ENVS.load(scenario)
+    cls = ENVS.load(files.read(files.find("--env-config", scenario))["env"])
     return cls(cls.Settings(**arguments(scenario, **changed)), batch_size=batch_size, seed=seed)
 
 
@@ -38,6 +39,8 @@ def still(env: ParticleEnv) -> torch.Tensor:
 
 
 def random_actions(env: ParticleEnv, steps: int, seed: int = 0) -> torch.Tensor:
-    """[steps, B, N, 2]."""
-    generator = torch.Generator().manual_seed(seed)
-    return 2 * torch.rand((steps, env.batch_size, env.spec.n_agents, 2), generator=generator) - 1
+    """[steps, B, N, 2], or [steps, B, N] where actions are discrete."""
+    generator, everybody = torch.Generator().manual_seed(seed), (steps, env.batch_size, env.spec.n_agents)
+    if env.spec.n_actions:
+        return torch.randint(env.spec.n_actions, everybody, generator=generator)
+    return 2 * torch.rand((*everybody, 2), generator=generator) - 1

@@ -8,7 +8,7 @@ from cohort.envs.canvas import TEXT
 from cohort.envs.particles.render import COLOURS, HEADER, LANDMARK, PREY, Renderer, draw
 from cohort.errors import UserError
 from cohort.recording.replay import Replay
-from tests.envs.particles.support import SCENARIOS, make, put, random_actions, still
+from tests.envs.particles.support import PUSHED, SCENARIOS, make, put, random_actions, still
 
 WIDTH = 640
 
@@ -80,7 +80,7 @@ def test_the_view_widens_when_somebody_leaves():
     assert count(around(image, (2.0, 0.0), 1.08 * 2), COLOURS[0]) > 300
 
 
-@pytest.mark.parametrize("name", [*SCENARIOS, "h_predator_prey"])
+@pytest.mark.parametrize("name", [*SCENARIOS, *PUSHED, "h_predator_prey"])
 def test_frames_come_with_steps_move_smoothly_and_end_with_a_pause(name):
     env = make(name, episode_limit=3)
     renderer = Renderer(env, frames_per_step=4)
@@ -177,7 +177,7 @@ def test_what_is_not_there_cannot_be_drawn(arguments):
         Renderer(make("clustering"), **arguments)
 
 
-@pytest.mark.parametrize("name", [*SCENARIOS, "h_predator_prey"])
+@pytest.mark.parametrize("name", [*SCENARIOS, *PUSHED, "h_predator_prey"])
 def test_a_game_is_filmed(name, tmp_path):
     env = make(name, episode_limit=2)
     with Replay(env, tmp_path / "game.gif") as replay:

@@ -1,10 +1,11 @@
 """What environments of other libraries may be told."""
 
 import re
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator
 
+from cohort.envs.team_rewards import TeamRewardSettings
 from cohort.settings import Settings
 
 
@@ -26,13 +27,8 @@ class ForeignSettings(Settings):
     )
 
 
-class TeamSettings(ForeignSettings):
+class TeamSettings(ForeignSettings, TeamRewardSettings):
     """Settings where every agent is paid a reward of its own."""
-
-    common_reward: bool = Field(True, description="One reward for the team; False: every agent has its own.")
-    reward_scalarisation: Literal["sum", "mean"] = Field(
-        "sum", description="With common_reward: how the agents' rewards become the team's."
-    )
 
 
 class PettingZooSettings(TeamSettings):

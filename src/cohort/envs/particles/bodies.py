@@ -40,5 +40,5 @@ class Drawable(Protocol):
     def positions(self, scene: Any) -> Tensor:
         """[B, E, 2]."""
 
-    def marks(self, places: np.ndarray) -> Marks:
-        """What a picture of entities at `places` [E, 2] shows beside them."""
+    def marks(self, places: np.ndarray, game: int) -> Marks:
+        """What a picture of one game, its entities at `places` [E, 2], shows beside them."""

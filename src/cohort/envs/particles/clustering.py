@@ -39,6 +39,6 @@ class Clustering(ParticleEnv):
         centre = scene.agents.mean(1, keepdim=True)  # [B, 1, 2]
         return -torch.linalg.vector_norm(scene.agents - centre, dim=-1).sum(1)
 
-    def marks(self, places: np.ndarray) -> Marks:
+    def marks(self, places: np.ndarray, game: int) -> Marks:
         centre = places.mean(0)
         return Marks(lines=[(place, centre) for place in places])

@@ -40,6 +40,6 @@ class CooperativeNavigation(ParticleEnv):
     def reward(self, scene: Scene) -> Tensor:
         return -torch.linalg.vector_norm(scene.agents - scene.landmarks, dim=-1).amax(1)
 
-    def marks(self, places: np.ndarray) -> Marks:
+    def marks(self, places: np.ndarray, game: int) -> Marks:
         agents, landmarks = places[: self.n_agents], places[self.n_agents :]
         return Marks(lines=list(zip(agents, landmarks, strict=True)))

@@ -117,8 +117,8 @@ class ParticleEnv:
             action_dim=2,
         )
 
-    def marks(self, places: np.ndarray) -> Marks:
-        """What a picture of entities at `places` [E, 2] shows beside them."""
+    def marks(self, places: np.ndarray, game: int) -> Marks:
+        """What a picture of one game, its entities at `places` [E, 2], shows beside them."""
         return Marks()
 
     def scatter(self, entities: int) -> Tensor:

@@ -36,6 +36,6 @@ class GoingTogether(ParticleEnv):
         distances = torch.linalg.vector_norm(self.observation.obs.view(-1, 4, 2), dim=-1)
         return distances.sum(1).mul_(-0.5)
 
-    def marks(self, places: np.ndarray) -> Marks:
+    def marks(self, places: np.ndarray, game: int) -> Marks:
         one, other, landmark = places
         return Marks(lines=[(one, landmark), (other, landmark), (one, other)])

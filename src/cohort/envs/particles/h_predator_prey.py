@@ -166,6 +166,6 @@ class HPredatorPrey(ParticleEnv):
     def state(self, obs: Tensor, places: Tensor) -> Tensor:
         return obs.flatten(1)
 
-    def marks(self, places: np.ndarray) -> Marks:
+    def marks(self, places: np.ndarray, game: int) -> Marks:
         """Rings in which a predator touches a prey."""
         return Marks(rings=[(place, self._touch) for place in places[-self.settings.n_prey :]])

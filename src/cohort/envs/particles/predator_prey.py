@@ -80,5 +80,5 @@ class PredatorPrey(ParticleEnv):
         distance = torch.linalg.vector_norm(scene.agents - scene.prey, dim=-1)  # [B, N]
         return (distance < self._rho).sum(1, dtype=torch.float32)
 
-    def marks(self, places: np.ndarray) -> Marks:
+    def marks(self, places: np.ndarray, game: int) -> Marks:
         return Marks(rings=[(places[-1], self.settings.rho)])

@@ -132,7 +132,7 @@ class Renderer:
         )
 
     def _paint(self, places: np.ndarray, half: float) -> np.ndarray:
-        canvas, marks = self.canvas, self.env.marks(places)
+        canvas, marks = self.canvas, self.env.marks(places, self.game)
         canvas.clear()
         canvas.aim(-half, half, canvas.size[0] / (2 * half))
         self._plane(half)
