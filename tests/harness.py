@@ -21,7 +21,8 @@ CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
 )
-ATTENTIVE = ("maac", "adama_maac")
+TRUSTING = ("mamd", "mamd_op", "mamt", "mamt_random", "mamt_fixed", "mamt_ws")
+ATTENTIVE = ("maac", "adama_maac", *TRUSTING)
 ON_POLICY = ("mappo", "ippo", "coma", "vdac", "lica")
 FACTORED = ("facmac", "fop", "dop", "ader", "ader_single_critic")
 FACTORED_CONTINUOUS = ("facmac_continuous",)

@@ -44,6 +44,18 @@ def entropy(log_probabilities: Tensor) -> Tensor:
     return torch.special.entr(possible.exp()).sum(dim=-1)
 
 
+def kl_divergence(log_probabilities: Tensor, log_others: Tensor) -> Tensor:
+    """KL(p || q) = sum_a p(a) (log p(a) - log q(a)): [..., A] twice -> [...].
+
+    What p has no chance of (-inf) counts nothing, and its gradients are 0. Infinite where q has no chance of what p has
+    one of.
+    """
+    impossible = log_probabilities.exp() == 0
+    ours, theirs = (each.masked_fill(impossible, 0.0) for each in (log_probabilities, log_others))
+    chances = ours.exp().masked_fill(impossible, 0.0)
+    return (chances * (ours - theirs)).sum(dim=-1)
+
+
 def counterfactual_advantage(values: Tensor, probabilities: Tensor, actions: Tensor) -> Tensor:
     """A_i = Q_i(a_i) - sum_a' pi_i(a') Q_i(a'), own actions alone varying: [..., A] twice and [...] int64 -> [...].
 

@@ -41,6 +41,6 @@ def _normalised(value: Any, annotation: Any) -> Any:
         return int(value)
     if allowed == {str} and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    if typing.get_origin(annotation) is tuple and isinstance(value, list):
+    if isinstance(value, list) and any(typing.get_origin(each) is tuple for each in allowed):
         return tuple(value)
     return value

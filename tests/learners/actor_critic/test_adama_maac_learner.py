@@ -46,7 +46,7 @@ class Multilinear(nn.Module):
                 weight = actions[:, other].view(len(actions), -1, *[1] * (values.dim() - 2))
                 values = (values * weight).sum(1)
             rows.append(values)
-        return Valuation(torch.stack(rows, dim=1), None)
+        return Valuation(torch.stack(rows, dim=1), None, None)
 
 
 def one_state_game(agents: int, actions: int, seed: int = 0):

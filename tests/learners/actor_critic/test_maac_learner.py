@@ -1,5 +1,6 @@
 """MAAC against per-agent loops, its targets by hand, and small games whose optimum is known."""
 
+import copy
 import dataclasses
 import math
 
@@ -98,7 +99,9 @@ def test_losses_and_gradients_equal_the_per_agent_reference(monkeypatch):
     assert total[0] == pytest.approx(total[1], rel=1e-10)
 
     decisions = ours.decide(ours.policy, batch.obs, batch.available_actions)
-    loss = ours.actor_loss(decisions, ours.advantages(batch.obs, decisions)).value
+    loss = ours.actor_loss(
+        decisions, ours.score_weight(decisions, ours.advantages(batch.obs, decisions))
+    ).value
     gradient = torch.autograd.grad(loss, ours.actor_parameters)
     for i, actor in enumerate(reference.actors):
         expected = torch.autograd.grad(reference.actor_loss(batch, actions, i), actor.parameters)
@@ -158,12 +161,12 @@ def test_advantages_do_not_reach_the_critic_or_the_actors():
 
 def test_targets_go_a_part_of_the_way_and_keep_their_own_statistics():
     ours, batch = learner(target_update_rate=0.25), double(40)
-    before = [each.clone() for each in ours.targets.networks.parameters()]
+    before = copy.deepcopy(ours.targets.networks)
     ours.update(batch, Clock(episodes=0))
-    for old, target, live in zip(
-        before, ours.targets.networks.parameters(), ours.networks.parameters(), strict=True
-    ):
-        torch.testing.assert_close(target, 0.75 * old + 0.25 * live)
+    for name in ("policy", "critic"):
+        networks = (each[name].parameters() for each in (before, ours.targets, ours.networks))
+        for old, target, live in zip(*networks, strict=True):
+            torch.testing.assert_close(target, 0.75 * old + 0.25 * live)
     norms = [each["policy"].network.norm.running_mean for each in (ours.networks, ours.targets)]
     torch.testing.assert_close(norms[0], 0.1 * batch.obs.mean(0).flatten())
     torch.testing.assert_close(norms[1], 0.1 * batch.next_obs.mean(0).flatten())

@@ -13,7 +13,7 @@ from cohort.components.transitions import Transitions
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner
-from cohort.learners.targets import SoftTargetSettings
+from cohort.learners.targets import SoftTargetSettings, TargetRule
 from cohort.modules.critics.attention import AttentionCritic
 
 
@@ -59,13 +59,17 @@ class CounterfactualLearner(Learner):
     ) -> None:
         """`policy` and what `make_critic()` makes stand on `device`; `seed` feeds the actions drawn in updates."""
         networks = {"policy": policy, "critic": make_critic()}
-        super().__init__(settings, networks, dict.fromkeys(networks, settings.target_rule))
+        super().__init__(settings, networks, self.target_rules(settings))
         self.policy, self.critic = policy, networks["critic"]
         self.n_agents, self.n_actions = spec.n_agents, spec.n_actions
         self.actor_parameters = list(policy.parameters())
         self.critic_parameters = list(self.critic.parameters())
         self.generator = generator(seed, "policy samples", device)
         self.keep(generator=self.generator)
+
+    def target_rules(self, settings: CounterfactualSettings) -> dict[str, TargetRule]:
+        """Which networks have copies, and how those follow."""
+        return dict.fromkeys(("policy", "critic"), settings.target_rule)
 
     def one_hot(self, actions: Tensor) -> Tensor:
         """[B, N] int64 -> [B, N, A], as the critic reads them."""
@@ -85,7 +89,12 @@ class CounterfactualLearner(Learner):
         return taken(values, after.actions), after.chosen
 
     @torch.no_grad()
+    def values(self, obs: Tensor, decisions: Decisions, like: Tensor | None = None) -> Tensor:
+        """Q_i(o, (., a_-i)) of every own action, the others deciding as they did: [B, N, A], constant."""
+        return self.critic(obs, self.one_hot(decisions.actions), like).values
+
+    @torch.no_grad()
     def advantages(self, obs: Tensor, decisions: Decisions, like: Tensor | None = None) -> Tensor:
         """A_i = Q_i(o, a) - sum_a' pi_i(a' | o_i) Q_i(o, (a', a_-i)) at the decisions: [B, N], constant."""
-        values = self.critic(obs, self.one_hot(decisions.actions), like).values
+        values = self.values(obs, decisions, like)
         return counterfactual_advantage(values, decisions.log_probs.exp(), decisions.actions)

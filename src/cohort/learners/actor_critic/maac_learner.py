@@ -7,7 +7,13 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.components.averages import Metrics
-from cohort.components.functional import entropy, one_step_target, taken
+from cohort.components.functional import (
+    entropy,
+    kl_divergence,
+    masked_log_softmax,
+    one_step_target,
+    taken,
+)
 from cohort.components.transitions import Transitions
 from cohort.learners.actor_critic.counterfactual import (
     CounterfactualLearner,
@@ -15,6 +21,12 @@ from cohort.learners.actor_critic.counterfactual import (
     Decisions,
 )
 from cohort.learners.base import Loss
+from cohort.learners.metrics import per_agent, per_pair
+from cohort.learners.targets import HardUpdate, TargetRule
+
+KL_EVERY = (
+    10  # updates between two measurements where nothing but the record wants the old policies: they cost 4 %
+)
 
 
 class MAACLearnerSettings(CounterfactualSettings):
@@ -34,6 +46,9 @@ class MAACLearnerSettings(CounterfactualSettings):
     )
     attention_penalty: float = Field(ge=0, description="weight of the squared attention logits")
     policy_penalty: float = Field(ge=0, description="weight of the squared logits of the policies")
+    old_policy_interval: int = Field(
+        ge=1, description="m, updates between two copies of the policies, from which their KL is measured"
+    )
 
 
 class MAACLearner(CounterfactualLearner):
@@ -73,11 +88,27 @@ class MAACLearner(CounterfactualLearner):
             per_agent=True,
         )
 
+    def target_rules(self, settings: MAACLearnerSettings) -> dict[str, TargetRule]:
+        old = HardUpdate(settings.old_policy_interval, "updates", of="policy")
+        return {**super().target_rules(settings), "old_policy": old}
+
     def step(self, batch: Transitions) -> Metrics:
         metrics = self.minimise_critic(self.critic_loss(batch))
         decisions = self.decide(self.policy, batch.obs, batch.available_actions)
-        actors = self.actor_loss(decisions, self.advantages(batch.obs, decisions))
-        return metrics | self.minimise("actor", actors)
+        if self.updates % KL_EVERY == KL_EVERY // 2:  # all ages of the old policies count alike
+            metrics |= self.kl_metrics(decisions, self.old_log_probs(batch))
+        weight = self.score_weight(decisions, self.advantages(batch.obs, decisions))
+        return metrics | self.minimise("actor", self.actor_loss(decisions, weight))
+
+    @torch.no_grad()
+    def old_log_probs(self, batch: Transitions) -> Tensor:
+        """log pi^old of every action at a batch's observations: [B, N, A]."""
+        return masked_log_softmax(self.targets["old_policy"](batch.obs), batch.available_actions)
+
+    def kl_metrics(self, decisions: Decisions, old_log_probs: Tensor) -> Metrics:
+        """KL(pi_i || pi_i^old), exact in the actions, mean over the batch."""
+        kl = kl_divergence(decisions.log_probs.detach(), old_log_probs).mean(dim=0)
+        return per_agent("kl_agent", kl)
 
     def target(self, batch: Transitions) -> Tensor:
         """y: [B, N]."""
@@ -89,7 +120,7 @@ class MAACLearner(CounterfactualLearner):
 
     def critic_loss(self, batch: Transitions) -> Loss:
         target = self.target(batch)
-        values, logits = self.critic(batch.obs, self.one_hot(batch.actions))
+        values, logits, weights = self.critic(batch.obs, self.one_hot(batch.actions))
         chosen = taken(values, batch.actions)
         error = (chosen - target).square().mean(dim=0).sum()
         loss = error + self.settings.attention_penalty * self.critic.logit_penalty(logits)
@@ -97,6 +128,7 @@ class MAACLearner(CounterfactualLearner):
             "critic_loss": error.detach(),
             "q_taken_mean": chosen.detach().mean(),
             "target_mean": target.mean(),
+            **per_pair("attention", weights.detach().mean(dim=(0, 1))),
         }
         return Loss(loss, metrics)
 
@@ -109,10 +141,12 @@ class MAACLearner(CounterfactualLearner):
                 each.div_(self.n_agents)
         return self.step_along("critic", gradient, loss)
 
-    def actor_loss(self, decisions: Decisions, advantages: Tensor) -> Loss:
-        """The sum of all actors' losses, each of which reaches one actor alone; `advantages` [B, N] is constant."""
-        chosen = decisions.chosen
-        reinforce = (chosen * self.score_weight(decisions, advantages)).mean(dim=0)
+    def actor_loss(self, decisions: Decisions, weight: Tensor) -> Loss:
+        """The sum of all actors' losses, each of which reaches one actor alone.
+
+        `weight` [B, N], constant, is what speaks against each decision.
+        """
+        reinforce = (decisions.chosen * weight).mean(dim=0)
         penalty = self.settings.policy_penalty * decisions.logits.square().mean(dim=(0, 2))
         loss = (reinforce + penalty).sum()
         return Loss(
@@ -120,5 +154,5 @@ class MAACLearner(CounterfactualLearner):
         )
 
     def score_weight(self, decisions: Decisions, advantages: Tensor) -> Tensor:
-        """What speaks against each decision, constant: tau log pi_i(a_i | o_i) - A_i, [B, N]."""
+        """tau log pi_i(a_i | o_i) - A_i, constant: [B, N]."""
         return decisions.chosen.detach() / self.settings.reward_scale - advantages

@@ -36,6 +36,7 @@ class Valuation(NamedTuple):
 
     values: Tensor  # [B, N, A]: Q_i for every own action, the others' actions as given
     logits: Tensor  # [B, H, N, N]: <W_q s_i, K e_j> of each head, not yet scaled; the diagonal means nothing
+    weights: Tensor  # [B, H, N, N]: how much agent i attends to agent j, zero to itself
 
 
 class AttentionCritic(nn.Module):
@@ -84,12 +85,22 @@ class AttentionCritic(nn.Module):
         actions = normalised(actions, actions if like is None else like).transpose(0, 1)
         encodings, own = self.encode(obs, actions), self.encode_own(obs)
         logits = self.logits(self.queries(own), self.keys(encodings))
-        attended = self.attend(self.weights(logits), self.attended_values(encodings))
-        return Valuation(self.own_values(own, attended).transpose(0, 1), logits)
+        weights = self.weights(logits)
+        attended = self.attend(weights, self.attended_values(encodings))
+        return Valuation(self.own_values(own, attended).transpose(0, 1), logits, weights)
 
     def encode(self, obs: Tensor, actions: Tensor) -> Tensor:
         """e, what others may attend to: normalised [N, B, O], [N, B, A] -> [N, B, D]."""
         return F.leaky_relu(self.encoder(torch.cat([obs, actions], dim=-1)))
+
+    def encode_every(self, obs: Tensor, actions: Tensor) -> Tensor:
+        """`encode` of each of the A rows of actions at each observation.
+
+        Normalised [N, B, O], [N, A, A] -> [N, A, B, D]. What all rows have in common is computed once.
+        """
+        seen, done = self.encoder.weight.split([obs.shape[-1], actions.shape[-1]], dim=1)
+        common = torch.baddbmm(self.encoder.bias, obs, seen)
+        return F.leaky_relu_(common.unsqueeze(1) + (actions @ done).unsqueeze(2))
 
     def encode_own(self, obs: Tensor) -> Tensor:
         """s, what each agent sees itself: normalised [N, B, O] -> [N, B, D]."""
@@ -123,6 +134,20 @@ class AttentionCritic(nn.Module):
     def own_values(self, own: Tensor, attended: Tensor) -> Tensor:
         """Q of every own action: [N, B, D] twice -> [N, B, A]."""
         return self.head(torch.cat([own, attended], dim=-1))
+
+    def taken_values(self, own: Tensor, attended: Tensor, actions: Tensor) -> Tensor:
+        """Q of one own action where each agent attends to K things instead of one.
+
+        s [N, B, D], x [N, K, B, D], actions [B, N] int64 -> [N, K, B].
+        """
+        first, last = self.head.layers
+        for_own, for_attended = first.weight.chunk(2, dim=1)
+        hidden = torch.bmm(attended.flatten(1, 2), for_attended).view_as(attended)
+        hidden = F.leaky_relu_(hidden + torch.baddbmm(first.bias, own, for_own).unsqueeze(1))
+        chosen = actions.T.unsqueeze(-1)  # [N, B, 1]
+        weight = last.weight.transpose(1, 2).gather(1, chosen.expand(-1, -1, hidden.shape[-1]))  # [N, B, D]
+        bias = last.bias.expand(-1, len(actions), -1).gather(2, chosen).squeeze(-1)  # [N, B]
+        return (hidden * weight.unsqueeze(1)).sum(dim=-1) + bias.unsqueeze(1)
 
     def logit_penalty(self, logits: Tensor) -> Tensor:
         """sum_i sum_h of the mean over batch and j != i of the squared logits: a scalar."""
