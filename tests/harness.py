@@ -23,10 +23,14 @@ CONTINUOUS = (
 )
 TRUSTING = ("mamd", "mamd_op", "mamt", "mamt_random", "mamt_fixed", "mamt_ws")
 ATTENTIVE = ("maac", "adama_maac", *TRUSTING)
-ON_POLICY = ("mappo", "ippo", "coma", "vdac", "lica")
+REPLAYED_ACTORS = ("maddpg", "lola_dqn")
+ON_POLICY = ("mappo", "mappo_attention", "ippo", "coma", "vdac", "lica")
 FACTORED = ("facmac", "fop", "dop", "ader", "ader_single_critic")
 FACTORED_CONTINUOUS = ("facmac_continuous",)
-ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED, *FACTORED_CONTINUOUS)
+ALGORITHMS = (
+    *(*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *REPLAYED_ACTORS, *ON_POLICY),
+    *(*FACTORED, *FACTORED_CONTINUOUS),
+)
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
@@ -35,6 +39,8 @@ PAIRS = [
     ("maac", "spread"),
     ("maac", "rover_tower"),
     *itertools.product((*ATTENTIVE, *ON_POLICY), ("matrix_games", "sc2_sim")),
+    ("maddpg", "sc2_sim"),
+    *itertools.product(REPLAYED_ACTORS, ("matrix_games",)),
     ("mappo", "going_together"),
     *itertools.product(FACTORED, ("matrix_games", "sc2_sim")),
     *itertools.product(FACTORED_CONTINUOUS, ("going_together",)),
@@ -52,7 +58,9 @@ TINY_TRANSITIONS = (
 TINY_FACTORED = f"{TINY_EPISODES} critic_hidden_dims=[8]"
 TINY_FACTORED_CONTINUOUS = "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 random_steps=20"
 TINY_ATTENTION = "agent_hidden_dims=[8] critic_hidden_dim=8 attention_heads=2 buffer_size=64"
+TINY_REPLAYED = "agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64 updates_per_step=0.25"
 TINY_ON_POLICY = {
+    "mappo_attention": "agent_hidden_dims=[8] critic_hidden_dim=8 attention_heads=2",
     "vdac": "rnn_hidden_dim=8",
     "coma": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
     "lica": "rnn_hidden_dim=8 critic_hidden_dim=8 target_update_updates=1",
@@ -71,6 +79,8 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY} {TINY_TRANSITIONS}"
     elif algorithm in ATTENTIVE:
         kind = f"{TINY} {TINY_ATTENTION}"
+    elif algorithm in REPLAYED_ACTORS:
+        kind = f"{TINY} {TINY_REPLAYED}"
     elif (algorithm, env) == ("ader", "continuous_matrix_game"):
         kind = f"{TINY} agent_hidden_dims=[8] critic_hidden_dims=[8] buffer_size=64"
     elif algorithm in FACTORED:

@@ -241,7 +241,7 @@ def test_every_algorithm_learns_on_every_kind_of_environment(algorithm, env, tmp
     last = {name: value for *_, line in recorder.lines for name, value in line.items()}
     expected = {"return_mean", "return_std", "ep_length_mean"}
     expected |= {"test_return_mean", "test_return_std", "test_ep_length_mean"}
-    if algorithm in (*harness.ATTENTIVE, *harness.ON_POLICY):
+    if algorithm in (*harness.ATTENTIVE, *harness.REPLAYED_ACTORS, *harness.ON_POLICY):
         expected |= {"critic_loss", "entropy"}
     elif algorithm in (*harness.FACTORED, *harness.FACTORED_CONTINUOUS):
         expected |= {"actor_loss", "critic_loss"}
@@ -311,8 +311,8 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, 
     meta = ""
     if algorithm == "mnmpg":
         steps, meta = 4 * steps, f"meta_interval={steps // 2}"  # ordinary rounds and meta rounds take turns
-    others = (*harness.ATTENTIVE, *harness.ON_POLICY, *harness.FACTORED_CONTINUOUS, "dop")
-    soft_or_none = algorithm in others  # or counted in updates
+    others = (*harness.ATTENTIVE, *harness.REPLAYED_ACTORS, *harness.ON_POLICY, *harness.FACTORED_CONTINUOUS)
+    soft_or_none = algorithm in (*others, "dop")  # or counted in updates
     targets = "" if soft_or_none else "target_update_interval=6"
     text = f"t_max={steps} test_interval={steps // 4} log_interval={steps // 8} {targets} {meta}"
     whole = harness.experiment(algorithm, env, text)

@@ -7,10 +7,12 @@ LEARNERS = Registry(
     {
         "adama_learner": "cohort.learners.actor_critic.adama_learner:AdaMaLearner",
         "adama_maac_learner": "cohort.learners.actor_critic.adama_maac_learner:AdaMaMAACLearner",
+        "lola_dqn_learner": "cohort.learners.actor_critic.lola_dqn_learner:LOLADQNLearner",
         "maac_learner": "cohort.learners.actor_critic.maac_learner:MAACLearner",
         "mamd_learner": "cohort.learners.actor_critic.mamd_learner:MAMDLearner",
         "mamt_learner": "cohort.learners.actor_critic.mamt_learner:MAMTLearner",
         "maddpg_adagrad_learner": "cohort.learners.actor_critic.maddpg_adagrad_learner:MADDPGAdagradLearner",
+        "maddpg_discrete_learner": "cohort.learners.actor_critic.maddpg_discrete_learner:DiscreteMADDPGLearner",
         "maddpg_learner": "cohort.learners.actor_critic.maddpg_learner:MADDPGLearner",
         "dop_learner": "cohort.learners.factored.dop_learner:DOPLearner",
         "facmac_learner": "cohort.learners.factored.facmac_learner:FACMACLearner",

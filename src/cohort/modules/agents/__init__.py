@@ -6,6 +6,7 @@ AGENTS = Registry(
     "agent",
     {
         "mlp": "cohort.modules.agents.mlp:MLPAgent",
+        "own_layer_normed_mlp": "cohort.modules.agents.own_layer_normed_mlp:LayerNormedOwnMLPAgents",
         "own_mlp": "cohort.modules.agents.own_mlp:OwnMLPAgents",
         "own_rnn": "cohort.modules.agents.own_rnn:OwnRNNAgents",
         "own_normed_mlp": "cohort.modules.agents.own_normed_mlp:NormedOwnMLPAgents",
