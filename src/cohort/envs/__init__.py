@@ -24,6 +24,7 @@ ENVS = Registry(
         "matrix_games": "cohort.envs.matrix_games:MatrixGames",
         "pettingzoo": "cohort.envs.foreign.env:PettingZoo",
         "predator_prey": "cohort.envs.particles.predator_prey:PredatorPrey",
+        "pursuit": "cohort.envs.pursuit.env:Pursuit",
         "repeated_games": "cohort.envs.repeated_games:RepeatedGames",
         "sc2": "cohort.envs.sc2.env:StarCraft2",
         "sc2_sim": "cohort.envs.sc2_sim.env:SC2Sim",
