@@ -27,6 +27,11 @@ CASES = [
     ("continuous_matrix_game", {"episode_limit": 3}),
     ("repeated_games", {"map_name": "ipd", "episode_limit": 4}),
     ("repeated_games", {"map_name": "rps", "n_agents": 3, "episode_limit": 4}),
+    ("pursuit", arguments("pursuit", episode_limit=12)),
+    (
+        "pursuit",
+        arguments("pursuit", n_evaders=1, surround=False, n_catch=1, episode_limit=30, common_reward=True),
+    ),
     ("halfcheetah_dir", {"direction": "right", "reward_scale": 0.01, "episode_limit": 4}),
     ("sc2_sim", {"map_name": "3m"}),
     ("sc2_sim", {"map_name": "2s3z"}),

@@ -7,6 +7,7 @@ more cell, `nowhere`, is beside everything: caught evaders are there, they stay 
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 MOVES = ((-1, 0), (1, 0), (0, 1), (0, -1), (0, 0))  # (x, y) of the actions, in PettingZoo's order
@@ -32,7 +33,7 @@ class Catch(NamedTuple):
 
 
 class Board:
-    """The tables. C is the number of cells with the margin and `nowhere`; positions are cell numbers, int64.
+    """The tables, for B games. C is the number of cells with the margin and `nowhere`; places are cell numbers, int64.
 
     Attributes:
         nowhere: the last cell.
@@ -40,51 +41,42 @@ class Board:
         free: [C] bool, whether one can stand there.
     """
 
-    def __init__(self, x_size: int, y_size: int, obs_range: int, device: torch.device | str) -> None:
-        """Draw the map."""
+    def __init__(
+        self, x_size: int, y_size: int, obs_range: int, games: int, device: torch.device | str
+    ) -> None:
+        """Draw the map for `games` (B) games."""
         self.margin = margin = max(1, obs_range // 2)
-        self._shape = (y_size + 2 * margin, x_size + 2 * margin)
-        self.nowhere = self._shape[0] * self._shape[1]
-        number = torch.arange(self.nowhere).view(self._shape)
-        y, x = (
-            grid.flatten() - margin for grid in torch.meshgrid(*map(torch.arange, self._shape), indexing="ij")
-        )
-        outside = torch.tensor([-margin - 1])
-        self.x, self.y = (torch.cat((values, outside)).to(device) for values in (x, y))
-        free = torch.zeros(self._shape, dtype=torch.bool)
-        free[margin:-margin, margin:-margin] = free_cells(x_size, y_size)
-        free = torch.cat((free.flatten(), torch.tensor([False])))  # [C]
-
-        def beside(dx: int, dy: int) -> Tensor:
-            """[C] the cell next to each; a cell at the margin's edge is beside itself, and so is `nowhere`."""
-            rows = torch.arange(self._shape[0]) + dy
-            columns = torch.arange(self._shape[1]) + dx
-            rows, columns = rows.clamp(0, self._shape[0] - 1), columns.clamp(0, self._shape[1] - 1)
-            return torch.cat((number[rows][:, columns].flatten(), torch.tensor([self.nowhere])))
-
+        self._shape = height, width = y_size + 2 * margin, x_size + 2 * margin
+        self.nowhere = height * width
         here = torch.arange(self.nowhere + 1)
-        next_to = torch.stack([beside(*move) for move in MOVES], 1)  # [C, 5]
+        self.x, self.y = (here % width - margin).to(device), (here // width - margin).to(device)
+
+        def surrounded(inside: Tensor) -> Tensor:
+            """[C] bool of [y, x] bool: False in the margin and nowhere."""
+            return F.pad(F.pad(inside, [margin] * 4).flatten(), [0, 1])
+
+        free = surrounded(free_cells(x_size, y_size))
+        on_map = surrounded(torch.ones(y_size, x_size, dtype=torch.bool))[:, None]
+        offsets = torch.tensor([y * width + x for x, y in MOVES])
+        next_to = torch.where(on_map, here[:, None] + offsets, here[:, None])  # [C, 5] nobody is off the map
         leads = torch.where(free[next_to], next_to, here[:, None])
         sides = next_to[:, :STAY]  # [C, 4]
-        n_free = free[sides].sum(1)
-        n_free[self.nowhere] = -1  # nobody can be surrounded there
-        on_map = self._on_map(x_size, y_size)
-        half = obs_range // 2
-        reach = torch.arange(-half, half + 1)
-        window = (reach[:, None] * self._shape[1] + reach).flatten()  # [obs_range^2], rows of y
-        self.free, self._next, self._sides, self._n_free = (
-            table.to(device) for table in (free, leads, sides, n_free)
+        touching = torch.where(on_map[sides, 0], sides, here[:, None])
+        closed = ~free
+        closed[self.nowhere] = False  # nobody can be surrounded there
+        self.free, self._beside, self._leads, self._sides, self._touching = (
+            table.to(device) for table in (free, next_to, leads, sides, touching)
         )
-        self._cross = next_to.to(device)  # [C, 5] a cell and those beside it
-        self._touching = torch.where(on_map[sides], sides, here[:, None]).to(device)  # [C, 4]
-        self._window = (3 * window[:, None] + torch.arange(3)).flatten().to(device)  # [O]
-        planes = torch.zeros((self.nowhere + 1, 3))
-        planes[:, GROUND] = (~free).float()
-        self._empty = planes.to(device)
-
-    def _on_map(self, x_size: int, y_size: int) -> Tensor:
-        x, y = self.x.cpu(), self.y.cpu()
-        return (x >= 0) & (x < x_size) & (y >= 0) & (y < y_size)
+        self._closed = closed.repeat(games, 1).to(device)  # [B, C]
+        self._no = torch.zeros_like(self._closed)
+        planes = F.pad((~free).float()[:, None], [0, 2]).flatten()
+        self._planes = planes.repeat(games, 1).to(device)  # [B, 3C] of a map where nobody is
+        # what can be seen from all cells of all games in a row, as a view: sizes [cells, y, 3x] and strides
+        row, span = 3 * width, 3 * obs_range
+        last = self._planes.numel() - (obs_range - 1) * row - span
+        self._windows = ((last // 3 + 1, obs_range, span), (3, row, 1))
+        corner = (obs_range // 2) * (width + 1)
+        self._first = torch.arange(games, device=device)[:, None] * (self.nowhere + 1) - corner  # [B, 1]
 
     def cells(self, x: Tensor, y: Tensor) -> Tensor:
         """The numbers of cells at coordinates on the map."""
@@ -101,24 +93,23 @@ class Board:
         for _ in range(count):
             cell = order.argmax(1)  # [B]
             places.append(cell)
-            order.scatter_(1, self._cross[cell], -1.0)
+            order.scatter_(1, self._beside[cell], -1.0)
         return torch.stack(places, 1)
 
     def move(self, places: Tensor, moves: Tensor) -> Tensor:
         """[B, K] where `moves` lead from `places`; against a wall or off the map they lead nowhere new."""
-        return self._next[places, moves]
+        return self._leads[places, moves]
 
     def planes(self, pursuers: Tensor, evaders: Tensor) -> Tensor:
         """[B, C, 3] float32: walls and outside (1), how many pursuers, how many evaders."""
-        planes = self._empty.repeat(len(pursuers), 1, 1)
         units = torch.cat((3 * pursuers + PURSUERS, 3 * evaders + EVADERS), 1)
-        planes.view(len(planes), -1).scatter_add_(1, units, torch.ones_like(units, dtype=torch.float32))
-        return planes
+        ones = torch.ones_like(units, dtype=torch.float32)
+        return self._planes.scatter_add(1, units, ones).unflatten(1, (-1, 3))
 
     def look(self, planes: Tensor, pursuers: Tensor) -> Tensor:
         """[B, N, O] the planes around each pursuer, by y, then x, then plane."""
-        seen = pursuers.unsqueeze(-1) * 3 + self._window  # [B, N, O]
-        return planes.flatten(1).gather(1, seen.flatten(1)).view(seen.shape)
+        windows = planes.as_strided(*self._windows)
+        return windows.index_select(0, (pursuers + self._first).flatten()).view(*pursuers.shape, -1)
 
     def overview(self, planes: Tensor) -> Tensor:
         """[B, y * x * 2] how many pursuers and evaders there are in every cell of the map."""
@@ -134,10 +125,13 @@ class Board:
         return planes[..., EVADERS].gather(1, sides.flatten(1)).view(sides.shape).sum(-1)
 
     def surround(self, pursuers: Tensor, evaders: Tensor) -> Catch:
-        """Evaders of which every side that is free has a pursuer on it are caught, by all who stand there."""
-        on_side = pursuers[:, :, None, None] == self._sides[evaders].unsqueeze(1)  # [B, N, E, 4]
-        caught = on_side.any(1).sum(-1) == self._n_free[evaders]  # [B, E]
-        return Catch(caught, (on_side.any(-1) & caught.unsqueeze(1)).any(-1))
+        """Evaders of which every side has a pursuer or a wall on it are caught, by all who stand there."""
+        sides = self._sides[evaders]  # [B, E, 4]
+        taken = self._closed.scatter(1, pursuers, True)
+        caught = taken.gather(1, sides.flatten(1)).view(sides.shape).all(-1)
+        sides = sides.masked_fill(~caught.unsqueeze(-1), self.nowhere)
+        won = self._no.scatter(1, sides.flatten(1), True)
+        return Catch(caught, won.gather(1, pursuers))
 
     def overrun(self, pursuers: Tensor, evaders: Tensor, n_catch: int) -> Catch:
         """Evaders on whose cell there are `n_catch` pursuers are caught, by all who stand there."""

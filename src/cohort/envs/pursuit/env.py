@@ -117,7 +117,7 @@ class Pursuit:
             info_keys=("caught",),
             common_reward=settings.common_reward,
         )
-        self.board = Board(settings.x_size, settings.y_size, settings.obs_range, self.device)
+        self.board = Board(settings.x_size, settings.y_size, settings.obs_range, batch_size, self.device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.scene: Scene | None = None
         self.t = 0  # steps of this episode, the same in every game
@@ -198,10 +198,10 @@ class Pursuit:
         In PettingZoo pursuers move one after another, and after each move every pursuer is paid one n-th for those that
         it touches then: pursuer i is in its old place i times and in its new one n - i times.
         """
-        touched = self.board.touched(self._planes, after)
         if not self.settings.average_tag:
-            return touched
-        return torch.lerp(touched, self.board.touched(self._planes, before), self._waits)
+            return self.board.touched(self._planes, after)
+        touched = self.board.touched(self._planes, torch.cat((after, before), 1))
+        return torch.lerp(*touched.chunk(2, 1), self._waits)
 
     def _payment(self, reward: Tensor) -> Tensor:
         """[B, N], or [B] for the team."""
