@@ -41,6 +41,17 @@ CASES = [
     ("pettingzoo", {"key": "mpe2.simple_speaker_listener_v4", "kwargs": {"continuous_actions": True}}),
     ("pettingzoo", {"key": f"{TEAMS}:shrinking", "common_reward": False, "time_limit": 9}),
     ("gymnasium", {"key": "tests.envs.foreign.gymnasium_teams:Gather-v0", "time_limit": 6}),
+    (
+        "multiwalker",
+        {
+            "n_walkers": 2,
+            "discrete_actions": True,
+            "action_step": 0.2,
+            "time_limit": 8,
+            "common_reward": False,
+            "obs_instead_of_state": True,
+        },
+    ),
     ("mamujoco", {"scenario": "Reacher", "agent_conf": "2x1", "time_limit": 8}),
 ]
 

@@ -22,6 +22,7 @@ ENVS = Registry(
         "halfcheetah_dir": "cohort.envs.halfcheetah.env:HalfCheetahDir",
         "mamujoco": "cohort.envs.foreign.env:MAMuJoCo",
         "matrix_games": "cohort.envs.matrix_games:MatrixGames",
+        "multiwalker": "cohort.envs.foreign.env:MultiWalker",
         "pettingzoo": "cohort.envs.foreign.env:PettingZoo",
         "predator_prey": "cohort.envs.particles.predator_prey:PredatorPrey",
         "pursuit": "cohort.envs.pursuit.env:Pursuit",
