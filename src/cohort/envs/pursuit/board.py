@@ -25,6 +25,13 @@ def free_cells(x_size: int, y_size: int) -> Tensor:
     return ~(within(y_size, _Y_FREE)[:, None] & within(x_size, _X_FREE))
 
 
+class Scene(NamedTuple):
+    """Where all are, as cells of a `Board`."""
+
+    pursuers: Tensor  # [B, N]
+    evaders: Tensor  # [B, E]; `nowhere` where caught
+
+
 class Catch(NamedTuple):
     """Who was caught, and by whom."""
 

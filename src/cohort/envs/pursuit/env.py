@@ -1,14 +1,14 @@
 """Pursuit: pursuers surround evaders that move at random, on a small map with a wall block in its middle."""
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec, Observation, Transition
-from cohort.envs.pursuit.board import MOVES, STAY, Board, Catch, free_cells
+from cohort.envs.pursuit.board import MOVES, STAY, Board, Catch, Scene, free_cells
 from cohort.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,13 +77,6 @@ class PursuitSettings(Settings):
                     f"as few as {room} free cells (x_size, y_size, constraint_window)"
                 )
         return self
-
-
-class Scene(NamedTuple):
-    """Where all are, as cells of the `Board`."""
-
-    pursuers: Tensor  # [B, N]
-    evaders: Tensor  # [B, E]; `nowhere` where caught
 
 
 class Pursuit:

@@ -1,16 +1,15 @@
 """Pictures of Pursuit: one game at a time, as frames for a video or one for a glance."""
 
 import colorsys
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
+from torch import Tensor
 
+from cohort.envs.base import EnvSpec
 from cohort.envs.canvas import DIM, PAPER, TEXT, Canvas, Colour
 from cohort.envs.particles.render import COLOURS
-from cohort.envs.pursuit.board import free_cells
-
-if TYPE_CHECKING:
-    from cohort.envs.pursuit.env import Pursuit, Scene
+from cohort.envs.pursuit.board import Board, Scene, free_cells
 
 EVADER, WALL = (250, 250, 250), (86, 96, 110)
 _GROUND, _GRID, _CAUGHT = (24, 28, 34), (37, 43, 51), (255, 92, 92)
@@ -19,6 +18,20 @@ HEADER = 54  # pixels above the map
 _STEPS_PER_SECOND = 5
 _PURSUER, _EVADER = 0.36, 0.22  # radii in cells
 _CELL = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
+
+
+class Drawable(Protocol):
+    """What is asked of `Pursuit`."""
+
+    settings: Any
+    spec: EnvSpec
+    batch_size: int
+    board: Board
+    title: str
+    scene: Scene | None
+    t: int
+    over: Tensor  # [B] bool
+    paid: Tensor  # [B] or [B, N]
 
 
 class Renderer:
@@ -30,7 +43,7 @@ class Renderer:
 
     def __init__(
         self,
-        env: "Pursuit",
+        env: Drawable,
         game: int = 0,
         agent: int | None = None,
         frames_per_step: int = 4,
@@ -100,7 +113,7 @@ class Renderer:
             raise RuntimeError("call the environment's reset() before drawing it")
         return self._image
 
-    def _where(self, scene: "Scene") -> tuple[np.ndarray, np.ndarray]:
+    def _where(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         board = self.env.board
         found = []
         for cells in (each[self.game] for each in scene):
@@ -177,6 +190,6 @@ class Renderer:
         canvas.text(width - 14, HEADER / 2, f"return{since} {self._return:.2f}", 15, TEXT, "rm", bold=True)
 
 
-def draw(env: "Pursuit", game: int = 0, agent: int | None = None) -> np.ndarray:
+def draw(env: Drawable, game: int = 0, agent: int | None = None) -> np.ndarray:
     """One picture [H, W, 3] uint8 of a game as it is now; see `Renderer`."""
     return Renderer(env, game, agent).frame()
