@@ -1,4 +1,4 @@
-"""`python -m benchmarks.throughput`: simulator, particle worlds, QMIX's update and whole training, in numbers.
+"""`python -m benchmarks.throughput`: simulator, small worlds, QMIX's update and whole training, in numbers.
 
 Every figure is a median over rounds with its spread; what is compared is measured in turns within one run.
 One torch thread, as in training. `--only simulator|particles|update|training` and `--maps` make it shorter.
@@ -9,6 +9,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 
@@ -31,7 +32,10 @@ SIZES = {  # name -> sizes of an update and its steps T: 3m in a typical and in 
     "3m, T=60": (EnvSpec(3, 9, 30, 48, 60), 60),
     "8m, T=60": (EnvSpec(8, 14, 80, 168, 120), 60),
 }
-WORLDS = ("going_together", "cooperative_navigation", "predator_prey", "clustering", "spread", "rover_tower")
+WORLDS = (
+    *("going_together", "cooperative_navigation", "predator_prey", "clustering"),
+    *("spread", "rover_tower", "pursuit"),
+)
 LENGTHS = {  # how long a batch's episodes are
     "all": lambda batch, steps: torch.full((batch,), steps),
     "1/4 to all": lambda batch, steps: torch.linspace(steps / 4, steps, batch).round().long(),
@@ -109,7 +113,7 @@ def particles(device: torch.device) -> None:
     """
     clock = time.process_time if device.type == "cpu" else wall
     print(
-        f"\nparticle worlds on {device.type}, random actions: microseconds per step of B games, environment steps/s"
+        f"\nsmall worlds on {device.type}, random actions: microseconds per step of B games, environment steps/s"
     )
     print(f"{'world':<24}{'B':>5}{'us/step':>9} {'spread':>12}{'steps/s':>12}")
     for world in WORLDS:
@@ -127,16 +131,17 @@ def _random_episodes_of(world: str, batch: int, device: torch.device) -> Iterato
     cls = ENVS.load(world)
     arguments = files.read(files.find("--env-config", world))["env_args"]
     env = cls(cls.Settings(**arguments), batch_size=batch, seed=0, device=device)
-    everybody, n_actions = (batch, env.spec.n_agents), env.spec.n_actions
-    actions = torch.empty((*everybody, env.spec.action_dim), device=device)
-    draw = torch.Generator(device).manual_seed(0)
+    draw, team = torch.Generator(device).manual_seed(0), (batch, env.spec.n_agents)
+    if env.spec.n_actions:
+        actions = torch.empty(team, dtype=torch.int64, device=device)
+        choose = partial(actions.random_, 0, env.spec.n_actions, generator=draw)
+    else:
+        actions = torch.empty((*team, env.spec.action_dim), device=device)
+        choose = partial(actions.uniform_, -1, 1, generator=draw)
     while True:
         env.reset()
         for _ in range(env.spec.episode_limit):
-            if n_actions:
-                env.step(torch.randint(n_actions, everybody, generator=draw, device=device))
-            else:
-                env.step(actions.uniform_(-1, 1, generator=draw))
+            env.step(choose())
         yield env.spec.episode_limit
 
 

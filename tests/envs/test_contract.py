@@ -33,6 +33,11 @@ CASES = [
     ("continuous_matrix_game", {"episode_limit": 3}),
     ("repeated_games", {"map_name": "ipd", "episode_limit": 4}),
     ("repeated_games", {"map_name": "rps", "n_agents": 3, "episode_limit": 4}),
+    ("pursuit", arguments("pursuit", episode_limit=12)),
+    (
+        "pursuit",
+        arguments("pursuit", n_evaders=1, surround=False, n_catch=1, episode_limit=30, common_reward=True),
+    ),
     ("halfcheetah_dir", {"direction": "right", "reward_scale": 0.01, "episode_limit": 4}),
     ("sc2_sim", {"map_name": "3m"}),
     ("sc2_sim", {"map_name": "2s3z"}),
@@ -42,6 +47,17 @@ CASES = [
     ("pettingzoo", {"key": "mpe2.simple_speaker_listener_v4", "kwargs": {"continuous_actions": True}}),
     ("pettingzoo", {"key": f"{TEAMS}:shrinking", "common_reward": False, "time_limit": 9}),
     ("gymnasium", {"key": "tests.envs.foreign.gymnasium_teams:Gather-v0", "time_limit": 6}),
+    (
+        "multiwalker",
+        {
+            "n_walkers": 2,
+            "discrete_actions": True,
+            "action_step": 0.2,
+            "time_limit": 8,
+            "common_reward": False,
+            "obs_instead_of_state": True,
+        },
+    ),
     ("mamujoco", {"scenario": "Reacher", "agent_conf": "2x1", "time_limit": 8}),
 ]
 

@@ -60,6 +60,12 @@ def workers() -> list[psutil.Process]:
     [
         ("pettingzoo", {"key": "mpe2.simple_v3"}, "pettingzoo", "requirements/pettingzoo.txt"),
         ("gymnasium", {"key": "x:Y-v0"}, "gymnasium", "requirements/pettingzoo.txt"),
+        (
+            "multiwalker",
+            {"n_walkers": 3, "discrete_actions": True, "action_step": 0.2},
+            "Box2D",
+            "requirements/sisl.txt",
+        ),
         ("mamujoco", {"scenario": "Ant", "agent_conf": "2x4"}, "mujoco", "requirements/mujoco.txt"),
     ],
 )

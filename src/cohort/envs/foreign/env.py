@@ -8,6 +8,7 @@ from cohort.envs.foreign.settings import (
     ForeignSettings,
     GymnasiumSettings,
     MAMuJoCoSettings,
+    MultiWalkerSettings,
     PettingZooSettings,
 )
 from cohort.envs.packages import require_packages
@@ -95,3 +96,14 @@ class MAMuJoCo(ForeignEnv):
 
     def describe(self, settings: MAMuJoCoSettings) -> str:
         return f"{self.name} {settings.scenario} {settings.agent_conf}"
+
+
+class MultiWalker(ForeignEnv):
+    """PettingZoo's Multi-Walker (sisl/multiwalker_v9): two-legged robots carry one package, as MAMT plays it."""
+
+    Settings = MultiWalkerSettings
+    name, factory = "multiwalker", "cohort.envs.foreign.multiwalker_game:MultiWalkerGame"
+    requirements, packages = "requirements/sisl.txt", ("gymnasium", "pettingzoo", "pygame", "Box2D")
+
+    def describe(self, settings: MultiWalkerSettings) -> str:
+        return f"{self.name} with {settings.n_walkers} walkers"

@@ -51,6 +51,32 @@ class PettingZooSettings(TeamSettings):
         return self.key.partition(":")[0]
 
 
+class MultiWalkerSettings(TeamSettings):
+    """Settings of `MultiWalker`; PettingZoo's further arguments, as position_noise, are `kwargs`."""
+
+    n_walkers: int = Field(ge=1, description="walkers, the agents")
+    discrete_actions: bool = Field(
+        description="16 actions that lift or lower each joint's torque by action_step; False: the four torques"
+    )
+    action_step: float = Field(
+        gt=0, le=2, description="with discrete_actions: how far one action changes a torque"
+    )
+
+    @field_validator("kwargs")
+    @classmethod
+    def _has_keys_for_these(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        instead = {
+            "shared_reward": "env_args.common_reward",
+            "max_cycles": "env_args.time_limit",
+            "n_walkers": "env_args.n_walkers",
+            "render_mode": "python run.py watch",
+        }
+        for name, key in instead.items():
+            if name in kwargs:
+                raise ValueError(f"{name} cannot be among kwargs: use {key}")
+        return kwargs
+
+
 class GymnasiumSettings(TeamSettings):
     """Settings of `GymnasiumTeams`."""
 

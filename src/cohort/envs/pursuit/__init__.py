@@ -1,0 +1,1 @@
+"""PettingZoo's Pursuit as one tensor program over many games."""
