@@ -18,6 +18,7 @@ from cohort.configuration.updates import parse_updates
 from cohort.errors import UserError
 from cohort.program import program_name
 from cohort.recording.credentials import EXAMPLE, without_credentials
+from cohort.recording.folder import place_named
 from cohort.recording.mongo.target import VARIABLE
 from cohort.registry import nearest
 from cohort.sweep.expansion import RunWords, expand, names_several
@@ -70,7 +71,10 @@ def parse(words: Sequence[str]) -> Command:
     parser.add_argument("--config", metavar="ALGORITHM", help="a name from config/algs, or a YAML file")
     parser.add_argument("--env-config", metavar="ENVIRONMENT", help="a name from config/envs, or a YAML file")
     parser.add_argument(
-        "--resume", metavar="FOLDER", type=Path, help="go on with a run or sweep that was stopped or killed"
+        "--resume",
+        metavar="FOLDER",
+        type=Path,
+        help="go on with a run or sweep that was stopped or killed; a part of a name in results/ will do",
     )
     parser.add_argument(
         "--mongo", metavar="URL", default=os.environ.get(VARIABLE),
@@ -211,18 +215,19 @@ def _resume(command: Command) -> int:
 
     if command.config or command.env_config:
         raise UserError("--resume takes the configuration of its run: leave out --config and --env-config.")
-    if is_sweep(command.resume):
-        return _resume_sweep(command)
+    place = place_named(command.resume)
+    if is_sweep(place):
+        return _resume_sweep(command, place)
     if command.sweep.typed:
-        raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {command.resume} is none.")
+        raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {place} is none.")
     from cohort import session
 
-    return session.resume(command.resume, command.updates, command.mongo_url)
+    return session.resume(place, command.updates, command.mongo_url)
 
 
-def _resume_sweep(command: Command) -> int:
+def _resume_sweep(command: Command, place: Path) -> int:
     from cohort.sweep import session as sweeps
 
     if command.updates:
         raise UserError("a resumed sweep keeps its runs as they are: leave out what follows the word with.")
-    return sweeps.resume(command.resume, command.sweep, command.mongo_url)
+    return sweeps.resume(place, command.sweep, command.mongo_url)

@@ -1,9 +1,14 @@
 """`run.py --list`: every algorithm, environment and map, one a line with a sentence."""
 
 import importlib
+import shutil
+import sys
+import textwrap
 
 from cohort.configuration import files
 from cohort.envs import MAPS
+
+_NAMES = 22  # columns for the names
 
 
 def print_listing() -> None:
@@ -19,7 +24,12 @@ def print_listing() -> None:
 
 
 def _print_entry(name: str, sentence: str) -> None:
-    print(f"  {name:<22} {sentence}")
+    """On a terminal words stay whole; in a pipe an entry is one line."""
+    line = f"  {name:<{_NAMES}} {sentence}"
+    if sys.stdout.isatty():
+        columns = max(_NAMES + 30, shutil.get_terminal_size().columns)
+        line = textwrap.fill(line, columns, subsequent_indent=" " * (_NAMES + 3), break_on_hyphens=False)
+    print(line)
 
 
 def _maps(source: str) -> dict[str, str]:

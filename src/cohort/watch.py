@@ -8,6 +8,7 @@ from pathlib import Path
 from cohort.arguments import Parser
 from cohort.components.process import prepare_process
 from cohort.policy import load_policy
+from cohort.recording.folder import place_named
 from cohort.recording.replay import Replay
 
 
@@ -15,8 +16,9 @@ def main(words: Sequence[str]) -> int:
     """Play one greedy episode of a run's policy into a video; the exit status."""
     options = _parse(words)
     prepare_process(1)
-    policy = load_policy(options.run, options.step)
-    path = options.out or options.run / "replays" / f"step{policy.step}__seed{options.seed}.{options.format}"
+    run = place_named(options.run)
+    policy = load_policy(run, options.step)
+    path = options.out or run / "replays" / f"step{policy.step}__seed{options.seed}.{options.format}"
     with ExitStack() as stack:
         env = policy.make_env(games=1, seed=options.seed)
         stack.callback(getattr(env, "close", lambda: None))
@@ -31,7 +33,7 @@ def main(words: Sequence[str]) -> int:
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = Parser("watch", __doc__)
-    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("run", type=Path, help="a run folder, or a part of a name in results/")
     parser.add_argument(
         "--step", type=int, default=0, help="the saved model nearest to this step; 0 is the last"
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cohort.analysis.folders import FolderRun
+from cohort.analysis.folders import FolderRun, find_runs
 from cohort.analysis.ls import spread
 from cohort.analysis.show import sparkline
-from cohort.analysis.tables import duration, write_table
+from cohort.analysis.tables import duration, fitting, write_table
 from cohort.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,3 +220,42 @@ def test_matplotlib_and_pymongo_wait_until_they_are_needed() -> None:
         [sys.executable, "-c", f"import json; {code}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not {"matplotlib", "pymongo", "torch", "sacred", "pandas"} & set(json.loads(done.stdout))
+
+
+def test_a_narrow_terminal_keeps_names_and_seeds_whole(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    names = [run.name for run in find_runs([runs])]
+    for columns in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main(["ls", str(runs)]) == 0
+        printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+        assert max(map(len, printed.splitlines())) <= columns
+        assert all(any(line.endswith(name) for line in printed.splitlines()) for name in names)
+        assert " seed " in printed.splitlines()[0]
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["ls", str(runs)]) == 0
+    assert "no room for: " in capsys.readouterr().out
+    assert main(["ls", str(runs), "--columns", "name, age, wall, method, map, seed"]) == 0
+    assert "no room for" not in capsys.readouterr().out  # what was asked for is shown, folded if need be
+
+
+def test_columns_are_left_out_in_order_and_only_as_many_as_need_be() -> None:
+    headings, rows = ["name", "age", "wall"], [["a" * 20, "1h", "1234567890"]]
+    assert fitting(headings, rows, 80, ("age", "wall")) == [0, 1, 2]
+    assert fitting(headings, rows, 37, ("age", "wall")) == [0, 1, 2]  # 20 + 3 + 10, and two gaps of 2
+    assert fitting(headings, rows, 36, ("age", "wall")) == [0, 2]
+    assert fitting(headings, rows, 36, ("wall", "age")) == [0, 1]
+    assert fitting(headings, rows, 5, ("wall", "age")) == [0]
+
+
+def test_before_the_first_run_a_list_says_how_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["ls"]) == 2
+    assert "--config=qmix --env-config=sc2_sim" in capsys.readouterr().err
+    (tmp_path / "results").mkdir()
+    assert main(["ls"]) == 2
+    assert "--config=qmix --env-config=sc2_sim" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 
 from cohort.errors import UserError
 from cohort.recording import folder as folder_module
-from cohort.recording.folder import create_run_folder, open_run_folder
+from cohort.recording.folder import create_run_folder, names_like, open_run_folder, place_named
 
 
 def test_two_runs_of_the_same_second_get_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +81,24 @@ def test_open_run_folder_names_the_runs_nearby(tmp_path: Path) -> None:
         open_run_folder(tmp_path)
     with pytest.raises(UserError, match="is a file"):
         open_run_folder(run.config)
+
+
+def test_a_name_is_itself_or_a_part_or_a_piece():
+    names = ["qmix__3m__seed1__slow__now", "qmix__3m__seed2__slower__now", "vdn__3m__seed1__now"]
+    assert names_like(names[0], names) == names[:1]
+    assert names_like("slow", names) == names[:1]  # an exact label before a longer one
+    assert names_like("slowe", names) == names[1:2]
+    assert names_like("qmix", names) == names[:2]
+    assert names_like("iql", names) == []
+
+
+def test_a_folder_is_meant_by_its_path_or_by_a_piece_of_its_name(tmp_path):
+    results = tmp_path / "results"
+    for name in ("qmix__3m__seed1__slow__now", "qmix__3m__seed2__slower__now"):
+        (results / name).mkdir(parents=True)
+    assert place_named(Path("slow"), results) == results / "qmix__3m__seed1__slow__now"
+    assert place_named(tmp_path, results) == tmp_path
+    assert place_named(Path("nothing"), results) == Path("nothing")
+    assert place_named(tmp_path / "slow", results) == tmp_path / "slow"
+    with pytest.raises(UserError, match="2 names"):
+        place_named(Path("qmix"), results)

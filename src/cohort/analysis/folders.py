@@ -14,7 +14,8 @@ import yaml
 
 from cohort.analysis.runs import DEAD, SILENT, SILENT_AFTER, UNCLOSED, Run, Status
 from cohort.errors import UserError
-from cohort.recording.folder import RunFolder
+from cohort.program import program_name
+from cohort.recording.folder import RESULTS, RunFolder
 from cohort.recording.metrics import Record, read_metrics
 
 TAIL = 65536  # bytes from the end of metrics.jsonl in which the last values are looked for first
@@ -112,12 +113,23 @@ def find_runs(paths: Sequence[Path]) -> list[FolderRun]:
         if not path.is_dir():
             raise UserError(
                 f"There are no runs at {path}: {'it is a file' if path.exists() else 'no such folder'}."
+                f"{_first_run() if path == RESULTS else ''}"
             )
         runs = [FolderRun(root) for root in _run_folders(path, DEPTH)]
         if not runs:
-            raise UserError(f"There are no runs in {path}: no folder in or below it has a config.yaml.")
+            raise UserError(
+                f"There are no runs in {path}: no folder in or below it has a config.yaml."
+                f"{_first_run() if path == RESULTS else ''}"
+            )
         found |= {run.folder.root.resolve(): run for run in runs}
     return sorted(found.values(), key=lambda run: run.name)
+
+
+def _first_run() -> str:
+    return (
+        f"\nA first one, of some minutes: {program_name()} --config=qmix --env-config=sc2_sim with "
+        "env_args.map_name=3m t_max=100000"
+    )
 
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:

@@ -12,6 +12,8 @@ from cohort.analysis.tables import exact, shown, write_table
 from cohort.arguments import Parser
 
 COLUMNS = "status, method, map, seed, t_env, headline, wall, age, name"
+# left out where there is no room, the first first; method, map and seed stand in the name, too
+SECONDARY = ("age", "wall", "map", "method", "t_env", "headline")
 GROUP_COLUMNS = "t_env, metrics.test_return_mean, speed"
 EXAMPLES = """examples:
   run.py ls
@@ -48,7 +50,7 @@ def main(words: Sequence[str]) -> int:
         rows = [group_row(key, group, columns, chosen.form) for key, group in grouped(runs, by)]
     else:
         rows = [[_cell(column, run, chosen.form) for column in columns] for run in runs]
-    write_table(headings, rows, chosen.form)
+    write_table(headings, rows, chosen.form, secondary=() if chosen.columns or by else SECONDARY)
     return 0
 
 

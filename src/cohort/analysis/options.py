@@ -13,10 +13,10 @@ from cohort.analysis.runs import Run
 from cohort.analysis.tables import FORMS
 from cohort.arguments import Parser
 from cohort.errors import UserError
+from cohort.recording.folder import RESULTS, names_like
 from cohort.recording.mongo.target import DEFAULT_DATABASE, VARIABLE, MongoTarget
 from cohort.registry import nearest
 
-RESULTS = Path("results")
 _EXPLAINED = {
     "config.<key>": "a key of the configuration, as config.env_args.map_name",
     "metrics.<name>": "the last value of a metric; metrics.<name>/<name>: of a quotient",
@@ -137,7 +137,8 @@ def the_run(name: str, options: argparse.Namespace) -> Run:
 
 
 def _named(name: str, runs: Sequence[Run], where: str) -> Run:
-    matching = [run for run in runs if name == run.name] or [run for run in runs if name in run.name]
+    meant = names_like(name, [run.name for run in runs])
+    matching = [run for run in runs if run.name in meant]
     if len(matching) == 1:
         return matching[0]
     if matching:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 FORMS = ("table", "markdown", "csv")
+_GAP = 2  # columns of the terminal between two of a table
 _STATES = {
     "RUNNING": "cyan",
     "COMPLETED": "green",
@@ -28,9 +29,16 @@ _STATES = {
 
 
 def write_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], form: str = "table", stream: TextIO | None = None
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    form: str = "table",
+    stream: TextIO | None = None,
+    secondary: Sequence[str] = (),
 ) -> None:
-    """Write rows of text in one of `FORMS`; "table" is as wide as the terminal, or unbounded in a pipe."""
+    """Write rows of text in one of `FORMS`; "table" is as wide as the terminal, or unbounded in a pipe.
+
+    On a terminal that is too narrow, columns of the headings `secondary` are left out, the first named first.
+    """
     stream = sys.stdout if stream is None else stream
     if form == "csv":
         text = io.StringIO()
@@ -40,7 +48,7 @@ def write_table(
         lines = [headings, ["---"] * len(headings), *rows]
         write("".join("| " + " | ".join(_escaped(cell) for cell in line) + " |\n" for line in lines), stream)
     else:
-        write(_for_terminal(headings, rows, stream), stream)
+        write(_for_terminal(headings, rows, stream, secondary), stream)
 
 
 def write(text: str, stream: TextIO | None = None) -> None:
@@ -61,13 +69,44 @@ def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
-def _for_terminal(headings: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> str:
+def _for_terminal(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO, secondary: Sequence[str]
+) -> str:
     from rich.console import Console
 
     console = Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
+    kept = fitting(headings, rows, console.width, secondary)
+    left_out = [heading for number, heading in enumerate(headings) if number not in kept]
     with console.capture() as captured:
-        console.print(rich_table(headings, rows, overflow="fold"))
+        console.print(rich_table(*columns_of(kept, headings, rows), overflow="fold"))
+        if left_out:
+            console.print(f"no room for: {', '.join(left_out)}", style="dim")
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+
+
+def fitting(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, secondary: Sequence[str]
+) -> list[int]:
+    """The numbers of the columns that are shown: all but those of `secondary` for which `width` leaves no room.
+
+    Of these, the last named are the last to go.
+    """
+    needs = [_GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    kept = [number for number, heading in enumerate(headings) if heading not in secondary]
+    room = width + _GAP - sum(needs[number] for number in kept)
+    for heading in reversed([each for each in secondary if each in headings]):
+        number = headings.index(heading)
+        if needs[number] <= room:
+            kept.append(number)
+            room -= needs[number]
+    return sorted(kept)
+
+
+def columns_of(
+    kept: Sequence[int], headings: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of these columns alone."""
+    return [headings[number] for number in kept], [[row[number] for number in kept] for row in rows]
 
 
 def rich_table(

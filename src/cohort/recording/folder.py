@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from cohort.errors import UserError
 from cohort.recording.files import previous_of
+
+RESULTS = Path("results")  # where runs lie unless they are told otherwise
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,38 @@ def create_run_folder(results: Path, name: str) -> RunFolder:
             with suppress(OSError):  # another run may be in it by now
                 parent.rmdir()
         raise _unwritable(results, error.strerror or str(error)) from error
+
+
+def names_like(name: str, names: Iterable[str]) -> list[str]:
+    """Which of `names` a person means by `name`: it itself, or else one of its parts, or else any piece of it.
+
+    The parts of `qmix__3m__seed1__slow__2026-11-20_18-09-14` are what stands between the double underscores: its label
+    `slow` is meant before `slower` is.
+    """
+    every = list(names)
+    return (
+        [each for each in every if each == name]
+        or [each for each in every if f"__{name}__" in f"__{each}__"]
+        or [each for each in every if name in each]
+    )
+
+
+def place_named(name: Path, results: Path = RESULTS) -> Path:
+    """The folder that is there, or the one in `results` that a piece of its name is given of.
+
+    Raises:
+        UserError: several have it in their names.
+    """
+    if name.exists() or len(name.parts) != 1 or not results.is_dir():
+        return name
+    folders = [child.name for child in results.iterdir() if child.is_dir() and child.name[0] != "."]
+    found = names_like(str(name), folders)
+    if len(found) > 1:
+        raise UserError(
+            f"{str(name)!r} is a part of {len(found)} names in {results}/. Name one: {', '.join(sorted(found)[:8])}"
+            f"{', ...' if len(found) > 8 else ''}"
+        )
+    return results / found[0] if found else name
 
 
 def open_run_folder(path: Path) -> RunFolder:

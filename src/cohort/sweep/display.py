@@ -10,13 +10,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cohort.analysis.tables import rich_table
+from cohort.analysis.tables import columns_of, fitting, rich_table
 from cohort.recording.console import Console
 from cohort.sweep import view
 from cohort.sweep.folder import SweepRun
 from cohort.sweep.journal import Entry
 
 REFRESH_SECONDS = 1.0
+_NOTES = 16  # letters of the notes that are worth a column
 # which states are shown first where the terminal has too few lines
 _URGENCY = ("running", "failed", "interrupted", "waiting", "completed")
 
@@ -56,7 +57,8 @@ class Display:
             return
         left = view.time_left(view.seconds_left(self._runs, entries, readings))
         picture = Group(
-            self._table(entries, readings, terminal.height - 5), Text(f"{view.counts(entries)}; {left}")
+            self._table(entries, readings, terminal.height - 5, terminal.width),
+            Text(f"{view.counts(entries)}; {left}"),
         )
         try:
             if self._live is None:
@@ -77,13 +79,25 @@ class Display:
                 self._live.stop()
             self._live = None
 
-    def _table(self, entries: Sequence[Entry], readings: Sequence[view.Reading], room: int) -> Table:
+    def _table(
+        self, entries: Sequence[Entry], readings: Sequence[view.Reading], room: int, width: int
+    ) -> Table:
         by_urgency = sorted(range(len(entries)), key=lambda number: _URGENCY.index(entries[number].state))
         rows = [
             view.row(number, self._runs[number], entries[number], readings[number])
             for number in sorted(by_urgency[: max(1, room)])
         ]
-        table = rich_table(view.headings(self._runs), rows, overflow="ellipsis")
+        headings = view.headings(self._runs)
+        narrow = [_cut_notes(headings, row) for row in rows]
+        kept = fitting(headings, narrow, width, view.SECONDARY)
+        table = rich_table(*columns_of(kept, headings, rows), overflow="ellipsis")
         if len(entries) > max(1, room):
             table.caption = f"and {len(entries) - max(1, room)} more"
         return table
+
+
+def _cut_notes(headings: Sequence[str], row: Sequence[str]) -> list[str]:
+    """A row whose notes are as long as they have to be to say something: the terminal cuts the rest."""
+    return [
+        cell[:_NOTES] if heading == "notes" else cell for heading, cell in zip(headings, row, strict=True)
+    ]

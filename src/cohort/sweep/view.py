@@ -47,6 +47,10 @@ def read_run(folder: Path | None) -> Reading:
         return NOTHING
 
 
+# left out where there is no room, the first first; what is varied, the seed and the state stay
+SECONDARY = ("steps/s", "map", "notes", "method", "steps", "result")
+
+
 def headings(runs: Sequence[SweepRun]) -> list[str]:
     return ["run", "method", "map", *runs[0].varied, "seed", "state", "steps", "result", "steps/s", "notes"]
 
