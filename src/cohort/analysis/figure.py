@@ -128,7 +128,7 @@ def draw(
     """
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
     styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], same_colour or {})
-    points = max(len(curve.x) for panel in panels for curve in panel.curves.values())
+    points = max((len(curve.x) for panel in panels for curve in panel.curves.values()), default=0)
     stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # thick lines of many points would run together
     width = max(3.3, PANEL[0] * columns)
     lines = small_print([caption, *notes], width)
@@ -299,7 +299,7 @@ def _explain(
     every = {entry: handle for entry, handle in every.items() if f"{entry}*" not in every}
     if len(every) > len(longest[1]) and not any(panel.counted for panel in panels):
         longest = (list(every.values()), list(every))
-    if (len(grid) > 1 or panels[0].ticks) and len(every) == len(longest[1]):
+    if every and (len(grid) > 1 or panels[0].ticks) and len(every) == len(longest[1]):
         across = max(1, min(3 * columns, _fitting(longest[1], figure.get_figwidth())))
         figure.legend(*longest, loc="outside upper center", ncols=across, title=title or None, **style)
         further = -(-len(longest[1]) // across) - 1
@@ -307,7 +307,9 @@ def _explain(
         return
     if title:
         figure.suptitle(title, fontsize=8)
-    for axes in grid:
+    for axes, (handles, _) in zip(grid, legends, strict=True):
+        if not handles:
+            continue  # a surface alone
         axes.legend(borderaxespad=0.2, labelspacing=0.25, **style)
 
 
