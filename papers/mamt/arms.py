@@ -65,8 +65,7 @@ def arm(label: str, env_config: str) -> Arm:
 
 def of(selector: RunSelector, label: str, env_config: str) -> list[Run]:
     """The runs of a method in a task."""
-    named = f"{label} ({TITLES[env_config]})"
-    return selector.of(named, arm(label, env_config), SEEDS[env_config], entry=label)
+    return selector.of(label, arm(label, env_config), SEEDS[env_config])
 
 
 def agents(env_config: str) -> range:

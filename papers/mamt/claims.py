@@ -43,8 +43,9 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
         Claim(
             "0a",
             f"check of noise: with two agents {MAMT}, {RANDOM} and {FIXED} are one method",
-            f"{BY_RETURN}: true where the means lie no further apart than seeds do. The paper's lie 4.98 apart, its "
-            "seeds 0.8.",
+            f"{BY_RETURN}: true where the means lie no further apart than seeds do. With the same seeds their runs are "
+            "the same, number by number; with seeds of their own they differ by chance. The paper's means lie 4.98 "
+            "apart, its seeds 0.8.",
             [Similar(TITLES[SPREAD], sides(SPREAD, MAMT, RANDOM, FIXED), ended(SPREAD))],
         ),
         Claim(

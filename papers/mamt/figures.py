@@ -36,6 +36,7 @@ TRUST_REGION, COORDINATION, ATTENTION = "trust_region_agent", "coordination", "a
 CLIP = {"least": 0.01, "greatest": 100.0}  # of trust regions
 SMOOTHED = Settings(x="episodes", aggregate="mean", band="std", smooth=11)  # as appendix G.2 has it
 OVER_SEEDS = Settings(x="episodes", aggregate="mean", band="std")
+RANGE = Settings(x="episodes", aggregate="mean", band="range")
 OVER_A_RUN = "bars: mean over a run, then over runs; lines: the standard deviation over a run, mean over runs"
 
 
@@ -94,11 +95,16 @@ def trust_regions_in_time(runs: Sequence[Run]) -> FigureSpec:
     for letter, env_config in zip("abcd", TASKS, strict=True):
         mine = of(selector, MAMT, env_config)
         lines = {
-            f"agent {i + 1}": _drawn(mine, env_config, f"{TRUST_REGION}_{i}") for i in agents(env_config)
+            f"agent {i + 1}": _drawn(mine, env_config, f"{TRUST_REGION}_{i}", RANGE)
+            for i in agents(env_config)
         }
         title, marks = f"({letter}) {TITLES[env_config]}", selector.marks(env_config)
-        panels.append(Panel(title, TRUST_REGION, _there(lines), marks, "trust region", CLIP, log=True))
-    return _figure(selector, panels, AXES["episodes"], caption(OVER_SEEDS))
+        panels.append(
+            Panel(
+                title, TRUST_REGION, _there(lines), marks, "trust region", CLIP, log=True, counted=False
+            )
+        )  # fmt: skip
+    return _figure(selector, panels, AXES["episodes"], caption(RANGE), counted=False)
 
 
 def coordination(runs: Sequence[Run]) -> FigureSpec:
@@ -113,7 +119,7 @@ def coordination(runs: Sequence[Run]) -> FigureSpec:
         panels.append(
             Panel(
                 title, COORDINATION, _there({MAMT: curve}), selector.marks(env_config), "$C_{ij}$",
-                form="bars", ticks=_pair_ticks(env_config), share=True, x_label="$i$, $j$",
+                form="bars", ticks=_pair_ticks(env_config), share=True, x_label="$ij$",
             )
         )  # fmt: skip
     return _figure(selector, panels, "", OVER_A_RUN, tuple(METHODS))
@@ -138,7 +144,7 @@ def attention(runs: Sequence[Run]) -> FigureSpec:
             )
         )  # fmt: skip
     said = f"the last tenth of the episodes; {caption(OVER_SEEDS)}"
-    return _figure(selector, panels, "of agent $i$ on $j$", said, tuple(METHODS))
+    return _figure(selector, panels, "$ij$: of agent $i$ to agent $j$", said, tuple(METHODS))
 
 
 def _curves(selector: RunSelector, env_configs: Sequence[str], labels: Sequence[str]) -> FigureSpec:
@@ -191,7 +197,7 @@ def _statistic(runs: Sequence[Run], metrics: Sequence[str], of_values: Callable)
 def _maps(title: str, runs: Sequence[Run], env_config: str) -> list[Panel]:
     """Two maps of all pairs, i from below to above and j from left to right; none where nothing is there."""
     every, n = pairs(env_config), AGENTS[env_config]
-    edges, panels = np.arange(n + 1) + 0.5, []
+    edges, ticks, panels = np.arange(n + 1) + 0.5, [str(i + 1) for i in range(n)], []
     for said, of_values in (("mean", np.mean), ("deviation", np.std)):
         values = _statistic(runs, [f"{COORDINATION}_{i}_{j}" for i, j in every], of_values)
         heights = np.zeros((n, n))
@@ -204,6 +210,7 @@ def _maps(title: str, runs: Sequence[Run], env_config: str) -> list[Panel]:
                     f"{said} {env_config}",
                     {},
                     y_label="$i$",
+                    ticks=ticks,
                     x_label="$j$",
                     surface=surface,
                 )
@@ -218,7 +225,7 @@ def _numbers(runs: Sequence[Run], reading: Callable) -> dict[Run, float]:
 
 
 def _pair_ticks(env_config: str) -> list[str]:
-    return [f"{i + 1}, {j + 1}" for i, j in pairs(env_config)]
+    return [f"{i + 1}{j + 1}" for i, j in pairs(env_config)]
 
 
 def _there(curves: Mapping[str, Curve | None]) -> dict[str, Curve]:
@@ -226,7 +233,13 @@ def _there(curves: Mapping[str, Curve | None]) -> dict[str, Curve]:
 
 
 def _figure(
-    selector: RunSelector, panels: Sequence[Panel], x_label: str, said: str, entries: Sequence[str] = ()
+    selector: RunSelector,
+    panels: Sequence[Panel],
+    x_label: str,
+    said: str,
+    entries: Sequence[str] = (),
+    *,
+    counted: bool = True,
 ) -> FigureSpec:
     drawn = [panel for panel in panels if panel.curves or panel.surface is not None]
-    return selector.figure(drawn, x_label, f"{said}; in brackets: runs", entries)
+    return selector.figure(drawn, x_label, f"{said}{'; in brackets: runs' * counted}", entries)
