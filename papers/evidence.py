@@ -143,6 +143,33 @@ def late(metric: str, axis: Axis = "episodes") -> Reading:
     return lambda run, until: _mean(run, metric, (1 - LATE_SHARE) * until, until, axis)
 
 
+def last_episodes(metric: str, episodes: int) -> Reading:
+    """The mean over the last so many of the episodes that are looked at."""
+    return lambda run, until: _mean(run, metric, until - episodes, until)
+
+
+def scaled(reading: Reading, factor: float) -> Reading:
+    """Another reading's number times a factor."""
+
+    def read(run: Run, until: float) -> float | None:
+        value = reading(run, until)
+        return None if value is None else factor * value
+
+    return read
+
+
+def fall(metric: str) -> Reading:
+    """The mean over the first tenth of the episodes that have a metric, less that over the last."""
+
+    def read(run: Run, until: float) -> float | None:
+        places, values = run.series(metric, "episodes")
+        values = values[places <= until]
+        tenth = int(len(values) * LATE_SHARE)
+        return float(values[:tenth].mean() - values[-tenth:].mean()) if tenth else None
+
+    return read
+
+
 def first_half(metric: str, axis: Axis = "episodes") -> Reading:
     """The area under the curve over the first half of what is looked at, divided by its length."""
     return lambda run, until: _mean(run, metric, 0, until / 2, axis)

@@ -65,6 +65,19 @@ def test_a_quotient_is_of_values_logged_at_the_same_moment(write_run: Callable[.
     assert run.last("by/name") == 7.0, "a name goes before a quotient"
 
 
+def test_a_star_stands_for_any_number_and_means_the_mean(write_run: Callable[..., FolderRun]) -> None:
+    points = [
+        (0, {"kl_0": 1.0, "kl_1": 2.0, "kl_11": 6.0, "kl_far": 9.0, "kl_0_1": 8.0}),
+        (4, {"kl_1": 5.0}),
+        (8, {"other": 1.0}),
+    ]
+    run = write_run(points=points)
+    assert [list(part) for part in run.series("kl_*")] == [[0.0, 4.0], [3.0, 5.0]]
+    assert [list(part) for part in run.series("kl_*_*")] == [[0.0], [8.0]]
+    assert run.last("kl_*") == 5.0
+    assert run.last("never_*") is None
+
+
 def test_last_values_come_from_the_end_and_rare_ones_from_the_whole(
     write_run: Callable[..., FolderRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:

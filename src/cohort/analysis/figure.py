@@ -42,8 +42,8 @@ class Surface:
     """Heights over a plane, drawn as colours.
 
     Attributes:
-        x: [G] places along the x axis.
-        y: [K] places along the y axis.
+        x: [G] places along the x axis, or [G + 1] edges of cells.
+        y: [K] places along the y axis, or [K + 1] edges.
         z: [K, G] the heights.
         label: what they are.
     """
@@ -68,7 +68,8 @@ class Panel:
         log: whether the y axis is logarithmic.
         counted: whether legend entries say how many runs they are made of.
         form: how curves are drawn: as lines, as bars beside each other, or as clouds of dots.
-        ticks: what stands at 0, 1, 2, ... on the x axis, where places have names; () where x is a number.
+        ticks: what stands at 0, 1, 2, ... on the x axis, where places have names, or at the cells of a surface on both
+            axes; () where x is a number.
         square: whether both axes are coordinates of a plane, of the same scale.
         share: whether heights are shares, from 0 to 1.
         x_label: what the x axis says instead of the figure's.
@@ -128,7 +129,7 @@ def draw(
     """
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
     styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], same_colour or {})
-    points = max(len(curve.x) for panel in panels for curve in panel.curves.values())
+    points = max((len(curve.x) for panel in panels for curve in panel.curves.values()), default=0)
     stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # thick lines of many points would run together
     width = max(3.3, PANEL[0] * columns)
     lines = small_print([caption, *notes], width)
@@ -223,10 +224,16 @@ def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_
 
 
 def _draw_surface(axes: "Axes", surface: Surface) -> None:
-    """Colours on both sides of 0, with a bar that says which is how much."""
-    most = float(np.abs(surface.z).max())
+    """Colours on both sides of 0, or above it where nothing is below, with a bar that says which is how much."""
+    most, signed = float(np.abs(surface.z).max()), bool(surface.z.min() < 0)
     mesh = axes.pcolormesh(
-        surface.x, surface.y, surface.z, cmap="RdBu", vmin=-most, vmax=most, rasterized=True
+        surface.x,
+        surface.y,
+        surface.z,
+        cmap="RdBu" if signed else "Blues",
+        vmin=-most if signed else 0.0,
+        vmax=most,
+        rasterized=True,
     )
     axes.figure.colorbar(mesh, ax=axes, label=surface.label, shrink=0.85)
 
@@ -268,6 +275,9 @@ def _scale(axes: "Axes", panel: Panel) -> None:
         axes.set_aspect("equal")
         axes.set_xlim(panel.surface.x[0], panel.surface.x[-1])
         axes.set_ylim(panel.surface.y[0], panel.surface.y[-1])
+        if panel.ticks:
+            axes.set_xticks((panel.surface.x[:-1] + panel.surface.x[1:]) / 2, panel.ticks)
+            axes.set_yticks((panel.surface.y[:-1] + panel.surface.y[1:]) / 2, panel.ticks)
     elif panel.square:
         axes.set_aspect("equal", adjustable="datalim")
     elif panel.ticks:
@@ -299,7 +309,7 @@ def _explain(
     every = {entry: handle for entry, handle in every.items() if f"{entry}*" not in every}
     if len(every) > len(longest[1]) and not any(panel.counted for panel in panels):
         longest = (list(every.values()), list(every))
-    if (len(grid) > 1 or panels[0].ticks) and len(every) == len(longest[1]):
+    if every and (len(grid) > 1 or panels[0].ticks) and len(every) == len(longest[1]):
         across = max(1, min(3 * columns, _fitting(longest[1], figure.get_figwidth())))
         figure.legend(*longest, loc="outside upper center", ncols=across, title=title or None, **style)
         further = -(-len(longest[1]) // across) - 1
@@ -307,7 +317,9 @@ def _explain(
         return
     if title:
         figure.suptitle(title, fontsize=8)
-    for axes in grid:
+    for axes, (handles, _) in zip(grid, legends, strict=True):
+        if not handles:
+            continue  # a surface alone
         axes.legend(borderaxespad=0.2, labelspacing=0.25, **style)
 
 

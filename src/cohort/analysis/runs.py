@@ -1,11 +1,12 @@
 """`Run`: what the commands know about one run, wherever it is recorded."""
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ UNCLOSED = "UNCLOSED"  # so too, but after its last step: --resume closes its re
 SILENT = "SILENT"  # says RUNNING, but on another machine and without an update for long
 SILENT_AFTER = timedelta(minutes=10)
 QUOTIENT = "/"  # between the names of two metrics
+ANY_NUMBER = "*"  # in a metric's name
 AXES = {
     "steps": "environment steps",
     "episodes": "episodes",
@@ -88,9 +90,9 @@ class Run(ABC):
         """The last logged value under a metric's own name; None if there is none."""
 
     def last(self, metric: str) -> float | None:
-        """The last value of a metric or of a quotient of two, as `series` has it; None if there is none."""
+        """The last value of a metric, of a quotient or of a mean, as `series` has it; None if there is none."""
         value = self.last_logged(metric)
-        if value is not None or QUOTIENT not in metric:
+        if value is not None or not {QUOTIENT, ANY_NUMBER} & set(metric):
             return value
         _, values = self.series(metric)
         return float(values[-1]) if len(values) else None
@@ -108,7 +110,7 @@ class Run(ABC):
     def series(self, metric: str, x: str = "steps") -> tuple[np.ndarray, np.ndarray]:
         """One metric's values [K] over one of `AXES` [K], where it has finite ones.
 
-        `a/b` is the quotient of two metrics that were logged at the same moment.
+        `a/b` is the quotient of two metrics that were logged at the same moment, `a_*` the mean of a_0, a_1, ...
 
         Raises:
             UserError: the number of updates or episodes is not on record.
@@ -180,13 +182,24 @@ class Run(ABC):
 
 
 def value_of(record: Record, metric: str) -> float | None:
-    """A metric's value, or that of a quotient `a/b`: NaN for b = 0, None where a or b was not logged then."""
+    """A metric's value, that of a quotient `a/b`, or the mean of `a_*`; None where what it needs was not logged then.
+
+    A quotient is NaN for b = 0. A `*` stands for any number, as in `kl_agent_*` and `coordination_*_*`.
+    """
     if metric in record.metrics:
         return record.metrics[metric]
+    if ANY_NUMBER in metric:
+        values = [record.metrics[name] for name in record.metrics if _numbered(metric).fullmatch(name)]
+        return sum(values) / len(values) if values else None
     above, _, below = metric.partition(QUOTIENT)
     if above not in record.metrics or below not in record.metrics:
         return None
     return record.metrics[above] / record.metrics[below] if record.metrics[below] else math.nan
+
+
+@cache
+def _numbered(metric: str) -> re.Pattern[str]:
+    return re.compile(re.escape(metric).replace(re.escape(ANY_NUMBER), r"\d+"))
 
 
 def _position(record: Record, x: str) -> float:
