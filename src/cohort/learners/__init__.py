@@ -9,6 +9,7 @@ LEARNERS = Registry(
         "adama_maac_learner": "cohort.learners.actor_critic.adama_maac_learner:AdaMaMAACLearner",
         "maac_learner": "cohort.learners.actor_critic.maac_learner:MAACLearner",
         "mamd_learner": "cohort.learners.actor_critic.mamd_learner:MAMDLearner",
+        "mamt_ppo_learner": "cohort.learners.actor_critic.mamt_ppo_learner:MAMTPPOLearner",
         "mamt_learner": "cohort.learners.actor_critic.mamt_learner:MAMTLearner",
         "maddpg_adagrad_learner": "cohort.learners.actor_critic.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_learner": "cohort.learners.actor_critic.maddpg_learner:MADDPGLearner",

@@ -13,7 +13,9 @@ from cohort.modules.stacked import StackedLinear, StackedMLP
 from cohort.settings import Settings
 
 NORM_EPS = 1e-5  # batch normalisation's
-FEW = 3  # agents up to which attending term by term is faster than B * H tiny matrix products: 7 % of an update
+FEW = (
+    3  # agents up to which attending term by term is faster than B * H tiny matrix products: 7 % of an update
+)
 
 
 class AttentionCriticSettings(Settings):
