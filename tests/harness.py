@@ -21,7 +21,7 @@ CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
 )
-TRUSTING = ("mamd", "mamd_op", "mamt", "mamt_random", "mamt_fixed", "mamt_ws")
+TRUSTING = ("mamd", "mamd_op", "mamt", "mamt_random", "mamt_fixed", "mamt_ws", "mamt_ppo")
 ATTENTIVE = ("maac", "adama_maac", *TRUSTING)
 REPLAYED_ACTORS = ("maddpg", "lola_dqn")
 ON_POLICY = ("mappo", "mappo_attention", "ippo", "coma", "vdac", "lica")
@@ -77,6 +77,8 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
     kind = f"{TINY} {TINY_EPISODES}"
     if algorithm in CONTINUOUS:
         kind = f"{TINY} {TINY_TRANSITIONS}"
+    elif algorithm == "mamt_ppo":
+        kind = f"{TINY_RUN} {TINY_ATTENTION.replace('buffer_size=64', 'epochs=3')}"
     elif algorithm in ATTENTIVE:
         kind = f"{TINY} {TINY_ATTENTION}"
     elif algorithm in REPLAYED_ACTORS:

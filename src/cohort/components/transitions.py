@@ -1,6 +1,6 @@
 """`Transitions`: single steps, as a memory of steps gives them and actor-critic learners read them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from torch import Tensor
 
@@ -27,3 +27,15 @@ class Transitions:
     @property
     def batch_size(self) -> int:
         return self.reward.shape[0]
+
+    def rows(self, chosen: Tensor) -> "Transitions":
+        """Some of the steps, or all of them in another order: [R] int64."""
+        changed = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            changed[each.name] = (
+                {name: tensor[chosen] for name, tensor in value.items()}
+                if isinstance(value, dict)
+                else value[chosen]
+            )
+        return Transitions(**changed)

@@ -10,6 +10,7 @@ LEARNERS = Registry(
         "lola_dqn_learner": "cohort.learners.actor_critic.lola_dqn_learner:LOLADQNLearner",
         "maac_learner": "cohort.learners.actor_critic.maac_learner:MAACLearner",
         "mamd_learner": "cohort.learners.actor_critic.mamd_learner:MAMDLearner",
+        "mamt_ppo_learner": "cohort.learners.actor_critic.mamt_ppo_learner:MAMTPPOLearner",
         "mamt_learner": "cohort.learners.actor_critic.mamt_learner:MAMTLearner",
         "maddpg_adagrad_learner": "cohort.learners.actor_critic.maddpg_adagrad_learner:MADDPGAdagradLearner",
         "maddpg_discrete_learner": "cohort.learners.actor_critic.maddpg_discrete_learner:DiscreteMADDPGLearner",

@@ -50,7 +50,14 @@ class Average:
         return min(self.decay, (1 + updates) / (10 + updates))
 
 
-TargetRule = HardUpdate | SoftUpdate | Average
+@dataclass(frozen=True)
+class OnRequest:
+    """The target becomes the live network when the method says so, by `targets.renew(name)`."""
+
+    of: str | None = None
+
+
+TargetRule = HardUpdate | SoftUpdate | Average | OnRequest
 
 
 class HardTargetSettings(Settings):
@@ -127,9 +134,15 @@ class Targets:
                 _approach(target, live, 1 - rule.kept(clock.updates))
                 for into, statistic in zip(target.buffers(), live.buffers(), strict=True):
                     into.copy_(statistic)
-            elif (now := getattr(clock, rule.unit)) - self.last_copy[name] >= rule.every:
-                target.load_state_dict(live.state_dict())
-                self.last_copy[name] = now
+            elif isinstance(rule, HardUpdate):
+                now = getattr(clock, rule.unit)
+                if now - self.last_copy[name] >= rule.every:
+                    self.renew(name)
+                    self.last_copy[name] = now
+
+    def renew(self, name: str) -> None:
+        """The target becomes the live network."""
+        self.networks[name].load_state_dict(self._live[name].state_dict())
 
     def restart(self) -> None:
         """Count from zero, as a run does that begins with saved networks."""

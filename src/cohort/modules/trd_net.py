@@ -40,8 +40,9 @@ class Branch(nn.Module):
         """What was seen and done [N, R, I], sizes u [N, 1, 1] -> [N, R, D]."""
         for layer in self.size:
             size = F.leaky_relu(layer(size))  # [N, 1, D]
+        for_seen, for_size = self.both.weight.chunk(2, dim=1)  # the sizes' part is the same for all samples
         seen = F.leaky_relu(self.seen(seen))
-        return F.leaky_relu(self.both(torch.cat([seen, size.expand_as(seen)], dim=-1)))
+        return F.leaky_relu(torch.baddbmm(self.both.bias + size @ for_size, seen, for_seen))
 
 
 class TRDNet(nn.Module):

@@ -70,9 +70,10 @@ class MAACLearner(CounterfactualLearner):
             lr=settings.critic_lr,
             eps=settings.optim_eps,
             weight_decay=settings.critic_weight_decay,
+            fused=True,
         )
         actor_optimiser = torch.optim.Adam(
-            self.actor_parameters, lr=settings.actor_lr, eps=settings.optim_eps
+            self.actor_parameters, lr=settings.actor_lr, eps=settings.optim_eps, fused=True
         )
         self.add_loss(
             "critic",

@@ -63,8 +63,12 @@ class MAMDLearner(MAACLearner):
         metrics |= self.adapt(batch, standing)
         return metrics | self.minimise("actor", self.held_actor_loss(standing))
 
+    def decisions(self, batch: Transitions) -> Decisions:
+        """The actors' decisions that are judged: drawn anew at the replayed observations."""
+        return self.decide(self.policy, batch.obs, batch.available_actions)
+
     def standing(self, batch: Transitions) -> Standing:
-        decisions = self.decide(self.policy, batch.obs, batch.available_actions)
+        decisions = self.decisions(batch)
         old_log_probs = self.old_log_probs(batch)
         values = self.values(batch.obs, decisions)
         chances = decisions.log_probs.detach().exp()

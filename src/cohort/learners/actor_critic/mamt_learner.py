@@ -84,7 +84,7 @@ class MAMTLearner(MAMDLearner):
         self, name: str, network: str, rate: float, clip: float, *, per_agent: bool = False
     ) -> None:
         parameters = list(self.networks[network].parameters())
-        optimiser = torch.optim.Adam(parameters, lr=rate, eps=self.settings.optim_eps)
+        optimiser = torch.optim.Adam(parameters, lr=rate, eps=self.settings.optim_eps, fused=True)
         self.add_loss(name, parameters, optimiser, grad_norm_clip=clip, per_agent=per_agent)
 
     def adapt(self, batch: Transitions, standing: Standing) -> Metrics:

@@ -13,6 +13,9 @@ from cohort.modules.stacked import StackedLinear, StackedMLP
 from cohort.settings import Settings
 
 NORM_EPS = 1e-5  # batch normalisation's
+FEW = (
+    3  # agents up to which attending term by term is faster than B * H tiny matrix products: 7 % of an update
+)
 
 
 class AttentionCriticSettings(Settings):
@@ -129,25 +132,30 @@ class AttentionCritic(nn.Module):
 
     def attend(self, weights: Tensor, values: Tensor) -> Tensor:
         """x, all heads side by side: [B, H, N, N], [B, H, N, D / H] -> [N, B, D]."""
-        return (weights @ values).permute(2, 0, 1, 3).flatten(2)
+        if len(self.self_mask) <= FEW:
+            attended = (weights.unsqueeze(-1) * values.unsqueeze(2)).sum(dim=3)
+        else:
+            attended = weights @ values
+        return attended.permute(2, 0, 1, 3).flatten(2)
 
     def own_values(self, own: Tensor, attended: Tensor) -> Tensor:
         """Q of every own action: [N, B, D] twice -> [N, B, A]."""
         return self.head(torch.cat([own, attended], dim=-1))
 
+    @torch.no_grad()
     def taken_values(self, own: Tensor, attended: Tensor, actions: Tensor) -> Tensor:
         """Q of one own action where each agent attends to K things instead of one.
 
-        s [N, B, D], x [N, K, B, D], actions [B, N] int64 -> [N, K, B].
+        s [N, B, D], x [N, K, B, D], actions [B, N] int64 -> [N, K, B], without a gradient.
         """
         first, last = self.head.layers
         for_own, for_attended = first.weight.chunk(2, dim=1)
         hidden = torch.bmm(attended.flatten(1, 2), for_attended).view_as(attended)
-        hidden = F.leaky_relu_(hidden + torch.baddbmm(first.bias, own, for_own).unsqueeze(1))
+        hidden = F.leaky_relu_(hidden.add_(torch.baddbmm(first.bias, own, for_own).unsqueeze(1)))
         chosen = actions.T.unsqueeze(-1)  # [N, B, 1]
         weight = last.weight.transpose(1, 2).gather(1, chosen.expand(-1, -1, hidden.shape[-1]))  # [N, B, D]
         bias = last.bias.expand(-1, len(actions), -1).gather(2, chosen).squeeze(-1)  # [N, B]
-        return (hidden * weight.unsqueeze(1)).sum(dim=-1) + bias.unsqueeze(1)
+        return hidden.mul_(weight.unsqueeze(1)).sum(dim=-1) + bias.unsqueeze(1)
 
     def logit_penalty(self, logits: Tensor) -> Tensor:
         """sum_i sum_h of the mean over batch and j != i of the squared logits: a scalar."""
