@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 from cohort.components.packing import Packing
 from cohort.modules.agents.mlp import MLPAgent, MLPAgentSettings
+from cohort.modules.agents.own_layer_normed_mlp import LayerNormedOwnMLPAgents
+from cohort.modules.agents.own_mlp import OwnMLPAgentsSettings
 from cohort.modules.agents.own_rnn import OwnRNNAgents
 from cohort.modules.agents.rnn import RNNAgent, RNNAgentSettings
 
@@ -18,13 +20,19 @@ MAKE = {
     "own_rnn": lambda: OwnRNNAgents(
         RNNAgentSettings(rnn_hidden_dim=8), input_dim=INPUTS, output_dim=ACTIONS, n_agents=N
     ),
+    "own_layer_normed_mlp": lambda: LayerNormedOwnMLPAgents(
+        OwnMLPAgentsSettings(agent_hidden_dims=(8, 7), agent_activation="tanh"),
+        input_dim=INPUTS,
+        output_dim=ACTIONS,
+        n_agents=N,
+    ),
     "mlp": lambda: MLPAgent(
         MLPAgentSettings(agent_hidden_dims=(8, 7)), input_dim=INPUTS, output_dim=ACTIONS, n_agents=N
     ),
 }
 
 
-@pytest.fixture(params=["rnn", "mlp"])
+@pytest.fixture(params=["rnn", "mlp", "own_layer_normed_mlp"])
 def agent(request):
     torch.manual_seed(0)
     return MAKE[request.param]()

@@ -36,22 +36,23 @@ def normed(rows):
     return (rows - rows.mean(0)) / torch.sqrt(rows.var(0, correction=0) + 1e-5)
 
 
-def perceptron(stacked, agent, rows):
+def perceptron(layers, agent, rows):
     """One agent's network, layer by layer."""
-    *hidden, last = stacked.layers
+    *hidden, last = layers
     for layer in hidden:
         rows = F.leaky_relu(rows @ layer.weight[agent] + layer.bias[agent, 0], 0.01)
     return rows @ last.weight[agent] + last.bias[agent, 0]
 
 
 def logits_of(networks, agent, obs):
-    return perceptron(networks["policy"].network.networks, agent, normed(obs[:, agent]))
+    return perceptron(networks["policy"].network.networks.layers, agent, normed(obs[:, agent]))
 
 
 def value_of(networks, agent, obs, actions):
     """Q_i of lists: a row of chances for each agent."""
     seen = [normed(obs[:, j]) for j in range(obs.shape[1])]
-    return perceptron(networks["critic"].networks, agent, torch.cat([*seen, *actions], dim=1))[:, 0]
+    layers = [networks["critic"].first, *networks["critic"].rest.layers]
+    return perceptron(layers, agent, torch.cat([*seen, *actions], dim=1))[:, 0]
 
 
 def rows_of(actions):
@@ -193,7 +194,8 @@ def test_adam_and_its_limits_are_table_5s():
             decay,
         )
     assert ours.settings.target_update_rate == 0.01
-    assert [layer.weight.shape[-1] for layer in ours.critic.networks.layers] == [128, 128, 1]
+    layers = (ours.critic.first, *ours.critic.rest.layers)
+    assert [layer.weight.shape[-1] for layer in layers] == [128, 128, 1]
     assert ours._minimisers["critic"].limit == 30
     assert ours._minimisers["actor"].limit == 0.5
 

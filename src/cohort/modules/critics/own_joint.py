@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cohort.envs.base import EnvSpec
 from cohort.modules.critics.attention import normalised
 from cohort.modules.critics.joint import JointCriticSettings
-from cohort.modules.stacked import StackedMLP
+from cohort.modules.stacked import ACTIVATIONS, StackedLinear, StackedMLP
 
 
 class OwnJointCritic(nn.Module):
@@ -24,10 +24,12 @@ class OwnJointCritic(nn.Module):
 
     def __init__(self, settings: JointCriticSettings, *, spec: EnvSpec) -> None:
         super().__init__()
-        inputs = spec.n_agents * (spec.obs_dim + spec.n_actions)
-        sizes = (inputs, *settings.critic_hidden_dims, 1)
-        self.networks = StackedMLP(spec.n_agents, sizes, settings.critic_activation)
-        self.register_buffer("own", torch.eye(spec.n_agents, dtype=torch.bool), persistent=False)
+        agents, (first, *others) = spec.n_agents, settings.critic_hidden_dims
+        self.read = (agents * spec.obs_dim, agents * spec.n_actions)
+        self.first = StackedLinear(agents, sum(self.read), first)
+        self.activation = ACTIVATIONS[settings.critic_activation]
+        self.rest = StackedMLP(agents, (first, *others, 1), settings.critic_activation)
+        self.register_buffer("own", torch.eye(agents, dtype=torch.bool), persistent=False)
 
     def forward(self, obs: Tensor, actions: Tensor) -> Tensor:
         """Every agent's value of one joint action, as rows of chances: [B, N, O], [B, N, A] -> [B, N]."""
@@ -40,8 +42,12 @@ class OwnJointCritic(nn.Module):
 
     def values(self, obs: Tensor, actions: Tensor) -> Tensor:
         """Critic i reads the joint action i: [B, N, O], [N, B, N A] -> [B, N]."""
-        seen = normalised(obs, obs).flatten(1).expand(len(actions), -1, -1)
-        return self.networks(torch.cat([seen, actions], dim=-1)).squeeze(-1).transpose(0, 1)
+        seen = normalised(obs, obs).flatten(
+            1
+        )  # [B, N O], the same for all critics: not copied for each of them
+        of_seen, of_actions = self.first.weight.split(self.read, dim=1)
+        hidden = torch.baddbmm(self.first.bias, actions, of_actions) + seen @ of_seen
+        return self.rest(self.activation(hidden)).squeeze(-1).transpose(0, 1)
 
 
 class PairCritic(nn.Module):
