@@ -42,6 +42,7 @@ PAIRS = [
     ("maddpg", "sc2_sim"),
     *itertools.product(REPLAYED_ACTORS, ("matrix_games",)),
     ("mappo", "going_together"),
+    ("maac", "pursuit"),
     *itertools.product(FACTORED, ("matrix_games", "sc2_sim")),
     *itertools.product(FACTORED_CONTINUOUS, ("going_together",)),
     *itertools.product(("ader",), ("continuous_matrix_game", "h_predator_prey")),
@@ -93,6 +94,8 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY_RUN} {TINY_ON_POLICY.get(algorithm, 'rnn_hidden_dim=8 critic_hidden_dim=8')}"
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
+    if env == "pursuit":
+        kind += " env_args.episode_limit=20"
     meta = TINY_META if algorithm == "mnmpg" else ""
     return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{kind} {meta} {text}".split()]
 

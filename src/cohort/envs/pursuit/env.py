@@ -124,11 +124,12 @@ class Pursuit:
 
     def reset(self) -> Observation:
         """Begin a new episode in every game."""
-        window = self._window()
-        self._enter(Scene(*(
+        window, settings = self._window(), self.settings
+        pursuers, evaders = (
             self.board.place(count, window, self.generator)
-            for count in (self.settings.n_pursuers, self.settings.n_evaders)
-        )))  # fmt: skip
+            for count in (settings.n_pursuers, settings.n_evaders)
+        )
+        self._enter(Scene(pursuers, evaders))
         self.t, self.paid = 0, self._nothing
         return self.observation
 
