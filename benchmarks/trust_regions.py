@@ -51,9 +51,7 @@ def measure(game: str, methods: list[str], rounds: int) -> None:
     )
     batch, clock = random_steps(spec), Clock()
     learners = {name: ready(name, spec) for name in (BASELINE, *methods)}
-    jobs = {
-        name: lambda learner=learner: learner.update(batch, clock) for name, learner in learners.items()
-    }
+    jobs = {name: lambda learner=learner: learner.update(batch, clock) for name, learner in learners.items()}
     times = in_turns(jobs, rounds=rounds, clock=time.process_time)
     print(f"\n{game}: {agents} agents, {actions} actions, {seen} numbers seen")
     for name, each in times.items():

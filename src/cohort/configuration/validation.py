@@ -42,5 +42,10 @@ def _normalised(value: Any, annotation: Any) -> Any:
     if allowed == {str} and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, list) and any(typing.get_origin(each) is tuple for each in allowed):
-        return tuple(value)
+        return _as_tuples(value)
     return value
+
+
+def _as_tuples(value: Any) -> Any:
+    """YAML has lists only."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

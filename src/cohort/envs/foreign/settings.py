@@ -113,9 +113,3 @@ class MAMuJoCoSettings(ForeignSettings):
     global_categories: tuple[str, ...] | None = Field(
         None, description="What every agent observes of the whole, as [qpos, qvel]; null: both of these."
     )
-
-    @field_validator("local_categories", "global_categories", mode="before")
-    @classmethod
-    def _as_tuples(cls, value: Any) -> Any:
-        """YAML has lists only."""
-        return tuple(map(cls._as_tuples, value)) if isinstance(value, list) else value
