@@ -72,8 +72,10 @@ def test_the_paper_has_a_number_for_every_row() -> None:
 def test_each_task_has_as_many_agents_as_the_paper() -> None:
     for task in (*TASKS, *DECOMPOSED):
         given = files.read(files.find("--env-config", task))["env_args"]
-        n = given.get("n_agents", given.get("n_pursuers", 2 * given.get("n_pairs", 0)))
-        assert n in (AGENTS[task], 0)
+        n = given.get(
+            "n_agents", given.get("n_pursuers", given.get("n_walkers", 2 * given.get("n_pairs", 0)))
+        )
+        assert n == AGENTS[task]
         assert given["common_reward"] is False
 
 
