@@ -1,7 +1,7 @@
 """Pursuit: pursuers surround evaders that move at random, on a small map with a wall block in its middle."""
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cohort.envs.base import EnvSpec, Observation, Transition
 from cohort.envs.pursuit.board import MOVES, STAY, Board, Catch, Scene, free_cells
-from cohort.settings import Settings
+from cohort.envs.team_rewards import TeamRewardSettings, pay
 
 if TYPE_CHECKING:
     from cohort.envs.pursuit.render import Renderer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BLOCKS = 5  # cells in which nobody of its own side may begin once a unit stands: its own and those beside it
 
 
-class PursuitSettings(Settings):
+class PursuitSettings(TeamRewardSettings):
     """Keys of `Pursuit`, with PettingZoo's names where it has them; their values are in the YAML file."""
 
     x_size: int = Field(ge=3, description="width of the map")
@@ -42,10 +42,6 @@ class PursuitSettings(Settings):
         gt=0, le=1, description="side of the window in which all begin, as a share of the map's"
     )
     episode_limit: int = Field(ge=1, description="steps after which an episode is cut")
-    common_reward: bool = Field(description="one reward for the team; False: every agent has its own")
-    reward_scalarisation: Literal["sum", "mean"] = Field(
-        description="with common_reward: how the agents' rewards become the team's"
-    )
 
     @model_validator(mode="after")
     def _sight_has_a_middle(self) -> Self:
@@ -167,7 +163,7 @@ class Pursuit:
         catch = self._catch(pursuers, scene.evaders)
         reward = self.settings.tag_reward * self._tags(scene.pursuers, pursuers)
         reward = reward + self.settings.catch_reward * catch.catchers + self.settings.urgency_reward
-        self.paid = self._payment(reward.masked_fill(over, 0.0))
+        self.paid = pay(reward.masked_fill(over, 0.0), self.settings)
         evaders = scene.evaders.masked_fill(catch.caught, board.nowhere)
         if not self.settings.freeze_evaders:
             evaders = board.move(evaders, self.evader_moves())
@@ -196,12 +192,6 @@ class Pursuit:
             return self.board.touched(self._planes, after)
         touched = self.board.touched(self._planes, torch.cat((after, before), 1))
         return torch.lerp(*touched.chunk(2, 1), self._waits)
-
-    def _payment(self, reward: Tensor) -> Tensor:
-        """[B, N], or [B] for the team."""
-        if not self.settings.common_reward:
-            return reward
-        return reward.sum(1) if self.settings.reward_scalarisation == "sum" else reward.mean(1)
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides what the games do next."""
