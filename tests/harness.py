@@ -16,7 +16,7 @@ from cohort.envs.base import EnvSpec
 from cohort.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
-VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")
+VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "mnmpg", "rode", "mnmpg_1_rode", "mnmpg_2_rode")
 CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
@@ -78,7 +78,7 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY_RUN} {TINY_ON_POLICY.get(algorithm, 'rnn_hidden_dim=8 critic_hidden_dim=8')}"
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
-    meta = TINY_META if algorithm == "mnmpg" else ""
+    meta = TINY_META if algorithm.startswith("mnmpg") else ""
     return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{kind} {meta} {text}".split()]
 
 

@@ -131,6 +131,14 @@ class Targets:
                 target.load_state_dict(live.state_dict())
                 self.last_copy[name] = now
 
+    @torch.no_grad()
+    def copy_now(self, clock: Clock) -> None:
+        """Make the copies that are due every so often, whenever the last ones were."""
+        for name, rule in self.rules.items():
+            if isinstance(rule, HardUpdate):
+                self.networks[name].load_state_dict(self._live[name].state_dict())
+                self.last_copy[name] = getattr(clock, rule.unit)
+
     def restart(self) -> None:
         """Count from zero, as a run does that begins with saved networks."""
         self.last_copy = dict.fromkeys(self.rules, 0)
