@@ -16,7 +16,9 @@ from cohort.envs.base import EnvSpec
 from cohort.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
-VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "mnmpg", "rode", "mnmpg_1_rode", "mnmpg_2_rode")
+META_MIXING = ("mnmpg", "mnmpg_1_rode", "mnmpg_2_rode")
+ROLES = ("rode", "mnmpg_1_rode", "mnmpg_2_rode")
+VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "rode", *META_MIXING)
 CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
@@ -58,7 +60,7 @@ TINY_DOP = (
     "rnn_hidden_dim=8 critic_hidden_dims=[8] buffer_size=16 recent_batch_size=2 recent_size=3 "
     "critic_updates=3 target_update_updates=2 updates_per_episode=1"
 )
-TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
+TINY_META = "meta_start=0 meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
 
 
 def words(algorithm: str, env: str, text: str = "") -> list[str]:
@@ -78,7 +80,9 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind = f"{TINY_RUN} {TINY_ON_POLICY.get(algorithm, 'rnn_hidden_dim=8 critic_hidden_dim=8')}"
     if (algorithm, env) == ("mappo", "going_together"):
         kind += " head=squashed_gaussian"
-    meta = TINY_META if algorithm.startswith("mnmpg") else ""
+    meta = TINY_META if algorithm in META_MIXING else ""
+    if algorithm in ROLES:  # roles are formed within the run, between the stops of tests that resume it
+        kind += f" role_action_spaces_update_start={10 if env in GAMES_OF_A_STEP else 200}"
     return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{kind} {meta} {text}".split()]
 
 
