@@ -60,7 +60,9 @@ TINY_DOP = (
     "rnn_hidden_dim=8 critic_hidden_dims=[8] buffer_size=16 recent_batch_size=2 recent_size=3 "
     "critic_updates=3 target_update_updates=2 updates_per_episode=1"
 )
-TINY_META = "meta_start=0 meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
+TINY_META = (
+    "meta_start=0 meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
+)
 
 
 def words(algorithm: str, env: str, text: str = "") -> list[str]:
