@@ -18,7 +18,7 @@ from cohort.experiment import Experiment
 ROOT = Path(__file__).resolve().parents[1]
 META_MIXING = ("mnmpg", "mnmpg_1_rode", "mnmpg_2_rode")
 ROLES = ("rode", "mnmpg_1_rode", "mnmpg_2_rode")
-VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "rode", *META_MIXING)
+VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "rode", "mnmpg", "mnmpg_2_rode")
 CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
@@ -31,6 +31,7 @@ ALGORITHMS = (*VALUE_BASED, *CONTINUOUS, *ATTENTIVE, *ON_POLICY, *FACTORED, *FAC
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
+    ("mnmpg_1_rode", "matrix_games"),
     *itertools.product(CONTINUOUS, ("going_together",)),
     ("adama", "predator_prey"),
     *itertools.product((*ATTENTIVE, *ON_POLICY), ("matrix_games", "sc2_sim")),

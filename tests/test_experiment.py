@@ -255,6 +255,8 @@ def test_every_algorithm_learns_on_every_kind_of_environment(algorithm, env, tmp
     assert subject.learner.updates > 0
     assert not same(before, parameters(subject))
     assert not targets or not same(targets, subject.learner.targets.networks.state_dict())
+    if algorithm in harness.ROLES:
+        assert subject.learner.formed
     if algorithm in harness.META_MIXING:
         assert last["meta_rounds"] > 0
         assert "meta_grad_norm" in last

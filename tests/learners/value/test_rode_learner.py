@@ -259,12 +259,13 @@ def test_a_team_with_another_number_of_places_for_roles_is_refused():
 
 
 def test_it_finds_the_better_return_of_the_two_step_game():
+    """By playing at random, and through the forming of roles on the way."""
     text = (
-        "t_max=9000 test_interval=9000 log_interval=9000 batch_size_run=8 batch_size=32 rnn_hidden_dim=32 "
-        "role_action_spaces_update_start=2000 buffer_size=500 target_update_interval=50 epsilon_finish=1.0 lr=0.001"
+        "batch_size_run=32 batch_size=32 updates_per_episode=0.125 rnn_hidden_dim=32 buffer_size=500 lr=0.002 "
+        "target_update_interval=160 epsilon_finish=1.0"
     )
-    subject = harness.experiment("rode", "matrix_games", text)
-    while subject.trainer.t_env < 9000:
+    subject = harness.experiment("rode", "matrix_games", f"{text} role_action_spaces_update_start=2000")
+    while subject.trainer.t_env < 7000:
         subject.trainer.iterate()
     assert subject.learner.formed
     assert subject.trainer.evaluate()["test_return_mean"] == 8.0
