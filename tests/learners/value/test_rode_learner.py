@@ -207,6 +207,15 @@ def test_roles_are_formed_once_and_frozen_with_the_targets_copied():
     assert any(name.startswith("policy.network") for name in moved)
 
 
+def test_an_averaged_team_has_the_roles_as_soon_as_they_are_formed():
+    learner = make_learner("rode", **SIZES, policy_average=0.99)
+    learner.update(in_roles(random_episodes(LENGTHS), 3), Clock(steps=6000))
+    for average, live in zip(
+        learner.tested(learner.policy).roles.buffers(), learner.policy.roles.buffers(), strict=True
+    ):
+        assert torch.equal(average, live)
+
+
 @pytest.mark.parametrize("faithful", [True, False])
 def test_later_roles_learn_unless_the_authors_optimiser_is_asked_for(faithful):
     learner = formed(rode_faithful_optimizer=faithful, stored_roles=True)
