@@ -16,7 +16,9 @@ from cohort.envs.base import EnvSpec
 from cohort.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
-VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")
+META_MIXING = ("mnmpg", "mnmpg_1_rode", "mnmpg_2_rode")
+ROLES = ("rode", "mnmpg_1_rode", "mnmpg_2_rode")
+VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "rode", "mnmpg", "mnmpg_2_rode")
 CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),
@@ -34,6 +36,7 @@ ALGORITHMS = (
 # which environments the tests of whole runs play with which algorithms
 PAIRS = [
     *itertools.product(VALUE_BASED, ("matrix_games", "sc2_sim")),
+    ("mnmpg_1_rode", "matrix_games"),
     *itertools.product(CONTINUOUS, ("going_together",)),
     ("adama", "predator_prey"),
     ("maac", "spread"),
@@ -70,7 +73,9 @@ TINY_DOP = (
     "rnn_hidden_dim=8 critic_hidden_dims=[8] buffer_size=16 recent_batch_size=2 recent_size=3 "
     "critic_updates=3 target_update_updates=2 updates_per_episode=1"
 )
-TINY_META = "meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
+TINY_META = (
+    "meta_start=0 meta_interval=1 meta_episodes=4 meta_batch_size_run=2 exercise_updates=1 meta_updates=1"
+)
 
 
 def words(algorithm: str, env: str, text: str = "") -> list[str]:
@@ -96,7 +101,9 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind += " head=squashed_gaussian"
     if env == "pursuit":
         kind += " env_args.episode_limit=20"
-    meta = TINY_META if algorithm == "mnmpg" else ""
+    meta = TINY_META if algorithm in META_MIXING else ""
+    if algorithm in ROLES:  # roles are formed within the run, between the stops of tests that resume it
+        kind += f" role_action_spaces_update_start={10 if env in GAMES_OF_A_STEP else 200}"
     return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{kind} {meta} {text}".split()]
 
 

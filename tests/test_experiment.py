@@ -256,7 +256,9 @@ def test_every_algorithm_learns_on_every_kind_of_environment(algorithm, env, tmp
     assert subject.learner.updates > 0
     assert not same(before, parameters(subject))
     assert not targets or not same(targets, subject.learner.targets.networks.state_dict())
-    if algorithm == "mnmpg":
+    if algorithm in harness.ROLES:
+        assert subject.learner.formed
+    if algorithm in harness.META_MIXING:
         assert last["meta_rounds"] > 0
         assert "meta_grad_norm" in last
 
@@ -310,7 +312,7 @@ STOPS_OF = dict.fromkeys(harness.GAMES_OF_A_STEP, (1, 2, 3, 5, 8)) | {"h_predato
 def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, env, stops, tmp_path):
     steps = 40 if env in harness.GAMES_OF_A_STEP else 500
     meta = ""
-    if algorithm == "mnmpg":
+    if algorithm in harness.META_MIXING:
         steps, meta = 4 * steps, f"meta_interval={steps // 2}"  # ordinary rounds and meta rounds take turns
     others = (*harness.ATTENTIVE, *harness.REPLAYED_ACTORS, *harness.ON_POLICY, *harness.FACTORED_CONTINUOUS)
     soft_or_none = algorithm in (*others, "dop")  # or counted in updates

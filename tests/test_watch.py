@@ -7,6 +7,7 @@ from cohort.cli import main
 from cohort.envs.sc2_sim.render import Renderer
 from cohort.errors import UserError
 from cohort.policy import load_policy
+from cohort.recording.models import load_learner
 from cohort.recording.replay import Replay
 from tests import harness
 
@@ -33,6 +34,36 @@ def test_a_loaded_policy_acts_as_the_runs_own_networks_do(run):
         expected, theirs, _ = subject.trainer.policy.act(observation, theirs, 0, None)
         assert torch.equal(actions, expected)
         observation = env.step(actions).observation
+
+
+def test_a_team_with_roles_is_loaded_with_those_it_formed_and_watched(tmp_path, capsys):
+    """In which it acts as the run's own networks do, over several choices of a role."""
+    text = "t_max=250 test_interval=1000 save_model=True"
+    assert main(harness.words("rode", "sc2_sim", f"{text} local_results_path={tmp_path}")) == 0
+    run = harness.only_run(tmp_path)
+    subject = harness.experiment("rode", "sc2_sim", text)
+    subject.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["state"])
+    policy = load_policy(run)
+    ours, theirs = policy.team.roles, subject.trainer.policy.roles
+    assert subject.learner.formed
+    assert not bool((ours.action_latents == 1).all())
+    assert all(torch.equal(a, b) for a, b in zip(ours.buffers(), theirs.buffers(), strict=True))
+    env = policy.make_env(games=3)
+    observation, memory = env.reset(), policy.begin(games=3)
+    theirs = subject.trainer.policy.initial_memory(3)
+    for _ in range(12):
+        actions, memory = policy.act(observation, memory)
+        expected, theirs, _ = subject.trainer.policy.act(observation, theirs, 0, None)
+        assert torch.equal(actions, expected)
+        assert torch.equal(memory.roles, theirs.roles)
+        observation = env.step(actions).observation
+    assert main(["watch", str(run), "--format", "gif"]) == 0
+    # another run begins with the team, whatever number of roles it had itself, and has no need to form them again
+    fresh = harness.experiment("rode", "sc2_sim", text)
+    state, step, _ = load_learner(run, 0)
+    fresh.load_model(state, step)
+    assert fresh.learner.formed
+    assert torch.equal(fresh.trainer.policy.roles.exists, ours.exists)
 
 
 def test_watching_writes_a_video_and_says_how_it_went(run, capsys):

@@ -79,7 +79,7 @@ def test_a_learner_that_lacks_something_is_refused_with_those_that_have_it(plan)
     assert "learner = q_learner (in src/config/algs/vdn.yaml)" in message
     assert "trainer = dummy_kinds:Needy (on the command line) do not fit together" in message
     assert "dummy_kinds:Needy requires meta_step, which q_learner does not provide" in message
-    assert message.endswith("learner can be: mnmpg_learner.")
+    assert message.endswith("learner can be: mnmpg_learner, mnmpg_rode_learner.")
 
 
 def test_nothing_that_would_do_is_said_plainly(plan):

@@ -36,6 +36,28 @@ class Utilities:
 
 
 @dataclass(frozen=True)
+class RestrictedUtilities(Utilities):
+    """A value for each discrete action, of which some are allowed besides being available."""
+
+    allowed: Tensor  # [..., A] bool
+
+    @property
+    def within(self) -> Tensor:
+        """Available and allowed: [..., A] bool, nothing where the two do not meet."""
+        return self.available & self.allowed
+
+    @property
+    def possible(self) -> Tensor:
+        """Where there is something available that is allowed: [..., 1] bool."""
+        return self.within.any(dim=-1, keepdim=True)
+
+    @property
+    def mode(self) -> Tensor:
+        """The best action within what is allowed, or where that is nothing, of all that is available: [...] int64."""
+        return greedy_actions(self.values, torch.where(self.possible, self.within, self.available))
+
+
+@dataclass(frozen=True)
 class Categorical:
     """A distribution over the available ones of A actions."""
 

@@ -14,3 +14,15 @@ class LinearSchedule:
     def at(self, t_env: int) -> float:
         progress = min(1.0, t_env / self.duration)
         return self.start * (1 - progress) + self.finish * progress  # exact at both ends
+
+
+@dataclass(frozen=True)
+class RestartedSchedule:
+    """One line until `restart` environment steps, that step included; another from its beginning behind it."""
+
+    first: LinearSchedule
+    restart: int
+    second: LinearSchedule
+
+    def at(self, t_env: int) -> float:
+        return self.first.at(t_env) if t_env <= self.restart else self.second.at(t_env - self.restart)

@@ -19,13 +19,14 @@ ROLES = {
     "agent": AGENTS,
     "action_selector": ACTION_SELECTORS,
     "mixer": MIXERS,
+    "role_mixer": MIXERS,
     "critic": CRITICS,
     "learner": LEARNERS,
     "memory": MEMORIES,
     "trainer": TRAINERS,
 }
 # of these a run has those that its learner names in `parts`
-LEARNER_PARTS = ("mixer", "critic")
+LEARNER_PARTS = ("mixer", "role_mixer", "critic")
 # (role, role that must fit it, the class attribute that both have): the attributes' values must meet. A class says
 # one value or a tuple of all that it accepts; a class without the attribute fits everything.
 COMPATIBLE = (

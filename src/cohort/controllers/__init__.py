@@ -2,7 +2,13 @@
 
 from cohort.registry import Registry
 
-CONTROLLERS = Registry("mac", {"basic_mac": "cohort.controllers.team_policy:TeamPolicy"})
+CONTROLLERS = Registry(
+    "mac",
+    {
+        "basic_mac": "cohort.controllers.team_policy:TeamPolicy",
+        "role_mac": "cohort.controllers.role_team_policy:RoleTeamPolicy",
+    },
+)
 HEADS = Registry(
     "head",
     {
@@ -10,6 +16,7 @@ HEADS = Registry(
         "categorical": "cohort.controllers.heads:CategoricalHead",
         "categorical_value": "cohort.controllers.heads:CategoricalValueHead",
         "deterministic": "cohort.controllers.continuous_heads:DeterministicHead",
+        "role_policies": "cohort.controllers.role_policies:RolePoliciesHead",
         "squashed_gaussian": "cohort.controllers.continuous_heads:SquashedGaussianHead",
     },
 )
@@ -19,6 +26,7 @@ ACTION_SELECTORS = Registry(
         "epsilon_greedy": "cohort.controllers.epsilon_greedy:EpsilonGreedy",
         "epsilon_sampling": "cohort.controllers.epsilon_sampling:EpsilonSampling",
         "gaussian_noise": "cohort.controllers.gaussian_noise:GaussianNoise",
+        "role_epsilon_greedy": "cohort.controllers.role_epsilon_greedy:RoleEpsilonGreedy",
         "sampling": "cohort.controllers.sampling:Sampling",
         "uniform_mixture": "cohort.controllers.uniform_mixture:UniformMixture",
     },

@@ -37,6 +37,8 @@ LEARNERS = Registry(
         "q_learner": "cohort.learners.value.q_learner:QLearner",
         "hierarchical_q_learner": "cohort.learners.value.hierarchical_q_learner:HierarchicalQLearner",
         "mnmpg_learner": "cohort.learners.value.mnmpg_learner:MNMPGLearner",
+        "rode_learner": "cohort.learners.value.rode_learner:RODELearner",
+        "mnmpg_rode_learner": "cohort.learners.value.mnmpg_rode_learner:MNMPGRODELearner",
         "reinforce_learner": "cohort.learners.meta.reinforce_learner:ReinforceLearner",
     },
 )

@@ -188,6 +188,10 @@ class Learner(ABC):
         """One step down a loss. Parameters it does not depend on stay as they are."""
         return self.step_along(name, self.gradient(name, loss), loss)
 
+    def parameters_of(self, name: str) -> Sequence[Tensor]:
+        """What a loss moves, in the order of its gradient."""
+        return self._minimisers[name].parameters
+
     def gradient(self, name: str, loss: Loss) -> Gradient:
         """Of a loss, on the parameters that it moves."""
         return self._minimisers[name].gradient(loss.value)

@@ -12,6 +12,16 @@ class Networks(Protocol):
     def __getitem__(self, name: str, /) -> Any: ...
 
 
+class Prefixed:
+    """The networks whose names begin with `prefix`, by the rest of their names."""
+
+    def __init__(self, networks: Networks, prefix: str) -> None:
+        self._networks, self._prefix = networks, prefix
+
+    def __getitem__(self, name: str, /) -> Any:
+        return self._networks[self._prefix + name]
+
+
 def refuse_other_mixer(mixer: nn.Module, inputs: tuple[str, ...]) -> None:
     """Raises `ValueError` when `mixer` does not read just these `inputs`."""
     reads = inspect.signature(mixer.forward)

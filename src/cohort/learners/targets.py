@@ -132,8 +132,7 @@ class Targets:
                 _approach(target, live, rule.rate)
             elif isinstance(rule, Average):
                 _approach(target, live, 1 - rule.kept(clock.updates))
-                for into, statistic in zip(target.buffers(), live.buffers(), strict=True):
-                    into.copy_(statistic)
+                _copy_buffers(target, live)
             elif isinstance(rule, HardUpdate):
                 now = getattr(clock, rule.unit)
                 if now - self.last_copy[name] >= rule.every:
@@ -143,6 +142,16 @@ class Targets:
     def renew(self, name: str) -> None:
         """The target becomes the live network."""
         self.networks[name].load_state_dict(self._live[name].state_dict())
+
+    @torch.no_grad()
+    def copy_now(self, clock: Clock) -> None:
+        """Make the copies of hard rules, whenever the last ones were. Averages copy what they do not average."""
+        for name, rule in self.rules.items():
+            if isinstance(rule, HardUpdate):
+                self.renew(name)
+                self.last_copy[name] = getattr(clock, rule.unit)
+            elif isinstance(rule, Average):
+                _copy_buffers(self.networks[name], self._live[name])
 
     def restart(self) -> None:
         """Count from zero, as a run does that begins with saved networks."""
@@ -154,6 +163,11 @@ class Targets:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.networks.load_state_dict(state["networks"])
         self.last_copy = dict(state["last_copy"])
+
+
+def _copy_buffers(target: nn.Module, live: nn.Module) -> None:
+    for into, buffer in zip(target.buffers(), live.buffers(), strict=True):
+        into.copy_(buffer)
 
 
 def _approach(target: nn.Module, live: nn.Module, rate: float) -> None:

@@ -44,9 +44,23 @@ class HierarchyMixing:
         spec: EnvSpec,
         device: torch.device,
         seed: int,
+        name: str = "z",
+        interval: int = 1,
     ) -> None:
+        """A hierarchy of its own beside this mixer.
+
+        Args:
+            settings: of the hierarchy.
+            policy: whose inputs it may read.
+            mixer: what reads z.
+            spec: the environment's sizes.
+            device: where the networks are.
+            seed: feeds what it draws.
+            name: of its z, where a record keeps it.
+            interval: steps of an episode from one mixed joint value to the next.
+        """
         refuse_other_mixer(mixer, ("utilities", "state", "z"))
-        self.settings, self.policy = settings, policy
+        self.settings, self.policy, self.name, self.interval = settings, policy, name, interval
         joint = settings.hier_input == "joint_inputs"
         self.theta_network = Hierarchy(
             input_dim=spec.n_agents * policy.input_dim if joint else spec.state_dim,

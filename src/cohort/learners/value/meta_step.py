@@ -1,6 +1,6 @@
 """MNMPG's meta policy gradient: a part that a learner with a `HierarchyMixing` owns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -44,6 +44,11 @@ class MetaMixingSettings(MetaStepSettings, HierarchyMixingSettings):
     """Of a hierarchy that a meta step teaches."""
 
 
+def noise_of(name: str) -> str:
+    """What the noise is called from which a z came."""
+    return f"{name}_noise"
+
+
 class ExercisedMixing(HierarchyMixing):
     """A hierarchy whose z is the stored one wherever an exercise move brings it along."""
 
@@ -51,14 +56,14 @@ class ExercisedMixing(HierarchyMixing):
 
     def live_z(self, batch: PackedEpisodes) -> Tensor:
         extras, of_steps = batch.episodes.extras, batch.packing.of_steps
-        if "z" not in extras:  # ordinary Q-learning, outside the meta loop
+        if self.name not in extras:  # ordinary Q-learning, outside the meta loop
             return super().live_z(batch)
         stored = self.settings.meta_z == "stored"
         if not self.settings.exercise_updates_theta:
-            return of_steps(extras["z"]) if stored else super().live_z(batch).detach()
+            return of_steps(extras[self.name]) if stored else super().live_z(batch).detach()
         if not stored:
             return super().live_z(batch)
-        return self.packed_hierarchy(batch).sample(of_steps(extras["z_noise"]))
+        return self.packed_hierarchy(batch).sample(of_steps(extras[noise_of(self.name)]))
 
 
 class MetaStep:
@@ -72,29 +77,43 @@ class MetaStep:
     def __init__(
         self,
         settings: MetaStepSettings,
-        mixing: HierarchyMixing,
-        optimiser: torch.optim.Optimizer,
-        clip: float | None,
+        mixings: Sequence[HierarchyMixing],
+        *,
+        rmsprop: Callable[..., torch.optim.Optimizer],
+        grad_norm_clip: float,
     ) -> None:
-        """`optimiser` moves theta, the hierarchy's parameters; `clip` is the largest norm of its gradient, if any."""
-        self.settings, self.mixing = settings, mixing
-        self.minimiser = Minimiser(mixing.theta, optimiser, grad_norm_clip=clip)
+        """Teach the hierarchies of `mixings`, theta, together.
+
+        Args:
+            settings: of the step.
+            mixings: each has a hierarchy of its own, whose z it calls by a name of its own.
+            rmsprop: `rmsprop(parameters, lr=)`, with `meta_optimiser: rmsprop`.
+            grad_norm_clip: the largest norm of its gradient.
+        """
+        self.settings, self.mixings = settings, tuple(mixings)
+        self.theta = [each for mixing in self.mixings for each in mixing.theta]
+        if settings.meta_optimiser == "sgd":
+            optimiser, clip = torch.optim.SGD(self.theta, lr=settings.meta_lr), None
+        else:
+            optimiser, clip = rmsprop(self.theta, lr=settings.meta_lr), grad_norm_clip
+        self.minimiser = Minimiser(self.theta, optimiser, grad_norm_clip=clip)
         # the last gradient of the Q-learning loss on theta, to compare the meta gradient with
-        self._q_gradient = torch.zeros(
-            sum(each.numel() for each in mixing.theta), device=mixing.theta[0].device
-        )
+        self._q_gradient = torch.zeros(sum(each.numel() for each in self.theta), device=self.theta[0].device)
 
     @torch.no_grad()
     def store_z(self, episodes: Episodes) -> Episodes:
-        """Add the z that this moment's hierarchy draws for every step (acting never reads it): `z`, `z_noise`."""
-        latent = self.mixing.hierarchy(episodes)
-        noise = self.mixing.noise(episodes)
-        return episodes.with_extras(z=latent.sample(noise), z_noise=noise)
+        """Add the z that this moment's hierarchies draw for every step (acting never reads it): `z`, `z_noise`."""
+        for mixing in self.mixings:
+            latent = mixing.hierarchy(episodes)
+            noise = mixing.noise(episodes)
+            drawn = {mixing.name: latent.sample(noise), noise_of(mixing.name): noise}
+            episodes = episodes.with_extras(**drawn)
+        return episodes
 
     def remember_q_gradient(self) -> None:
         """Keep what the loss that was just minimised asks of theta, if it asks anything."""
-        gradient = [each.grad for each in self.mixing.theta]
-        if gradient[0] is not None:
+        gradient = [each.grad for each in self.theta]
+        if all(each is not None for each in gradient):
             self._q_gradient = torch.cat([each.flatten() for each in gradient])
 
     def update(self, before: Episodes, after: Episodes) -> Metrics:
@@ -137,13 +156,21 @@ class MetaStep:
         return r1 - r0 if self.settings.pairing == "index" else (r1.mean() - r0.mean()).expand_as(r0)
 
     def log_prob(self, episodes: Episodes) -> Tensor:
-        """log p_theta(z | s) of each episode: [M]. z is a constant: through a sampled z the mean would cancel."""
-        latent = self.mixing.hierarchy(episodes)
-        stored = self.settings.meta_z == "stored"
-        z = episodes.extras["z"] if stored else latent.sample(self.mixing.noise(episodes)).detach()
-        per_step = diagonal_gaussian_log_prob(z, *latent)  # [M, T]
-        total = torch.where(episodes.mask, per_step, 0.0).sum(dim=1)
+        """log p_theta(z | s) of each episode, of all hierarchies together: [M].
+
+        z is a constant: through a sampled z the mean would cancel. A z of which nothing was mixed does not count.
+        """
+        total = torch.stack([self.log_prob_of(mixing, episodes) for mixing in self.mixings]).sum(dim=0)
         return total if self.settings.logp_agg == "sum_t" else total / episodes.length
+
+    def log_prob_of(self, mixing: HierarchyMixing, episodes: Episodes) -> Tensor:
+        """The sum over an episode's mixed values for one hierarchy: [M]."""
+        latent = mixing.hierarchy(episodes)
+        stored = self.settings.meta_z == "stored"
+        z = episodes.extras[mixing.name] if stored else latent.sample(mixing.noise(episodes)).detach()
+        per_step = diagonal_gaussian_log_prob(z, *latent)  # [M, T]
+        steps = torch.arange(per_step.shape[1], device=per_step.device)
+        return torch.where(episodes.mask & (steps % mixing.interval == 0), per_step, 0.0).sum(dim=1)
 
     def state_dict(self) -> dict[str, Any]:
         return state_of({"optimiser": self.minimiser.optimiser, "q_gradient": self._q_gradient})

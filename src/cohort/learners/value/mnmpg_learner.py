@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import torch
-
 from cohort.components.averages import Metrics
 from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
@@ -25,15 +23,9 @@ class MNMPGLearner(HierarchicalQLearner):
 
     def __init__(self, settings: MNMPGLearnerSettings, **parts: Any) -> None:
         super().__init__(settings, **parts)
-        theta, rate = self.mixing.theta, settings.meta_lr
-        if settings.meta_optimiser == "sgd":
-            optimiser, clip = torch.optim.SGD(theta, lr=rate), None
-        else:
-            optimiser = torch.optim.RMSprop(
-                theta, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
-            )
-            clip = settings.grad_norm_clip
-        self.meta = MetaStep(settings, self.mixing, optimiser, clip)
+        self.meta = MetaStep(
+            settings, [self.mixing], rmsprop=settings.rmsprop, grad_norm_clip=settings.grad_norm_clip
+        )
         self.keep(meta=self.meta)
 
     def step(self, batch: Episodes) -> Metrics:

@@ -1,6 +1,7 @@
 """Q-learning on a mixed joint value: IQL, VDN and QMIX."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -33,6 +34,11 @@ class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSe
         le=1,
         description="lambda of the targets' returns: 0 looks one step ahead, 1 to the episode's end",
     )
+
+    @property
+    def rmsprop(self) -> Callable[..., torch.optim.Optimizer]:
+        """`rmsprop(parameters, lr=)`."""
+        return partial(torch.optim.RMSprop, alpha=self.optim_alpha, eps=self.optim_eps)
 
 
 class Mixing(Protocol):
@@ -83,20 +89,14 @@ class QLearner(Learner):
     ) -> None:
         """`policy` stands on `device`, and so does what `make_mixer()` makes; `seed` feeds what a method draws."""
         mixer = make_mixer()
-        if not spec.common_reward and not isinstance(mixer, IndependentMixer):
-            raise ValueError(
-                "a mixer learns one value for the team, and here every agent has a reward of its own: "
-                "choose mixer=independent (--config=iql), or give the environment a common reward"
-            )
+        refuse_own_rewards(spec, mixer)
         self.policy = policy
         self.mixing = self.make_mixing(settings, mixer, spec=spec, device=device, seed=seed)
         networks = {"policy": policy, **self.mixing.networks}
         rules = {**dict.fromkeys(networks, settings.target_rule), **settings.average_rules}
         super().__init__(settings, networks, rules)
         parameters = FlatParameters(_trained(network) for network in self.networks.values())
-        optimiser = torch.optim.RMSprop(
-            parameters.flat, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
-        )
+        optimiser = settings.rmsprop(parameters.flat, lr=settings.lr)
         self.add_loss(
             "td",
             parameters,
@@ -117,10 +117,22 @@ class QLearner(Learner):
 
     def loss(self, episodes: Episodes) -> Loss:
         batch = PackedEpisodes.of(episodes, self.policy)
-        chosen, next_chosen = self.utilities(batch)
-        joint = batch.packing.padded(self.mixing.joint(self.networks, chosen, batch))  # [B, T, J]
+        return self.mixed_loss(self.mixing, self.networks, self.targets, batch, *self.utilities(batch))
+
+    def mixed_loss(
+        self,
+        mixing: Mixing,
+        networks: Networks,
+        targets: Networks,
+        batch: PackedEpisodes,
+        chosen: Tensor,
+        next_chosen: Tensor,
+    ) -> Loss:
+        """Of joint values that are mixed from utilities of the taken and of the next actions, [R, N] both."""
+        episodes = batch.episodes
+        joint = batch.packing.padded(mixing.joint(networks, chosen, batch))  # [B, T, J]
         with torch.no_grad():
-            next_joint = batch.packing.padded(self.mixing.next_joint(self.targets, next_chosen, batch))
+            next_joint = batch.packing.padded(mixing.next_joint(targets, next_chosen, batch))
             target = td_lambda_returns(
                 episodes.reward,
                 episodes.terminated,
@@ -133,10 +145,16 @@ class QLearner(Learner):
 
     def utilities(self, batch: PackedEpisodes) -> tuple[Tensor, Tensor]:
         """Live utilities of the taken actions and target utilities of the next ones, at real steps: [R, N] both."""
-        packing, episodes = batch.packing, batch.episodes
-        utilities = self.policy.unroll_packed(batch.inputs, packing)  # [P, N, A]
+        utilities = self.policy.unroll_packed(batch.inputs, batch.packing)  # [P, N, A]
         with torch.no_grad():
-            next_utilities = packing.after_steps(self.targets["policy"].unroll_packed(batch.inputs, packing))
+            later = self.targets["policy"].unroll_packed(batch.inputs, batch.packing)
+        return self.chosen(utilities, later, batch)
+
+    def chosen(self, utilities: Tensor, later: Tensor, batch: PackedEpisodes) -> tuple[Tensor, Tensor]:
+        """The same from live and target utilities at every real moment: [P, N, A] -> [R, N] both."""
+        packing, episodes = batch.packing, batch.episodes
+        with torch.no_grad():
+            next_utilities = packing.after_steps(later)
             chooser = packing.after_steps(utilities) if self.settings.double_q else next_utilities
             best = greedy_actions(
                 chooser, packing.after_steps(packing.of_moments(episodes.available_actions))
@@ -148,6 +166,15 @@ class QLearner(Learner):
     def temporal_difference(joint: Tensor, target: Tensor, episodes: Episodes) -> Loss:
         """Mean squared error over real steps; [B, T, J] both, no gradient through the target."""
         return temporal_difference(joint, target, episodes.mask.unsqueeze(-1))
+
+
+def refuse_own_rewards(spec: EnvSpec, mixer: nn.Module) -> None:
+    """Raises `ValueError` where a mixer learns one value for the team and every agent has a reward of its own."""
+    if not spec.common_reward and not isinstance(mixer, IndependentMixer):
+        raise ValueError(
+            "a mixer learns one value for the team, and here every agent has a reward of its own: "
+            "choose mixer=independent (--config=iql), or give the environment a common reward"
+        )
 
 
 def _trained(network: nn.Module) -> list[nn.Parameter]:
