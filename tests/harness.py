@@ -16,7 +16,7 @@ from cohort.envs.base import EnvSpec
 from cohort.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
-VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "mnmpg")
+VALUE_BASED = ("iql", "vdn", "qmix", "ow_qmix", "cw_qmix", "qmix_large", "mnmpg")
 CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),

@@ -62,3 +62,20 @@ def test_iql_learns_the_mean_reward_of_its_own_action():
         chosen = batch.packing.padded(trained.learner.utilities(batch)[0])  # [9, 1, 2]
     mean = torch.tensor([-16 / 3, -4.0, -4.0])
     torch.testing.assert_close(chosen, mean[episodes.actions], atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("algorithm", "w", "others"),
+    [("ow_qmix", 0.5, -4.0), ("ow_qmix", 0.1, -12 / 11), ("cw_qmix", 0.5, -6.0), ("cw_qmix", 0.1, -6.0)],
+)
+def test_weighted_qmix_finds_the_optimum_of_the_nonmonotonic_matrix(algorithm, w, others, seed):
+    """The other eight cells come to one value: -12 a / (1 + a), the optimistic least squares fit of -12s and 0s, or -6."""
+    small = {"rnn_hidden_dim": 32, "central_mixing_embed_dim": 32}
+    trained = experiment(
+        algorithm, "nonmonotonic", seed=seed, w=w, lr=0.002, target_update_interval=50, **small
+    )
+    values = joint_values(trained, fit(trained, updates=1500)).view(-1)
+    assert values[0] == pytest.approx(8.0, abs=0.15)
+    torch.testing.assert_close(values[1:], torch.full((8,), others), atol=0.4, rtol=0)
+    assert trained.evaluate()["test_return_mean"] == 8.0

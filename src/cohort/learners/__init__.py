@@ -31,6 +31,7 @@ LEARNERS = Registry(
         "vdac_learner": "cohort.learners.policy_gradient.vdac_learner:VDACLearner",
         "q_learner": "cohort.learners.value.q_learner:QLearner",
         "hierarchical_q_learner": "cohort.learners.value.hierarchical_q_learner:HierarchicalQLearner",
+        "weighted_q_learner": "cohort.learners.value.weighted_q_learner:WeightedQLearner",
         "mnmpg_learner": "cohort.learners.value.mnmpg_learner:MNMPGLearner",
         "reinforce_learner": "cohort.learners.meta.reinforce_learner:ReinforceLearner",
     },
