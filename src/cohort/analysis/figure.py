@@ -46,12 +46,14 @@ class Surface:
         y: [K] places along the y axis.
         z: [K, G] the heights.
         label: what they are.
+        most: the height at which the colours end; None: its own greatest.
     """
 
     x: np.ndarray
     y: np.ndarray
     z: np.ndarray
     label: str
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def draw(
     """
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
     styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], same_colour or {})
-    points = max(len(curve.x) for panel in panels for curve in panel.curves.values())
+    points = max((len(curve.x) for panel in panels for curve in panel.curves.values()), default=0)
     stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # thick lines of many points would run together
     width = max(3.3, PANEL[0] * columns)
     lines = small_print([caption, *notes], width)
@@ -224,7 +226,7 @@ def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_
 
 def _draw_surface(axes: "Axes", surface: Surface) -> None:
     """Colours on both sides of 0, with a bar that says which is how much."""
-    most = float(np.abs(surface.z).max())
+    most = float(np.abs(surface.z).max()) if surface.most is None else surface.most
     mesh = axes.pcolormesh(
         surface.x, surface.y, surface.z, cmap="RdBu", vmin=-most, vmax=most, rasterized=True
     )
@@ -297,6 +299,9 @@ def _explain(
     longest = max(legends, key=lambda legend: len(legend[1]))
     every = {entry: handle for legend in legends for handle, entry in zip(*legend, strict=True)}
     every = {entry: handle for entry, handle in every.items() if f"{entry}*" not in every}
+    if not every:  # surfaces alone
+        figure.suptitle(title, fontsize=8)
+        return
     if len(every) > len(longest[1]) and not any(panel.counted for panel in panels):
         longest = (list(every.values()), list(every))
     if (len(grid) > 1 or panels[0].ticks) and len(every) == len(longest[1]):
