@@ -68,7 +68,7 @@ def test_iql_learns_the_mean_reward_of_its_own_action():
     torch.testing.assert_close(chosen, mean[episodes.actions], atol=0.05, rtol=0)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(
     ("algorithm", "w", "others"),
     [("ow_qmix", 0.5, -4.0), ("ow_qmix", 0.1, -12 / 11), ("cw_qmix", 0.5, -6.0), ("cw_qmix", 0.1, -6.0)],
