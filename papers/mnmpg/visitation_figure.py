@@ -40,17 +40,17 @@ def visited(runs: Sequence[Run]) -> FigureSpec:
         most = max(float(each.z.max()) for each in found)
         panels = [
             Panel(
-                f"{one.label}, {short_steps(one.step)}",
-                one.label,
+                f"{one.label}, {short_steps(one.step)}: {density.entropy:.2f}",
+                "density",
                 {},
                 surface=Surface(density.x, density.y, density.z, "density", most),
-                y_label=f"entropy {density.entropy:.2f}",
+                y_label="t-SNE",
             )
             for one, density in zip(every, found, strict=True)
         ]
     said = (
         f"states that greedy policies visit in {EPISODES} episodes on {ABLATED}, by t-SNE of all of them; Gaussian "
-        "kernel density, one scale; beside it: its entropy in nats"
+        "kernel density, one scale; above it: its entropy in nats"
     )
     return selector.figure(panels, "t-SNE", said, columns=min(STAGES, max(1, len(panels))))
 

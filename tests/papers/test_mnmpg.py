@@ -264,13 +264,13 @@ def test_figure_3_plays_the_models_of_recorded_runs(
     rows = capsys.readouterr().out.strip().splitlines()
     assert len(rows) == 7
     entropies = [float(row.split(",")[-2]) for row in rows[1:]]
-    assert entropies == pytest.approx([float(panel.y_label.split()[-1]) for panel in panels], abs=0.006)
+    assert entropies == pytest.approx([float(panel.title.split()[-1]) for panel in panels], abs=0.006)
 
 
 def test_figure_3_is_drawn(tmp_path: Path) -> None:
     """Panels of surfaces alone, without curves and a legend."""
     x = np.linspace(-1, 1, 20)
     surface = np.outer(np.exp(-(x**2)), np.exp(-(x**2)))
-    panels = [Panel(name, name, {}, surface=Surface(x, x, surface, "density", 1.0)) for name in "abcdef"]
+    panels = [Panel(name, "density", {}, surface=Surface(x, x, surface, "density", 1.0)) for name in "abcdef"]
     draw(panels, tmp_path / "three.png", x_label="t-SNE", caption="states", title="places", columns=3)
     assert (tmp_path / "three.png").stat().st_size > 10_000

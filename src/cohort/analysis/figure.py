@@ -225,10 +225,11 @@ def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_
 
 
 def _draw_surface(axes: "Axes", surface: Surface) -> None:
-    """Colours on both sides of 0, with a bar that says which is how much."""
+    """Colours on both sides of 0, or from 0 on where nothing is below, with a bar that says which is how much."""
     most = float(np.abs(surface.z).max()) if surface.most is None else surface.most
+    colours, least = ("RdBu", -most) if (surface.z < 0).any() else ("Blues", 0.0)
     mesh = axes.pcolormesh(
-        surface.x, surface.y, surface.z, cmap="RdBu", vmin=-most, vmax=most, rasterized=True
+        surface.x, surface.y, surface.z, cmap=colours, vmin=least, vmax=most, rasterized=True
     )
     axes.figure.colorbar(mesh, ax=axes, label=surface.label, shrink=0.85)
 
