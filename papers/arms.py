@@ -29,6 +29,7 @@ class Arm:
             files in all of them, runs may depart, and a note says so.
         usual: keys in which runs with the files' values are preferred.
         varied: keys besides `typed` in which it may differ from the arms that it is compared with.
+        recorded: what its command types besides: how long it runs and what it keeps. Runs without it count, too.
     """
 
     config: str
@@ -37,6 +38,7 @@ class Arm:
     fixed: frozenset[str] = frozenset()
     usual: frozenset[str] = frozenset()
     varied: frozenset[str] = frozenset()
+    recorded: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def published(self) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def command(arms: Sequence[Arm], seeds: Sequence[int]) -> str:
     """What to type for the runs of all `arms`, which are of one scenario: every algorithm with every typed value."""
     typed: dict[str, list[str]] = {"seed": [ranged(seeds)]}
     for arm in arms:
-        for key, value in arm.typed.items():
+        for key, value in (arm.typed | arm.recorded).items():
             typed.setdefault(key, []).append(f"{value:g}" if isinstance(value, float) else str(value))
     words = [
         f"--config={','.join(dict.fromkeys(arm.config for arm in arms))}",

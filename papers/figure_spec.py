@@ -31,3 +31,4 @@ class FigureSpec:
     remarks: Sequence[str] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     same_colour: Mapping[str, str] = field(default_factory=dict)
+    columns: int | None = None

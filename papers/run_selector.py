@@ -78,6 +78,7 @@ class RunSelector:
         entries: Sequence[str] = (),
         notes: Sequence[str] = (),
         same_colour: Mapping[str, str] | None = None,
+        columns: int | None = None,
     ) -> FigureSpec:
         """The figure that was put together."""
         return FigureSpec(
@@ -90,6 +91,7 @@ class RunSelector:
             remarks=self.remarks,
             missing=self.missing,
             same_colour=same_colour or {},
+            columns=columns,
         )
 
     def _note_choice(self, arm: Arm, label: str, entry: str, choice: Choice) -> None:

@@ -18,7 +18,7 @@ from cohort.experiment import Experiment
 ROOT = Path(__file__).resolve().parents[1]
 META_MIXING = ("mnmpg", "mnmpg_1_rode", "mnmpg_2_rode")
 ROLES = ("rode", "mnmpg_1_rode", "mnmpg_2_rode")
-VALUE_BASED = ("iql", "vdn", "qmix", "qmix_large", "rode", "mnmpg", "mnmpg_2_rode")
+VALUE_BASED = ("iql", "vdn", "qmix", "ow_qmix", "cw_qmix", "qmix_large", "rode", "mnmpg", "mnmpg_2_rode")
 CONTINUOUS = (
     *("maddpg_fixed_lr", "maddpg_adagrad", "adama", "adama_2nd"),
     *("adama_direction", "adama_direction_2nd", "adama_magnitude"),

@@ -18,7 +18,7 @@ from tests import harness
 from tests.builders import SMALL, random_episodes
 from tests.envs import test_contract as contract
 
-WEIGHTED = "examples/weighted_qmix/cw_qmix.yaml"
+WEIGHTED = "examples/weighted_qmix/weighted_qmix.yaml"
 SOFT = "examples/soft_actor_critic/soft_actor_critic.yaml"
 REINFORCE = "examples/reinforce_team/reinforce.yaml"
 HYSTERETIC, MEETING = "examples/meeting/hysteretic.yaml", "examples/meeting/meeting.yaml"

@@ -1,4 +1,7 @@
-"""Weighted QMIX: a method from outside the tree, which docs/write_a_method.md takes apart."""
+"""Weighted QMIX: a method as from outside the tree, which docs/write_a_method.md takes apart.
+
+The tree's own, `--config=ow_qmix` and `cw_qmix`, is src/cohort/learners/value/weighted_q_learner.py.
+"""
 
 from typing import Any, Literal
 

@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
         caption=spec.caption,
         notes=[plain(note) for note in [*spec.notes, *spec.absent]],
         title=chosen.title,
-        columns=min(len(spec.panels), 3 if len(spec.panels) == 3 else 2),
+        columns=spec.columns or min(len(spec.panels), 3 if len(spec.panels) == 3 else 2),
         entries=spec.entries,
         same_colour=spec.same_colour,
     )

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from cohort.modules.mixers.central import CentralMixer, CentralMixerSettings
 from cohort.modules.mixers.fop import FOPMixer, FOPMixerSettings
 from cohort.modules.mixers.linear import LinearMixer, LinearMixerSettings
 from cohort.modules.mixers.qmix import QMIXMixer, QMIXMixerSettings
@@ -50,6 +51,53 @@ def test_joint_value_rises_with_every_utility(algorithm, flags, trained):
     (slope,) = torch.autograd.grad(mixed(learner, utilities, state, draw).sum(), utilities)
     assert slope.min() >= 0
     assert slope.mean() > 0 or trained
+
+
+@pytest.mark.parametrize(("algorithm", "flags"), [*VARIANTS, ("vdn", {})])
+@pytest.mark.parametrize("scale", [1.0, 20.0])
+def test_increments_grow_with_the_other_agents_utilities(algorithm, flags, scale):
+    """Q(a+, b+) - Q(a+, b) - Q(a, b+) + Q(a, b) >= 0 in every state and under every hierarchy: ELU is convex."""
+    learner = make_learner(algorithm, **flags)
+    learner.networks.double().eval()
+    draw = torch.Generator().manual_seed(4)
+    utilities, state = (
+        scale * torch.randn(256, size, generator=draw, dtype=torch.float64) for size in (3, 6)
+    )
+    more = scale * torch.rand(256, 3, generator=draw, dtype=torch.float64)
+    ours, theirs = (more * torch.tensor(each) for each in ([1, 0, 0], [0, 1, 1]))
+    noise = torch.randn(256, 3, generator=draw, dtype=torch.float64)
+
+    def value(at):
+        mixer = learner.networks["mixer"]
+        if "hierarchy" in learner.networks:
+            return mixer(at, state, noise).flatten()
+        return mixer(at.unsqueeze(1), state.unsqueeze(1)).flatten()
+
+    both = value(utilities + ours + theirs) + value(utilities)
+    together = both - value(utilities + ours) - value(utilities + theirs)
+    assert together.min() >= -1e-9
+    if algorithm == "vdn":
+        assert together.abs().max() < 1e-9
+    else:
+        assert together.max() > 1e-3
+
+
+def test_the_central_mixer_is_not_monotonic_and_reads_the_state():
+    """A layer by hand; a utility that lowers the joint value; a value that the state alone decides."""
+    torch.manual_seed(0)
+    mixer = CentralMixer(CentralMixerSettings(central_mixing_embed_dim=16), spec=SMALL)
+    utilities, state = torch.randn(7, 4, 3, requires_grad=True), torch.randn(7, 4, 6)
+    values = mixer(utilities, state)
+    hidden = torch.cat([state, utilities], dim=-1)
+    for layer in (mixer.joint[0], mixer.joint[2], mixer.joint[4]):
+        hidden = (hidden @ layer.weight.T + layer.bias).clamp(min=0)
+    by_hand = hidden @ mixer.joint[6].weight.T + mixer.joint[6].bias
+    first, last = mixer.value[0], mixer.value[2]
+    of_state = (state @ first.weight.T + first.bias).clamp(min=0) @ last.weight.T + last.bias
+    torch.testing.assert_close(values, by_hand + of_state)
+    assert values.shape == (7, 4, 1)
+    (slope,) = torch.autograd.grad(values.sum(), utilities)
+    assert slope.min() < 0 < slope.max()
 
 
 @pytest.mark.parametrize(("algorithm", "flags"), [*VARIANTS, ("vdn", {})])

@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_folder_with_a_paper_is_found() -> None:
-    assert set(PAPERS) == {"adama", "ader", "mamt", "meta_mapg"}
+    assert set(PAPERS) == {"adama", "ader", "mamt", "meta_mapg", "mnmpg"}
     assert {"adama-3", "ader-1", "ader-3_sc2", "meta_mapg-2", "meta_mapg-16"} <= set(FIGURES)
-    assert set(CLAIMS) == {"adama", "ader", "mamt", "meta_mapg"}
+    assert set(CLAIMS) == {"adama", "ader", "mamt", "meta_mapg", "mnmpg"}
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,14 @@ class Surface:
         y: [K] places along the y axis, or [K + 1] edges.
         z: [K, G] the heights.
         label: what they are.
+        most: the height at which the colours end; None: its own greatest.
     """
 
     x: np.ndarray
     y: np.ndarray
     z: np.ndarray
     label: str
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -224,16 +226,11 @@ def _draw_panel(axes: "Axes", panel: Panel, styles: Mapping[str, Style], stroke_
 
 
 def _draw_surface(axes: "Axes", surface: Surface) -> None:
-    """Colours on both sides of 0, or above it where nothing is below, with a bar that says which is how much."""
-    most, signed = float(np.abs(surface.z).max()), bool(surface.z.min() < 0)
+    """Colours on both sides of 0, or from 0 on where nothing is below, with a bar that says which is how much."""
+    most = float(np.abs(surface.z).max()) if surface.most is None else surface.most
+    colours, least = ("RdBu", -most) if (surface.z < 0).any() else ("Blues", 0.0)
     mesh = axes.pcolormesh(
-        surface.x,
-        surface.y,
-        surface.z,
-        cmap="RdBu" if signed else "Blues",
-        vmin=-most if signed else 0.0,
-        vmax=most,
-        rasterized=True,
+        surface.x, surface.y, surface.z, cmap=colours, vmin=least, vmax=most, rasterized=True
     )
     axes.figure.colorbar(mesh, ax=axes, label=surface.label, shrink=0.85)
 
@@ -307,6 +304,9 @@ def _explain(
     longest = max(legends, key=lambda legend: len(legend[1]))
     every = {entry: handle for legend in legends for handle, entry in zip(*legend, strict=True)}
     every = {entry: handle for entry, handle in every.items() if f"{entry}*" not in every}
+    if not every:  # surfaces alone
+        figure.suptitle(title, fontsize=8)
+        return
     if len(every) > len(longest[1]) and not any(panel.counted for panel in panels):
         longest = (list(every.values()), list(every))
     if every and (len(grid) > 1 or panels[0].ticks) and len(every) == len(longest[1]):

@@ -36,6 +36,7 @@ LEARNERS = Registry(
         "vdac_learner": "cohort.learners.policy_gradient.vdac_learner:VDACLearner",
         "q_learner": "cohort.learners.value.q_learner:QLearner",
         "hierarchical_q_learner": "cohort.learners.value.hierarchical_q_learner:HierarchicalQLearner",
+        "weighted_q_learner": "cohort.learners.value.weighted_q_learner:WeightedQLearner",
         "mnmpg_learner": "cohort.learners.value.mnmpg_learner:MNMPGLearner",
         "rode_learner": "cohort.learners.value.rode_learner:RODELearner",
         "mnmpg_rode_learner": "cohort.learners.value.mnmpg_rode_learner:MNMPGRODELearner",

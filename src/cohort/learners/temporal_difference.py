@@ -7,12 +7,15 @@ from cohort.components.functional import masked_mean
 from cohort.learners.base import Loss
 
 
-def temporal_difference(joint: Tensor, target: Tensor, mask: Tensor) -> Loss:
-    """Mean squared error where `mask` [..., 1] holds; [..., J] both, no gradient through the target."""
+def temporal_difference(joint: Tensor, target: Tensor, mask: Tensor, weight: Tensor | float = 1.0) -> Loss:
+    """Mean squared error where `mask` [..., 1] holds; [..., J] both, no gradient through the target.
+
+    `weight` is what each square counts; what is logged is unweighted.
+    """
     error = joint - target
     metrics: Metrics = {
         "td_error_abs": masked_mean(error.detach().abs(), mask),
         "q_taken_mean": masked_mean(joint.detach(), mask),
         "target_mean": masked_mean(target, mask),
     }
-    return Loss(masked_mean(error.square(), mask), metrics)
+    return Loss(masked_mean(weight * error.square(), mask), metrics)

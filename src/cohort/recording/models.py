@@ -50,13 +50,21 @@ def find_model(checkpoint_path: Path, load_step: int) -> tuple[Path, int]:
         raise UserError(f"checkpoint_path={checkpoint_path}: there is no such folder.")
     if _is_step(checkpoint_path):
         return checkpoint_path / MODEL_FILE, int(checkpoint_path.name)
-    inner = checkpoint_path / "models"
-    folder = inner if inner.is_dir() else checkpoint_path
-    steps = sorted(int(child.name) for child in folder.iterdir() if _is_step(child))
+    folder, steps = _models_folder(checkpoint_path), model_steps(checkpoint_path)
     if not steps:
         raise UserError(f"checkpoint_path={checkpoint_path}: no saved model in it. {_inside(folder)}")
     step = steps[-1] if load_step == 0 else min(steps, key=lambda known: abs(known - load_step))
     return folder / str(step) / MODEL_FILE, step
+
+
+def model_steps(checkpoint_path: Path) -> list[int]:
+    """The steps of all saved models of a run, in order: `checkpoint_path` is its folder or its `models` folder."""
+    return sorted(int(child.name) for child in _models_folder(checkpoint_path).iterdir() if _is_step(child))
+
+
+def _models_folder(checkpoint_path: Path) -> Path:
+    inner = checkpoint_path / "models"
+    return inner if inner.is_dir() else checkpoint_path
 
 
 def _is_step(folder: Path) -> bool:

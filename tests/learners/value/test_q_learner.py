@@ -96,7 +96,7 @@ def test_target_by_hand(double):
     torch.testing.assert_close(learner.loss(episodes).value, expected)
 
 
-@pytest.mark.parametrize("algorithm", ["iql", "vdn", "qmix", "qmix_large", "mnmpg"])
+@pytest.mark.parametrize("algorithm", ["iql", "vdn", "qmix", "ow_qmix", "cw_qmix", "qmix_large", "mnmpg"])
 def test_padding_changes_nothing(algorithm):
     losses, gradients = [], []
     for padding in (0.0, 30.0):
@@ -139,7 +139,7 @@ def test_agents_with_rewards_of_their_own_learn_each_from_its_own():
     torch.testing.assert_close(loss, torch.stack(errors).mean())
 
 
-@pytest.mark.parametrize("algorithm", ["vdn", "qmix", "mnmpg"])
+@pytest.mark.parametrize("algorithm", ["vdn", "qmix", "cw_qmix", "mnmpg"])
 def test_a_mixer_needs_a_common_reward(algorithm):
     with pytest.raises(ValueError, match="mixer=independent"):
         make_learner(algorithm, replace(SMALL, common_reward=False))
@@ -178,7 +178,7 @@ def test_gradient_is_clipped_as_a_whole():
     torch.testing.assert_close(norm, torch.tensor(0.01), rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("algorithm", ["iql", "vdn", "qmix", "qmix_large", "mnmpg"])
+@pytest.mark.parametrize("algorithm", ["iql", "vdn", "qmix", "ow_qmix", "cw_qmix", "qmix_large", "mnmpg"])
 def test_same_seed_same_losses_and_state_continues(algorithm):
     def losses(learner, rounds):
         return [

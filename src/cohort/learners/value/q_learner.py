@@ -132,16 +132,20 @@ class QLearner(Learner):
         episodes = batch.episodes
         joint = batch.packing.padded(mixing.joint(networks, chosen, batch))  # [B, T, J]
         with torch.no_grad():
-            next_joint = batch.packing.padded(mixing.next_joint(targets, next_chosen, batch))
-            target = td_lambda_returns(
-                episodes.reward,
-                episodes.terminated,
-                next_joint,
-                episodes.mask,
-                self.settings.gamma,
-                self.settings.td_lambda,
-            )
+            target = self.returns(mixing.next_joint(targets, next_chosen, batch), batch)
         return self.temporal_difference(joint, target, episodes)
+
+    def returns(self, next_joint: Tensor, batch: PackedEpisodes) -> Tensor:
+        """Targets of all steps from the joint values one step later: [R, J] -> [B, T, J]."""
+        episodes = batch.episodes
+        return td_lambda_returns(
+            episodes.reward,
+            episodes.terminated,
+            batch.packing.padded(next_joint),
+            episodes.mask,
+            self.settings.gamma,
+            self.settings.td_lambda,
+        )
 
     def utilities(self, batch: PackedEpisodes) -> tuple[Tensor, Tensor]:
         """Live utilities of the taken actions and target utilities of the next ones, at real steps: [R, N] both."""

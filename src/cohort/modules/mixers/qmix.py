@@ -21,7 +21,8 @@ class QMIXMixerSettings(Settings):
 class MonotonicNetwork(nn.Module):
     """Q_tot = ELU(q^T |W1(c)| + b1(c)) |w2(c)| + v(c), so that dQ_tot/dQ_i >= 0 for every context c.
 
-    The context is the state in QMIX and the state beside the decoded hierarchy in MNMPG.
+    The context is the state in QMIX and the state beside the decoded hierarchy in MNMPG. As ELU is convex, increments
+    grow with the other agents' utilities, too: not every payoff that rises with each action is held (docs/mnmpg.md).
     """
 
     def __init__(
