@@ -1,7 +1,7 @@
 """Q-learning on a mixed joint value: IQL, VDN and QMIX."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -18,12 +18,15 @@ from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
 from cohort.learners.mixing import Networks, refuse_other_mixer
 from cohort.learners.packed import PackedEpisodes
-from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
+from cohort.learners.targets import ChosenTargetSettings, PolicyAverageSettings
 from cohort.learners.temporal_difference import temporal_difference
 from cohort.modules.mixers.simple import IndependentMixer
 
 
-class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSettings, DiscountSettings):
+class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, ChosenTargetSettings, DiscountSettings):
+    optimizer: Literal["rmsprop", "adam"] = Field(
+        default="rmsprop", description="RMSprop as in PyMARL, or Adam as in EPyMARL"
+    )
     optim_alpha: float = Field(ge=0, lt=1, description="RMSprop's smoothing of squared gradients")
     optim_eps: float = Field(gt=0, description="RMSprop's term for numerical stability")
     grad_norm_clip: float = Field(gt=0, description="largest norm of the whole gradient")
@@ -33,6 +36,11 @@ class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSe
         le=1,
         description="lambda of the targets' returns: 0 looks one step ahead, 1 to the episode's end",
     )
+
+    def make_optimiser(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        if self.optimizer == "adam":
+            return torch.optim.Adam(parameters, lr=self.lr, eps=self.optim_eps)
+        return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.optim_alpha, eps=self.optim_eps)
 
 
 class Mixing(Protocol):
@@ -94,9 +102,7 @@ class QLearner(Learner):
         rules = {**dict.fromkeys(networks, settings.target_rule), **settings.average_rules}
         super().__init__(settings, networks, rules)
         parameters = FlatParameters(_trained(network) for network in self.networks.values())
-        optimiser = torch.optim.RMSprop(
-            parameters.flat, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
-        )
+        optimiser = settings.make_optimiser(parameters.flat)
         self.add_loss(
             "td",
             parameters,
@@ -147,7 +153,8 @@ class QLearner(Learner):
     @staticmethod
     def temporal_difference(joint: Tensor, target: Tensor, episodes: Episodes) -> Loss:
         """Mean squared error over real steps; [B, T, J] both, no gradient through the target."""
-        return temporal_difference(joint, target, episodes.mask.unsqueeze(-1))
+        n_agents = episodes.obs.shape[2]
+        return temporal_difference(joint, target, episodes.mask.unsqueeze(-1), logged_over=n_agents)
 
 
 def _trained(network: nn.Module) -> list[nn.Parameter]:
