@@ -94,7 +94,7 @@ def write_provenance(folder: RunFolder, provenance: dict[str, Any]) -> None:
 
 
 def git_state(repository: Path) -> dict[str, Any] | None:
-    """Where it comes from, commit, whether files differ from it, a short hash of the difference; None outside a checkout.
+    """Remote, commit, whether files differ from it, a short hash of the difference; None outside a checkout.
 
     A copy of the sources that merely lies somewhere below another repository is outside, and so is an installed
     package: `src/cohort` must be part of the commit.
