@@ -3,9 +3,11 @@
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from gridfs import GridFS
 
 from cohort.recording.console import Console
 from cohort.recording.folder import RunFolder
@@ -13,6 +15,7 @@ from cohort.recording.metrics import Record, read_metrics, series
 from cohort.recording.mirrors import Mirror
 from cohort.recording.mongo.mirror import mirrored_to_mongo
 from cohort.recording.mongo.target import MongoTarget
+from cohort.recording.origin import Origin
 from cohort.recording.progress import Progress
 from cohort.recording.recorder import Recorder
 from cohort.recording.sacred_mirror import SacredOutcome, record_with_sacred
@@ -28,6 +31,17 @@ CONFIG = {
     "mongo_database": "cohort",
     "env_args": {"map_name": "3m", "sizes": [1, 2], "none": None},
 }
+
+
+HERE = Path(__file__)
+ORIGIN = Origin(
+    HERE.parent,
+    HERE,
+    (HERE,),
+    ({"url": "git:/here", "commit": "abc", "dirty": True},),
+    ("numpy==2.0",),
+    {"cpu": "a CPU", "gpus": {"gpus": [{"model": "a GPU"}]}},
+)
 
 
 def record_run(
@@ -55,7 +69,7 @@ def record_run(
         others.extend(mirrors)
         return record_with_sacred(
             run, config=CONFIG, folder=folder, command="python run.py", name="qmix", t_max=1000, report=said.append,
-            earlier_seconds=resumed["wall_time"] if resumed else 0.0,
+            earlier_seconds=resumed["wall_time"] if resumed else 0.0, origin=ORIGIN,
         )  # fmt: skip
 
 
@@ -72,6 +86,7 @@ def assert_equal(database: Any, folder: RunFolder, session: int = 1) -> dict[str
     start = file["start_time"][:23]
     (run,) = [one for one in found if one["start_time"].isoformat(timespec="milliseconds") == start]
     assert run["config"] == json.loads((sacred / "config.json").read_text())
+    assert_sources(database, run, file["experiment"].pop("sources"), folder)
     for key in ("status", "result", "host", "experiment", "meta", "command"):
         assert json.dumps(run.get(key)) == json.dumps(file.get(key)), key  # as text: NaN is NaN
     for key in ("start_time", "stop_time", "heartbeat"):
@@ -85,9 +100,17 @@ def assert_equal(database: Any, folder: RunFolder, session: int = 1) -> dict[str
     return run
 
 
+def assert_sources(database: Any, run: dict[str, Any], files: list[list[str]], folder: RunFolder) -> None:
+    """The database has the copies that lie in Sacred's folder."""
+    for (name, number), (expected, copy) in zip(run["experiment"].pop("sources"), files, strict=True):
+        assert name == expected
+        assert GridFS(database).get(number).read() == (folder.sacred / copy).read_bytes()
+
+
 def assert_metrics(database: Any, run: dict[str, Any], records: list[Record]) -> None:
     stored = {one["name"]: one for one in database.metrics.find({"run_id": run["_id"]})}
     assert set(stored) == {name for record in records for name in record.metrics}
+    assert {key for key in run["info"] if not key.endswith("_T")} == {*stored, "metrics"}
     assert run["info"]["metrics"] == [
         {"name": name, "id": str(stored[name]["_id"])} for name in sorted(stored)
     ]

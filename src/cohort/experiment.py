@@ -63,6 +63,7 @@ class Experiment:
         settings, metrics = self.settings, {}
         if self._due("log", settings.log_interval, now=self.finished):
             metrics |= self.trainer.metrics() | self.trainer.worker_metrics()
+            metrics["episode"] = float(self.trainer.episode)  # PyMARL's readers know it as a metric
         if self._due("test", settings.test_interval, now=self.finished):
             metrics |= self.evaluate()
         if metrics:

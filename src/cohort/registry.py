@@ -2,14 +2,21 @@
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cohort.errors import UserError
+
+NEAR, NEAR_SHORT = 0.75, 0.66  # difflib's ratio; one other letter of three is two thirds
+
+
+def near(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """Those of the known names that `name` may be a slip for, the likest first; not `use_cuda` for `use_wandb`."""
+    return difflib.get_close_matches(name, list(known), n=n, cutoff=NEAR if len(name) > 3 else NEAR_SHORT)
 
 
 def nearest(name: str, known: list[str]) -> str:
     """A sentence part that proposes the known names most like `name`, or nothing."""
-    matches = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    matches = near(name, known)
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
 
 

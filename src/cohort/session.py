@@ -24,6 +24,7 @@ from cohort.recording.mirrors import Mirror
 from cohort.recording.models import load_learner
 from cohort.recording.mongo.mirror import mirrored_to_mongo
 from cohort.recording.mongo.target import MongoTarget
+from cohort.recording.origin import Origin
 from cohort.recording.progress import Progress
 from cohort.recording.provenance import collect_provenance, typed_command, write_provenance
 from cohort.recording.recorder import Recorder
@@ -188,7 +189,9 @@ def _record(
     console.print(f"run: {folder.root}")
     write_text_atomically(folder.config, plan.text())
     facts = experiment.environment_facts
-    write_provenance(folder, {**collect_provenance(command, PACKAGE, CONFIG_FOLDER), "environment": facts})
+    provenance = collect_provenance(command, PACKAGE, CONFIG_FOLDER)
+    write_provenance(folder, {**provenance, "environment": facts})
+    classes = [each.cls for each in plan.components.values()]
     mirrors: list[Mirror] = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
 
     def work(sacred: Mirror) -> dict[str, float]:
@@ -221,6 +224,7 @@ def _record(
                 name=plan.run.name,
                 t_max=plan.run.t_max,
                 environment=facts,
+                origin=Origin.of(provenance, PACKAGE, classes),
                 earlier_seconds=checkpoint["recorder"]["wall_time"] if checkpoint else 0.0,
                 report=console.print,
             )

@@ -110,7 +110,7 @@ def test_only_an_algorithms_file_extends_and_has_sections(key):
 
 def test_a_file_that_extends_no_family_is_told_which_would_help(tmp_path):
     mine = tmp_path / "mine.yaml"
-    mine.write_text("learner: q_learner\nmixer: vdn\n")
+    mine.write_text("learner: vdac_learner\nmixer: vdn\n")
     with pytest.raises(UserError, match=r"no trainer is chosen: .*`extends: <family>` with one of .*value"):
         make_plan(Sources.read(str(mine), "matrix_games", {}))
     mine.write_text("extends: off_policy\nlearner: q_learner\nmixer: vdn\n"

@@ -41,7 +41,14 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_git_state_tells_clean_from_changed(checkout: Path) -> None:
     clean = git_state(checkout)
-    assert clean == {"commit": git(checkout, "rev-parse", "HEAD"), "dirty": False, "diff_hash": None}
+    assert clean == {
+        "url": f"git:/{checkout}",
+        "commit": git(checkout, "rev-parse", "HEAD"),
+        "dirty": False,
+        "diff_hash": None,
+    }
+    git(checkout, "remote", "add", "origin", "https://ann:geheim@host/repository.git")
+    assert git_state(checkout)["url"] == "https://***@host/repository.git"
     (sources(checkout) / "a.py").write_text("x = 2\n")
     changed = git_state(checkout)
     assert changed is not None

@@ -18,6 +18,7 @@ from cohort.recording.console import Console
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import Record, read_metrics
 from cohort.recording.mirrors import Mirror
+from cohort.recording.origin import Origin
 from cohort.recording.progress import Progress
 from cohort.recording.recorder import Recorder
 from cohort.recording.sacred_mirror import (
@@ -95,11 +96,13 @@ def test_completed_run_is_whole_and_quiet(
     assert run["meta"]["session"] == 1
     assert set(run["artifacts"]) == {"console.log", "metrics.jsonl", "curve.png"}
     assert (folder.sacred / "1" / "console.log").read_text() == "kept"
-    assert run["experiment"]["sources"] == []
-    assert run["experiment"]["repositories"] == []
     assert run["host"]["ENV"] == {}
+    info = sacred_file(folder, "info.json")
+    assert (info["return_mean"], info["return_mean_T"]) == ([1.5, 2.5], [100, 200])
+    assert info["test_return_mean_T"] == [200]
     config = sacred_file(folder, "config.json")
     assert config["use_cuda"] is False
+    assert (config["common_reward"], config["reward_scalarisation"]) == (True, "sum")  # for EPyMARL's readers
     assert config["label"] is None
     assert config["lr"] == 1e-4
     assert config["env_args"] == {"map_name": "3m", "sizes": [1, 2], "a_b": "x", "scale": 0.5}
@@ -337,3 +340,28 @@ def test_points_are_thinned_to_what_a_heartbeat_can_carry() -> None:
     assert sent["loss"][0] == 0
     assert sent["loss"][-1] == 2_000_020, "the last value is never thinned away"
     assert sent["test_return_mean"] == [2_000_010]
+
+
+def test_the_record_says_where_the_run_comes_from_as_sacred_does(folder: RunFolder, said: list[str]) -> None:
+    import cohort
+
+    git = {"url": "https://host/r.git", "commit": "abc", "dirty": True, "diff_hash": "d"}
+    provenance = {"git": git, "packages": {"numpy": "2.0"}, "cpu": "a CPU", "gpus": ["an H100"]}
+    origin = Origin.of(provenance, Path(cohort.__file__).parent, [SacredMirror, Origin, dict])
+    record_with_sacred(
+        lambda mirror: None, config=CONFIG, folder=folder, command="", name="q", t_max=1, report=said.append,
+        origin=origin,
+    )  # fmt: skip
+    run = sacred_file(folder, "run.json")
+    experiment = run["experiment"]
+    assert experiment["mainfile"] == "run.py"
+    assert experiment["repositories"] == [{"url": "https://host/r.git", "commit": "abc", "dirty": True}]
+    assert experiment["dependencies"] == ["numpy==2.0"]
+    names = [name for name, _ in experiment["sources"]]
+    assert names == ["run.py", "src/cohort/recording/origin.py", "src/cohort/recording/sacred_mirror.py"]
+    for name, copy in experiment["sources"]:
+        assert (folder.sacred / copy).read_bytes() == (origin.base / name).read_bytes()
+    assert run["host"]["cpu"] == "a CPU"
+    assert run["host"]["gpus"] == {"gpus": [{"model": "an H100"}]}
+    assert {"hostname", "os", "python_version"} <= set(run["host"])
+    assert said == []

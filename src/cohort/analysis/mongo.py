@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cohort.analysis.runs import SILENT, SILENT_AFTER, Run, Status
 from cohort.errors import UserError
+from cohort.recording.info import as_configured
 from cohort.recording.metrics import Record, read_metrics
 from cohort.recording.mongo.target import MongoTarget
 
@@ -35,7 +36,7 @@ class MongoRun(Run):
 
     @property
     def config(self) -> dict[str, Any]:
-        return self._document["config"]
+        return as_configured(self._document["config"])
 
     @cached_property
     def sessions(self) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """What is said of a key or a value that is refused: where it was given, what is allowed, what to type instead."""
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from cohort.configuration.roles import LEARNER_PARTS, ROLES
 from cohort.configuration.updates import ENV_ARGS
 from cohort.configuration.wording import brief
 from cohort.errors import UserError
-from cohort.registry import nearest
+from cohort.registry import near, nearest
 from cohort.settings import Settings
 
 
@@ -48,7 +47,7 @@ def families_with(key: str) -> dict[str, Any]:
 
 def explain_no_choice(flat: Mapping[str, Any], role: str, sources: Sources) -> str:
     """No file chooses a component that the run needs."""
-    like = [key for key in difflib.get_close_matches(role, flat, n=1) if key not in ROLES]
+    like = [key for key in near(role, flat, n=1) if key not in ROLES]
     typo = f" Is {like[0]!r} ({sources.origin(like[0])}) meant to be it?" if like else ""
     families = families_with(role)
     extend = f", or `{EXTENDS}: <family>` with one of {', '.join(families)}" if families else ""
@@ -91,7 +90,7 @@ def _unknown(key: str, value: Any, place: str, known: list[str], chosen: Mapping
     text = f"unknown key {key!r} (= {brief(value)}, {place})."
     if key in env_keys:
         return f"{text} It belongs to the environment: type {ENV_ARGS}.{key}={value}."
-    match = difflib.get_close_matches(key, [*known, *env_keys], n=1, cutoff=0.5)
+    match = near(key, [*known, *env_keys], n=1)
     if match:
         meant = match[0] if match[0] in known else f"{ENV_ARGS}.{match[0]}"
         return f"{text} Did you mean {meant!r}?\nAll keys and values of this run: add print_config to the command."
@@ -100,7 +99,7 @@ def _unknown(key: str, value: Any, place: str, known: list[str], chosen: Mapping
 
 def explain_unknown_env_arg(key: Any, value: Any, settings: type[Settings], place: str, env: str) -> str:
     """A key under `env_args` that the environment does not have."""
-    close = difflib.get_close_matches(str(key), list(settings.model_fields), n=1, cutoff=0.5)
+    close = near(str(key), settings.model_fields, n=1)
     match = f" Did you mean '{ENV_ARGS}.{close[0]}'?" if close else ""
     known = ", ".join(f"{ENV_ARGS}.{each}" for each in settings.model_fields)
     return f"unknown key '{ENV_ARGS}.{key}' (= {brief(value)}, {place}).{match}\nEnvironment {env!r} reads: {known}."

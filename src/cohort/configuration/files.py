@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from cohort.configuration.pymarl.names import NAMES
 from cohort.errors import UserError
 from cohort.program import PACKAGE
 from cohort.registry import nearest
@@ -30,15 +31,16 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict:
-    seen = set()
-    for key, _ in node.value:
+    seen: dict[Any, str | None] = {}
+    for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
-        if key.value in seen:
+        said = value.value if isinstance(value, yaml.ScalarNode) else None
+        if key.value in seen and (said is None or said != seen[key.value]):
             raise yaml.constructor.ConstructorError(
-                None, None, f"key {key.value!r} stands twice", key.start_mark
+                None, None, f"key {key.value!r} stands twice: delete one of the lines", key.start_mark
             )
-        seen.add(key.value)
+        seen[key.value] = said
     loader.flatten_mapping(node)  # what `<<` merges in may repeat a key: the mapping's own goes before it
     return {_key(loader, k): loader.construct_object(v, deep=True) for k, v in node.value}
 
@@ -62,6 +64,8 @@ def find(flag: str, name: str) -> Path:
         if os.path.exists(path):
             return path
         raise UserError(f"{flag}={name}: there is no such file.{nearest(path.stem, names(flag))}")
+    if name in NAMES:
+        raise UserError(f"{flag}={name} is not a name here: type {NAMES[name]}.")
     raise UserError(
         f"{flag}={name}: unknown name.{nearest(name, names(flag))}\n"
         f"Known: {', '.join(names(flag))}; or the path of a YAML file."

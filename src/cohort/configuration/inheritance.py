@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cohort.configuration import files
+from cohort.configuration.pymarl.bases import base_of
 from cohort.configuration.task import TASK_ARGS
 from cohort.configuration.updates import ENV_ARGS
 from cohort.configuration.wording import brief
@@ -72,6 +73,8 @@ def read_chain(path: Path) -> list[AlgorithmFile]:
         seen.append(following)
         content = files.read(following)
         extended = content.pop(EXTENDS, None)
+        if extended is None and not files.is_ours(following) and (base := base_of(content)):
+            extended, content = base.extends, {**base.values, **content}
         sections = tuple(_sections(content.pop(ON, {}), f"in {files.shown(following)}"))
         chain.insert(0, AlgorithmFile(following, content, sections))
         following = None if extended is None else _extended(extended, following)

@@ -14,6 +14,7 @@ from cohort.configuration.explanations import (
     keys_of_all_components,
 )
 from cohort.configuration.layers import Sources
+from cohort.configuration.pymarl.translation import translated
 from cohort.configuration.roles import ROLES
 from cohort.configuration.run_settings import RunSettings
 from cohort.configuration.updates import ENV_ARGS
@@ -57,6 +58,7 @@ class Plan:
 
 def make_plan(sources: Sources) -> Plan:
     """Choose, check and normalise. Raises `UserError` on the first thing that is wrong."""
+    sources = translated(sources)
     flat = sources.merged()
     chosen = _choose(flat, sources)
     readers: dict[str, type[Settings]] = {role: cls.Settings for role, cls in chosen.items() if role != "env"}

@@ -81,8 +81,16 @@ class SoftTargetSettings(Settings):
 
 
 class ChosenTargetSettings(HardTargetSettings, SoftTargetSettings):
+    # a file that does not extend a family need not name what it does not want
     target_mode: Literal["hard", "soft"] = Field(
-        description="targets are copied every target_update_interval episodes, or follow by target_update_rate"
+        default="hard",
+        description="targets are copied every target_update_interval episodes, or follow by target_update_rate",
+    )
+    target_update_rate: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="share of the way to the live networks that the targets go with every update",
     )
 
     @property

@@ -94,7 +94,7 @@ def write_provenance(folder: RunFolder, provenance: dict[str, Any]) -> None:
 
 
 def git_state(repository: Path) -> dict[str, Any] | None:
-    """Commit, whether files differ from it, and a short hash of the difference; None outside a checkout.
+    """Remote, commit, whether files differ from it, a short hash of the difference; None outside a checkout.
 
     A copy of the sources that merely lies somewhere below another repository is outside, and so is an installed
     package: `src/cohort` must be part of the commit.
@@ -105,10 +105,17 @@ def git_state(repository: Path) -> dict[str, Any] | None:
     changed = _git(repository, "status", "--porcelain", "--", ".")
     diff = _git(repository, "diff", "HEAD", "--", ".")
     return {
+        "url": _url(repository),
         "commit": commit.decode().strip(),
         "dirty": bool(changed),
         "diff_hash": hashlib.sha256(diff).hexdigest()[:12] if diff else None,
     }
+
+
+def _url(repository: Path) -> str:
+    """The remote that the checkout follows, else the checkout itself, as Sacred says it."""
+    remote = _git(repository, "config", "--get", "remote.origin.url")
+    return without_credentials(remote.decode().strip()) if remote else f"git:/{repository}"
 
 
 def source_hash(*folders: Path) -> str:

@@ -17,8 +17,10 @@ from typing import Any
 from cohort.recording.credentials import without_credentials
 from cohort.recording.files import write_text_atomically
 from cohort.recording.folder import RunFolder
+from cohort.recording.info import as_readers_expect, info_lists
 from cohort.recording.metrics import Record
 from cohort.recording.mirrors import Mirror
+from cohort.recording.origin import Origin
 from cohort.recording.status import State
 
 with warnings.catch_warnings():
@@ -90,6 +92,7 @@ def record_with_sacred(
     t_max: int,
     report: Callable[[str], None],
     environment: Mapping[str, str | int] | None = None,
+    origin: Origin | None = None,
     earlier_seconds: float = 0.0,
     beat_seconds: float = 10.0,
 ) -> SacredOutcome:
@@ -108,11 +111,13 @@ def record_with_sacred(
         t_max: the run's length in environment steps, by which the metrics are thinned.
         report: prints one line on the console.
         environment: facts about a foreign game, as its version; kept in the record's `meta`.
+        origin: files, commit and machine; kept in the record's `experiment` and `host`.
         earlier_seconds: running time of the sessions before this one.
         beat_seconds: how often the record receives the metrics.
     """
     experiment = _experiment(name, config)
-    experiment.observers = [_GuardedObserver(_FileObserver(folder.sacred), report)]
+    observer = _FileObserver(folder.sacred, origin or Origin(folder.root))
+    experiment.observers = [_GuardedObserver(observer, report)]
     entered = False
 
     def train() -> dict[str, float] | None:
@@ -120,7 +125,9 @@ def record_with_sacred(
         entered = True
         run = experiment.current_run
         try:
-            result = main(SacredMirror(run.log_scalar, t_max))
+            mirror = SacredMirror(run.log_scalar, t_max)
+            observer.info_of = mirror.info
+            result = main(mirror)
             return None if result is None else {key: float(value) for key, value in result.items()}
         finally:
             for path in _artifacts(folder):
@@ -159,6 +166,8 @@ class SacredMirror:
         self._cell = max(1.0, t_max / MAX_POINTS)
         self._sent: dict[str, int] = {}
         self._held: dict[str, tuple[float, int]] = {}
+        self._curves: dict[str, tuple[list[int], list[float]]] = {}
+        self._lock = threading.Lock()  # Sacred's thread asks for `info`
 
     def begin(self, earlier: Sequence[Record]) -> None:
         """Send what earlier sessions logged first, so that the new record is complete by itself."""
@@ -172,23 +181,63 @@ class SacredMirror:
             if self._sent.get(name) != cell:
                 self._sent[name] = cell
                 self._held.pop(name, None)
-                self._log_scalar(name, value, record.t_env)
+                self._send(name, value, record.t_env)
             else:
                 self._held[name] = (value, record.t_env)
 
     def close(self) -> None:
         """Send each metric's last value, should it have been thinned away."""
         for name, (value, t_env) in self._held.items():
-            self._log_scalar(name, value, t_env)
+            self._send(name, value, t_env)
         self._held.clear()
+
+    def info(self) -> dict[str, list[float]]:
+        """What PyMARL keeps in Sacred's `info`."""
+        with self._lock:
+            return info_lists(self._curves)
+
+    def _send(self, name: str, value: float, t_env: int) -> None:
+        with self._lock:
+            steps, values = self._curves.setdefault(name, ([], []))
+            steps.append(t_env)
+            values.append(value)
+        self._log_scalar(name, value, t_env)
 
 
 class _FileObserver(FileStorageObserver):
     """Sacred's file observer, writing whole files or none, and its metrics without detours."""
 
+    def __init__(self, folder: Path, origin: Origin) -> None:
+        """Write below `folder`; `info_of` is asked at each beat for what PyMARL keeps in `info`."""
+        super().__init__(folder)
+        self._origin = origin
+        self.info_of: Callable[[], dict[str, Any]] = dict
+        self._written: dict[str, Any] = {}
+
+    def started_event(
+        self, ex_info: dict[str, Any], command: str, host_info: dict[str, Any], **event: Any
+    ) -> str | None:
+        """Begin a record that says where the run comes from."""
+        ex_info = {**ex_info, **self._origin.experiment()}
+        host_info = {
+            key: value for key, value in (host_info | self._origin.host).items() if value is not None
+        }
+        return super().started_event(ex_info=ex_info, command=command, host_info=host_info, **event)
+
+    def heartbeat_event(self, info: dict[str, Any], **event: Any) -> None:
+        """Tell that the run lives, and write `info.json` where it has grown."""
+        super().heartbeat_event(info={}, **event)
+        self.info = self.info_of()
+        if self.info != self._written:
+            self.save_json(self.info, "info.json")
+            self._written = self.info
+
     def save_json(self, obj: Any, filename: str) -> None:
         """Replace one of the record's files: a full disk must not leave half of it."""
-        if filename == "metrics.json":  # plain numbers already: jsonpickle would take seconds over them
+        if filename in (
+            "metrics.json",
+            "info.json",
+        ):  # plain numbers already: jsonpickle would take seconds over them
             text = json.dumps(obj, sort_keys=True)
         else:
             text = json.dumps(flatten(obj), sort_keys=True, indent=2)
@@ -312,7 +361,7 @@ def _experiment(name: str, config: Mapping[str, Any]) -> Experiment:
     experiment.mainfile, experiment.sources = None, set()
     experiment.logger = logging.getLogger("cohort.sacred")
     experiment.logger.setLevel(logging.CRITICAL + 1)
-    experiment.add_config(_recordable(config))
+    experiment.add_config(_recordable(as_readers_expect(config)))
     return experiment
 
 

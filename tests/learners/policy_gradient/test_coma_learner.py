@@ -92,3 +92,33 @@ def test_the_critic_learns_several_steps_and_its_target_follows_by_updates():
     assert all(map(torch.equal, learner.critic.parameters(), learner.targets.networks.parameters()))
     steps = learner.optimisers["critic"].state[next(learner.critic.parameters())]["step"]
     assert int(steps) == 2 * 3
+
+
+def test_exploration_of_the_selector_is_part_of_the_policy_as_in_pymarl():
+    """There chances are mixed with equal ones for what is available, and the mixture both acts and is improved."""
+    kind = {
+        "action_selector": "epsilon_sampling",
+        "epsilon_start": 0.4,
+        "epsilon_finish": 0.0,
+        "epsilon_anneal_time": 100,
+    }
+    plain, mixed = make_learner("coma", entropy_coef=0.0), make_learner("coma", entropy_coef=0.0, **kind)
+    episodes = random_episodes(LENGTHS)
+    available = episodes.available_actions.float()
+    mixed.t_env = 50
+    chances = 0.8 * plain.decisions(episodes).log_probs.exp() + 0.2 * available / available.sum(
+        -1, keepdim=True
+    )
+    torch.testing.assert_close(mixed.decisions(episodes).log_probs.exp(), chances)
+
+    with torch.no_grad():
+        q = mixed.action_values(episodes)
+    baseline = (chances[:, :-1] * q).sum(-1).detach()
+    actions = episodes.actions.unsqueeze(-1)
+    advantage = q.gather(-1, actions).squeeze(-1) - baseline
+    score = chances[:, :-1].gather(-1, actions).squeeze(-1).log() * advantage
+    mask = episodes.mask.unsqueeze(-1).expand_as(score)
+    expected = torch.autograd.grad(-score[mask].mean(), list(plain.policy.parameters()))
+    found = torch.autograd.grad(mixed.actor_loss(episodes).value, list(mixed.policy.parameters()))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)

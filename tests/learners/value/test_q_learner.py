@@ -9,6 +9,7 @@ from benchmarks.per_step_qmix import PerStepQMIX
 from cohort.components.clock import Clock
 from cohort.components.functional import greedy_actions
 from cohort.learners.packed import PackedEpisodes
+from cohort.learners.temporal_difference import temporal_difference
 from tests.builders import SMALL, make_learner, random_episodes
 
 
@@ -191,3 +192,64 @@ def test_same_seed_same_losses_and_state_continues(algorithm):
     restored = make_learner(algorithm, seed=7)
     restored.load_state_dict(second.state_dict())
     assert expected[3:] == losses(restored, range(3, 5))
+
+
+@pytest.mark.parametrize("td_lambda", [0.0, 0.6, 1.0])
+def test_td_lambda_is_pymarls(td_lambda):
+    """PyMARL's recursion for COMA's critic, backwards from the end: what is not terminated is bootstrapped there."""
+    gamma = 0.99
+    learner = make_learner("qmix", td_lambda=td_lambda)
+    for parameter in learner.targets.networks.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    episodes = random_episodes([3, 8, 1, 8])  # 0 and 2 terminate, the others are cut off at the limit
+    batch = PackedEpisodes.of(episodes, learner.policy)
+    with torch.no_grad():
+        chosen, following = learner.utilities(batch)
+        joint = batch.packing.padded(learner.mixing.joint(learner.networks, chosen, batch))[..., 0]
+        values = batch.packing.padded(learner.mixing.next_joint(learner.targets, following, batch))[..., 0]
+    ended, mask = episodes.terminated.float(), episodes.mask.float()
+    returns = values[:, -1] * (1 - ended.sum(dim=1))
+    errors = []
+    for t in reversed(range(8)):
+        ahead = (1 - td_lambda) * gamma * values[:, t] * (1 - ended[:, t])
+        returns = td_lambda * gamma * returns + mask[:, t] * (episodes.reward[:, t] + ahead)
+        errors.append(mask[:, t] * (joint[:, t] - returns) ** 2)
+    expected = torch.stack(errors).sum() / mask.sum()
+    torch.testing.assert_close(learner.loss(episodes).value.detach(), expected)
+
+
+@pytest.mark.parametrize("algorithm", ["iql", "vdn"])
+def test_values_are_logged_per_agent_as_in_pymarl(algorithm):
+    """There the sum over real steps (and agents, where each has a value) is over their number and the agents'."""
+    learner = make_learner(algorithm)
+    episodes = random_episodes([3, 5])
+    chosen, _ = padded_utilities(learner, episodes)
+    values = chosen if algorithm == "iql" else chosen.sum(dim=-1, keepdim=True)
+    mask = episodes.mask.unsqueeze(-1).expand_as(values)
+    metrics = learner.loss(episodes).metrics
+    torch.testing.assert_close(metrics["q_taken_mean"], (values * mask).sum().detach() / (mask.sum() * 3))
+    single = temporal_difference(values, values + 6, episodes.mask.unsqueeze(-1)).metrics
+    torch.testing.assert_close(single["q_taken_mean"], 3 * metrics["q_taken_mean"])
+    divided = temporal_difference(values, values + 6, episodes.mask.unsqueeze(-1), logged_over=3).metrics
+    torch.testing.assert_close(3 * divided["target_mean"], 3 * divided["q_taken_mean"] + 6)
+    torch.testing.assert_close(divided["td_error_abs"], torch.tensor(6.0))
+
+
+def test_adam_and_soft_targets_are_settings():
+    learner = make_learner(
+        "vdn", optimizer="adam", optim_eps=1e-8, target_mode="soft", target_update_rate=0.25
+    )
+    before = [parameter.clone() for parameter in learner.networks["policy"].parameters()]
+    targets = [parameter.clone() for parameter in learner.targets["policy"].parameters()]
+    learner.update(random_episodes([3, 5]), Clock(episodes=0))
+    (optimiser,) = learner.optimisers.values()
+    assert isinstance(optimiser, torch.optim.Adam)
+    steps = []
+    for old, live, was, now in zip(
+        before, learner.networks["policy"].parameters(), targets, learner.targets["policy"].parameters(), strict=True
+    ):  # fmt: skip
+        torch.testing.assert_close(now, was + 0.25 * (live - was))
+        steps.append((live - old).abs().flatten())
+    moved = torch.cat(steps)  # Adam's first step is the rate itself, but for the smallest gradients
+    assert float(moved.median()) == pytest.approx(learner.settings.lr, rel=1e-3)
+    assert float(moved.max()) == pytest.approx(learner.settings.lr, rel=1e-3)

@@ -41,6 +41,7 @@ class ActionValueLearner(OnPolicyLearner):
         return torch.where(exists.unsqueeze(-1), played, drawn)
 
     def decisions(self, episodes: Episodes) -> Categorical:
-        """The live policies at every moment."""
+        """The live policies at every moment, the exploration of their selector included."""
         values = self.policy.unroll(self.policy.inputs(episodes), episodes)
-        return self.policy.decide(values, episodes.available_actions)
+        decision = self.policy.decide(values, episodes.available_actions)
+        return self.policy.action_selector.behaviour(decision, self.t_env)

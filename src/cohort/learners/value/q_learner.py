@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -19,12 +19,15 @@ from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
 from cohort.learners.mixing import Networks, refuse_other_mixer
 from cohort.learners.packed import PackedEpisodes
-from cohort.learners.targets import HardTargetSettings, PolicyAverageSettings
+from cohort.learners.targets import ChosenTargetSettings, PolicyAverageSettings
 from cohort.learners.temporal_difference import temporal_difference
 from cohort.modules.mixers.simple import IndependentMixer
 
 
-class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSettings, DiscountSettings):
+class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, ChosenTargetSettings, DiscountSettings):
+    optimizer: Literal["rmsprop", "adam"] = Field(
+        default="rmsprop", description="RMSprop as in PyMARL, or Adam as in EPyMARL"
+    )
     optim_alpha: float = Field(ge=0, lt=1, description="RMSprop's smoothing of squared gradients")
     optim_eps: float = Field(gt=0, description="RMSprop's term for numerical stability")
     grad_norm_clip: float = Field(gt=0, description="largest norm of the whole gradient")
@@ -37,8 +40,13 @@ class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, HardTargetSe
 
     @property
     def rmsprop(self) -> Callable[..., torch.optim.Optimizer]:
-        """`rmsprop(parameters, lr=)`."""
+        """`rmsprop(parameters, lr=)`, whatever `optimizer` is."""
         return partial(torch.optim.RMSprop, alpha=self.optim_alpha, eps=self.optim_eps)
+
+    def make_optimiser(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        if self.optimizer == "adam":
+            return torch.optim.Adam(parameters, lr=self.lr, eps=self.optim_eps)
+        return self.rmsprop(parameters, lr=self.lr)
 
 
 class Mixing(Protocol):
@@ -96,7 +104,7 @@ class QLearner(Learner):
         rules = {**dict.fromkeys(networks, settings.target_rule), **settings.average_rules}
         super().__init__(settings, networks, rules)
         parameters = FlatParameters(_trained(network) for network in self.networks.values())
-        optimiser = settings.rmsprop(parameters.flat, lr=settings.lr)
+        optimiser = settings.make_optimiser(parameters.flat)
         self.add_loss(
             "td",
             parameters,
@@ -167,9 +175,12 @@ class QLearner(Learner):
         return chosen, taken(next_utilities, best)
 
     @staticmethod
-    def temporal_difference(joint: Tensor, target: Tensor, episodes: Episodes) -> Loss:
-        """Mean squared error over real steps; [B, T, J] both, no gradient through the target."""
-        return temporal_difference(joint, target, episodes.mask.unsqueeze(-1))
+    def temporal_difference(
+        joint: Tensor, target: Tensor, episodes: Episodes, weight: Tensor | float = 1.0
+    ) -> Loss:
+        """Mean squared error over real steps, squares weighted; [B, T, J] both, no gradient through the target."""
+        n_agents = episodes.obs.shape[2]
+        return temporal_difference(joint, target, episodes.mask.unsqueeze(-1), weight, logged_over=n_agents)
 
 
 def refuse_own_rewards(spec: EnvSpec, mixer: nn.Module) -> None:

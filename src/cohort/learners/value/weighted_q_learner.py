@@ -11,7 +11,6 @@ from cohort.components.functional import greedy_actions, masked_mean, taken
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import Loss
 from cohort.learners.packed import PackedEpisodes
-from cohort.learners.temporal_difference import temporal_difference
 from cohort.learners.value.q_learner import QLearner, QLearnerSettings, StateMixing
 from cohort.modules.mixers.central import CentralMixer, CentralMixerSettings
 from cohort.modules.mixers.simple import IndependentMixer
@@ -79,7 +78,7 @@ class WeightedQLearner(QLearner):
             weight = torch.where(favoured, 1.0, self.settings.w)
 
         mask = episodes.mask.unsqueeze(-1)
-        restricted = temporal_difference(joint, target, mask, weight)
+        restricted = self.temporal_difference(joint, target, episodes, weight)
         error = unrestricted - target
         metrics = restricted.metrics | {
             "central_td_error_abs": masked_mean(error.detach().abs(), mask),

@@ -7,10 +7,14 @@ The layout is Sacred's, so that Omniboard and queries written for PyMARL work:
     `meta.run_folder`, `meta.session`: the run folder's name and 1, 2, ...: what the sessions of one run share and
         what tells them apart; with `start_time` they identify a document, and a unique index keeps it single.
         `meta.typed_command`, `meta.environment` and `meta.earlier_seconds` (running time of the sessions before).
-    `config`: every key of config.yaml with its type, nested only under `env_args`.
+    `config`: every key of config.yaml with its type, nested only under `env_args`; `common_reward` and
+        `reward_scalarisation` at the top besides, for EPyMARL's readers.
     `status`: RUNNING, COMPLETED, INTERRUPTED, TERMINATED, DIVERGED or FAILED (then with `fail_trace`).
     `start_time`, `stop_time`, `heartbeat`: UTC, in milliseconds. `result`: the last win rates and returns.
     `host`, `experiment` (`name` is the method), `command`, `captured_out` (empty: console.log is an artifact).
+    `experiment.repositories`, `mainfile`, `dependencies`, and `sources`: [[name, file_id]], the files of the run's
+        components. `info.<metric>` and `info.<metric>_T`: values and steps as PyMARL's logger has them, thinned so that
+        the document keeps far below MongoDB's 16 MB (see `cohort.recording.info`).
     `info.metrics`: [{name, id}], `id` being the `_id` of a document in `metrics`, as text.
     `artifacts`: [{name, file_id}]: console.log, metrics.jsonl, curve.png and provenance.json, in GridFS.
 `metrics`, one document per session and metric:

@@ -65,12 +65,14 @@ class Session:
     Attributes:
         document: the run's document, without what only the database knows (`_id`, `info`, `artifacts`).
         artifacts: name to file.
+        sources: name to the file that holds its copy.
         metrics: the file with the session's points, and whether it has all of them: what an earlier session
             logged before it was killed is known from Sacred's thinned `metrics.json` alone.
     """
 
     document: dict[str, Any]
     artifacts: dict[str, Path]
+    sources: dict[str, Path]
     metrics: Path
     complete: bool
 
@@ -124,6 +126,7 @@ def read_session(folder: RunFolder, number: int, *, live: bool = False) -> Sessi
     place = folder.sacred / str(number)
     run = _read_json(place / "run.json")
     kept = run.pop("artifacts", [])
+    sources = {name: folder.sacred / copy for name, copy in run["experiment"].get("sources", [])}
     last = number == session_numbers(folder)[-1]
     run |= {key: _as_time(run[key]) for key in _TIMES if run.get(key)}
     if last and not live and run["status"] == "RUNNING":
@@ -140,9 +143,9 @@ def read_session(folder: RunFolder, number: int, *, live: bool = False) -> Sessi
         own = (folder.console, folder.metrics, folder.curve, folder.provenance)
         artifacts = {path.name: path for path in own if path.is_file()}
     if "metrics.jsonl" in kept:
-        return Session(document, artifacts, place / "metrics.jsonl", complete=True)
+        return Session(document, artifacts, sources, place / "metrics.jsonl", complete=True)
     metrics = folder.metrics if last else place / "metrics.json"
-    return Session(document, artifacts, metrics, complete=last)
+    return Session(document, artifacts, sources, metrics, complete=last)
 
 
 def in_milliseconds(moment: datetime) -> datetime:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cohort.recording.info import info_lists
 from cohort.recording.mongo.session import Curves, Series, Session
 
 if TYPE_CHECKING:
@@ -69,9 +70,14 @@ def send(database: "Runs", session: Session, curves: Curves, *, compare: bool) -
     number = stored["_id"]
     points = _send_points(database, number, curves, compare=compare, complete=session.complete)
     artifacts, files = _send_artifacts(database, number, session.artifacts, stored.get("artifacts", []))
+    lists = stored.get("info", {})
+    if session.complete or not lists:  # else what is there is not taken away
+        lists = info_lists({name: (series.steps, series.values) for name, series in curves.series.items()})
+    sources = _send_sources(database, session, stored, compare=compare)
     document = {
         **session.document,
-        "info": {"metrics": _metric_ids(database, number)},
+        "experiment": {**session.document["experiment"], "sources": sources},
+        "info": {**lists, "metrics": _metric_ids(database, number)},
         "artifacts": artifacts,
     }
     changed = {key: value for key, value in document.items() if not _same(stored.get(key), value)}
@@ -202,6 +208,29 @@ def _send_artifacts(
         else:
             known[name] = found._id
     return [{"name": name, "file_id": file_id} for name, file_id in known.items()], sent
+
+
+def _send_sources(
+    database: "Runs", session: Session, stored: Mapping[str, Any], *, compare: bool
+) -> list[list[Any]]:
+    """Name and GridFS id of each source. A file of many runs is stored once, whichever run sends it."""
+    from bson import ObjectId
+    from gridfs import GridFS
+
+    known = stored["experiment"].get("sources", [])
+    sent = all(isinstance(number, ObjectId) for _, number in known)
+    if sent and not compare and [name for name, _ in known] == list(session.sources):
+        return known
+    files, found = GridFS(database), []
+    for name, path in session.sources.items():
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        there = files.find_one({"filename": name, "metadata.sha256": digest})
+        number = (
+            files.put(content, filename=name, metadata={"sha256": digest}) if there is None else there._id
+        )
+        found.append([name, number])
+    return found
 
 
 def _drop_outdated(database: "Runs", number: int, artifacts: list[dict[str, Any]]) -> None:
