@@ -22,8 +22,8 @@ class COMALearner(ActionValueLearner):
     The critic learns TD(lambda) targets of a target critic on the joint actions that were played; where an episode
     was cut off, the action that would have followed is drawn. Departs from it in: the critic takes `critic_updates`
     steps on all time steps together, not one for each time step from the last to the first; exploration is the
-    policy's own, with an entropy bonus; `action_selector: epsilon_sampling` mixes in a falling share of uniform actions as
-    the paper does, and the mixture is what is improved.
+    policy's own, with an entropy bonus; `action_selector: epsilon_sampling` mixes in a falling share of uniform actions
+    as the paper does, and the mixture is what is improved.
     """
 
     Settings = COMALearnerSettings
