@@ -205,7 +205,9 @@ ENV_KEYS: tuple[Row, ...] = (
 )
 
 _A2C = "A2C is not here: type --config=mappo, or --config=ippo for critics of single observations"
-_MADDPG = "MADDPG for discrete actions is not here: type --config=facmac"
+_MADDPG = (
+    "EPyMARL's MADDPG learns from episodes and is not here: type --config=maddpg, which learns from steps"
+)
 # values that name a method or an environment which is not here
 NOT_HERE: dict[str, dict[Any, str]] = {
     "learner": {
