@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -40,7 +41,12 @@ class Soak:
         until, waiting = time.monotonic() + seconds, []
         while time.monotonic() < until:
             waiting = waiting or self.draw.sample(self.subjects, len(self.subjects))
-            self.one(waiting.pop())
+            subject = waiting.pop()
+            try:
+                self.one(subject)
+            except Hung as hung:
+                self.tally.losses.append(f"{subject}: left alone, a session hung\n{str(hung)[-1500:]}")
+            print(self.tally, file=sys.stderr)
         return self.tally
 
     def one(self, subject: Subject) -> None:
