@@ -103,7 +103,7 @@ def words(algorithm: str, env: str, text: str = "") -> list[str]:
         kind += " env_args.episode_limit=20"
     meta = TINY_META if algorithm in META_MIXING else ""
     if algorithm in ROLES:  # roles are formed within the run, between the stops of tests that resume it
-        kind += f" role_action_spaces_update_start={10 if env in GAMES_OF_A_STEP else 200}"
+        kind += f" role_action_spaces_update_start={10 if env in GAMES_OF_A_STEP else 120}"
     return [f"--config={algorithm}", f"--env-config={env}", "with", *f"{kind} {meta} {text}".split()]
 
 

@@ -17,7 +17,7 @@ def make(**changes):
     from cohort.envs.foreign.mamujoco_game import MAMuJoCoGame
 
     arguments = files.read(files.find("--env-config", "halfcheetah_6x1"))["env_args"]
-    return MAMuJoCoGame(MAMuJoCoSettings(**arguments | changes))
+    return MAMuJoCoGame(MAMuJoCoSettings.model_validate(arguments | changes, strict=False))
 
 
 def test_agents_see_their_joint_and_its_neighbours_and_the_state_is_the_robots():
