@@ -153,7 +153,7 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
                 Difference(
                     TITLES[each],
                     sides(each, WS, MAMT),
-                    Measure(scaled(unsteadiness(TRAINING), 1 / AGENTS[each]), TRAINING, TRAINING),
+                    of_training(unsteadiness(TRAINING), each),
                 )
                 for each in TASKS
             ],
@@ -167,7 +167,7 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
                 Difference(
                     TITLES[each],
                     sides(each, MAMT, PPO),
-                    Measure(scaled(first_half(TRAINING), 1 / AGENTS[each]), TRAINING, TRAINING),
+                    of_training(first_half(TRAINING), each),
                 )
                 for each in TASKS
             ],
@@ -209,6 +209,11 @@ def sides(env_config: str, *labels: str) -> dict[str, Side]:
 def ended(env_config: str) -> Measure:
     """An agent's mean return in training over the last thousand of the episodes that all runs have."""
     return Measure(of_an_agent(TRAINING, env_config), TRAINING, TRAINING)
+
+
+def of_training(reading: Reading, env_config: str) -> Measure:
+    """What a reading has of the team's return in training, of an agent."""
+    return Measure(scaled(reading, 1 / AGENTS[env_config]), TRAINING, TRAINING)
 
 
 def _side(label: str, env_config: str) -> Side:

@@ -56,6 +56,11 @@ def kl_divergence(log_probabilities: Tensor, log_others: Tensor) -> Tensor:
     return (chances * (ours - theirs)).sum(dim=-1)
 
 
+def clipped_gain(ratio: Tensor, advantage: Tensor, epsilon: float) -> Tensor:
+    """PPO's min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A), arXiv:1707.06347, eq. 7: [...] twice -> [...]."""
+    return torch.minimum(ratio * advantage, ratio.clamp(1 - epsilon, 1 + epsilon) * advantage)
+
+
 def counterfactual_advantage(values: Tensor, probabilities: Tensor, actions: Tensor) -> Tensor:
     """A_i = Q_i(a_i) - sum_a' pi_i(a') Q_i(a'), own actions alone varying: [..., A] twice and [...] int64 -> [...].
 

@@ -73,3 +73,9 @@ class MultiAgentEnv(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`, bit for bit."""
+
+
+def refuse_other_games(saved: int, here: int) -> None:
+    """Raises `ValueError` where a saved state is of another number of games."""
+    if saved != here:
+        raise ValueError(f"the saved state is of {saved} games, here are {here}")

@@ -1,12 +1,35 @@
 """Drawing in units of a world: shapes, lines and text, on an image that is reduced at the end."""
 
+import colorsys
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 
 TEXT, DIM, PAPER = (232, 234, 237), (150, 158, 170), (16, 19, 24)
+# Eight agents that can be told apart on a dark ground (Okabe and Ito's colours, lightened); more get hues of their own.
+COLOURS: tuple[Colour, ...] = (
+    (92, 180, 240), (245, 150, 40), (64, 200, 140), (235, 120, 185),
+    (240, 225, 85), (165, 140, 255), (240, 95, 80), (140, 225, 225),
+)  # fmt: skip
 DETAIL = 2  # pixels drawn for each pixel of the frame: lines come out smooth
+
+
+def agent_colour(agent: int, agents: int) -> Colour:
+    """What an agent is drawn in where there are so many."""
+    if agents <= len(COLOURS):
+        return COLOURS[agent]
+    return tuple(round(255 * value) for value in colorsys.hsv_to_rgb(agent / agents, 0.55, 0.95))
+
+
+def refuse_view(game: int, games: int, agent: int | None, agents: int, frames_per_step: int) -> None:
+    """Raises `ValueError` where a picture is asked of a game or an agent that is not there, or less than one frame."""
+    for name, value, count in (("game", game, games), ("agent", agent or 0, agents)):
+        if not 0 <= value < count:
+            raise ValueError(f"no {name} {value}: choose 0 to {count - 1}")
+    if frames_per_step < 1:
+        raise ValueError(f"frames_per_step is {frames_per_step}, but must be at least 1")
 
 
 class Canvas:

@@ -138,9 +138,8 @@ class Learner(ABC):
         self._prefixes: dict[str, str] = {}
         self._rates: dict[str, LinearSchedule] = {}
         self._kept: dict[str, Any] = {}
-        self.t_env = (
-            0  # environment steps at the latest update, for exploration that is part of what is learned
-        )
+        # environment steps at the latest update, for exploration that is part of what is learned
+        self.t_env = 0
 
     def add_loss(
         self,

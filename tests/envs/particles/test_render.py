@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cohort.envs.canvas import TEXT
-from cohort.envs.particles.render import COLOURS, HEADER, LANDMARK, PREY, Renderer, draw
+from cohort.envs.canvas import COLOURS, TEXT
+from cohort.envs.particles.render import HEADER, LANDMARK, PREY, Renderer, draw
 from cohort.errors import UserError
 from cohort.recording.replay import Replay
 from tests.envs.particles.support import PUSHED, SCENARIOS, make, put, random_actions, still

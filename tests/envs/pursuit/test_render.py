@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cohort.envs.particles.render import COLOURS
+from cohort.envs.canvas import COLOURS
 from cohort.envs.pursuit.render import EVADER, HEADER, WALL, Renderer, draw
 from cohort.recording.replay import Replay
 from tests.envs.pursuit.support import LEFT, STAY, UP, make, put, stay

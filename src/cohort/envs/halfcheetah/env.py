@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.components.seeding import generator
-from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.base import EnvSpec, Observation, Transition, refuse_other_games
 from cohort.envs.halfcheetah.game import N_AGENTS, HalfCheetahGame
 from cohort.settings import Settings
 
@@ -86,10 +86,7 @@ class HalfCheetahDir:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if len(state["robots"]) != self.batch_size:
-            raise ValueError(
-                f"the saved state is of {len(state['robots'])} games, here are {self.batch_size}"
-            )
+        refuse_other_games(len(state["robots"]), self.batch_size)
         self.game.robots.restore(state["robots"].numpy())
         self.time = state["time"]
         self.starts.set_state(state["starts"])

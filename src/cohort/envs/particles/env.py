@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.base import EnvSpec, Observation, Transition, refuse_other_games
 from cohort.envs.particles.bodies import Body, Marks
 from cohort.envs.particles.world import glide, relative_map, scatter
 from cohort.settings import Settings
@@ -167,8 +167,7 @@ class ParticleEnv:
         Raises:
             ValueError: the state is of another number of games.
         """
-        if state["batch_size"] != self.batch_size:
-            raise ValueError(f"the saved state is of {state['batch_size']} games, here are {self.batch_size}")
+        refuse_other_games(state["batch_size"], self.batch_size)
         self.generator.set_state(state["generator"])
         self.t, self.scene = state["t"], None
         if state["begun"]:

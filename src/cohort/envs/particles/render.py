@@ -1,18 +1,12 @@
 """Pictures of particle worlds: one game at a time, as frames for a video or one for a glance."""
 
-import colorsys
 from typing import Any
 
 import numpy as np
 
-from cohort.envs.canvas import DIM, PAPER, TEXT, Canvas, Colour
+from cohort.envs.canvas import DIM, PAPER, TEXT, Canvas, Colour, agent_colour, refuse_view
 from cohort.envs.particles.bodies import Drawable, Marks
 
-# Eight agents that can be told apart on a dark ground (Okabe and Ito's colours, lightened); more get hues of their own.
-COLOURS: tuple[Colour, ...] = (
-    (92, 180, 240), (245, 150, 40), (64, 200, 140), (235, 120, 185),
-    (240, 225, 85), (165, 140, 255), (240, 95, 80), (140, 225, 225),
-)  # fmt: skip
 PREY, LANDMARK = (250, 250, 250), (205, 212, 220)
 _GROUND, _GRID, _AXIS, _BORDER, _OUTSIDE = (
     (24, 28, 34),
@@ -65,11 +59,7 @@ class Renderer:
         Raises:
             ValueError: there is no such game or agent, or a frame count below one.
         """
-        for name, value, count in (("game", game, env.batch_size), ("agent", agent or 0, env.n_agents)):
-            if not 0 <= value < count:
-                raise ValueError(f"no {name} {value}: choose 0 to {count - 1}")
-        if frames_per_step < 1:
-            raise ValueError(f"frames_per_step is {frames_per_step}, but must be at least 1")
+        refuse_view(game, env.batch_size, agent, env.n_agents, frames_per_step)
         self.env, self.game, self.agent, self.frames_per_step = env, game, agent, frames_per_step
         self.canvas = Canvas((width, HEADER + width), HEADER, _OUTSIDE if env.arena else _GROUND)
         self._scene: Any = None  # the one that was drawn last
@@ -171,10 +161,7 @@ class Renderer:
         owner = i if body.kind == "agent" else body.owner
         if owner is None:
             return PREY if body.kind == "prey" else LANDMARK
-        if self.env.n_agents <= len(COLOURS):
-            return COLOURS[owner]
-        hue = colorsys.hsv_to_rgb(owner / self.env.n_agents, 0.55, 0.95)
-        return tuple(round(255 * value) for value in hue)
+        return agent_colour(owner, self.env.n_agents)
 
     def _trails(self, places: np.ndarray) -> None:
         path = [*self._trail, places]

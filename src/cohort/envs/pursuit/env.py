@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.base import EnvSpec, Observation, Transition, refuse_other_games
 from cohort.envs.pursuit.board import MOVES, STAY, Board, Catch, Scene, free_cells
 from cohort.envs.team_rewards import TeamRewardSettings, pay
 
@@ -209,8 +209,7 @@ class Pursuit:
         Raises:
             ValueError: the state is of another number of games.
         """
-        if state["batch_size"] != self.batch_size:
-            raise ValueError(f"the saved state is of {state['batch_size']} games, here are {self.batch_size}")
+        refuse_other_games(state["batch_size"], self.batch_size)
         self.generator.set_state(state["generator"])
         self.t, self.scene = state["t"], None
         if "pursuers" in state:

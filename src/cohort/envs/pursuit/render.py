@@ -1,14 +1,12 @@
 """Pictures of Pursuit: one game at a time, as frames for a video or one for a glance."""
 
-import colorsys
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec
-from cohort.envs.canvas import DIM, PAPER, TEXT, Canvas, Colour
-from cohort.envs.particles.render import COLOURS
+from cohort.envs.canvas import DIM, PAPER, TEXT, Canvas, Colour, agent_colour, refuse_view
 from cohort.envs.pursuit.board import Board, Scene, free_cells
 
 EVADER, WALL = (250, 250, 250), (86, 96, 110)
@@ -61,11 +59,7 @@ class Renderer:
         Raises:
             ValueError: there is no such game or agent, or a frame count below one.
         """
-        for name, value, count in (("game", game, env.batch_size), ("agent", agent or 0, env.spec.n_agents)):
-            if not 0 <= value < count:
-                raise ValueError(f"no {name} {value}: choose 0 to {count - 1}")
-        if frames_per_step < 1:
-            raise ValueError(f"frames_per_step is {frames_per_step}, but must be at least 1")
+        refuse_view(game, env.batch_size, agent, env.spec.n_agents, frames_per_step)
         self.env, self.game, self.agent, self.frames_per_step = env, game, agent, frames_per_step
         x_size, y_size = env.settings.x_size, env.settings.y_size
         height = HEADER + round(width * y_size / x_size)
@@ -175,10 +169,7 @@ class Renderer:
         return canvas.frame()
 
     def _colour(self, i: int) -> Colour:
-        n = self.env.spec.n_agents
-        if n <= len(COLOURS):
-            return COLOURS[i]
-        return tuple(round(255 * value) for value in colorsys.hsv_to_rgb(i / n, 0.55, 0.95))
+        return agent_colour(i, self.env.spec.n_agents)
 
     def _caption(self, caught: int) -> None:
         """The strip above the map: how far the game is, and what it has brought all pursuers together."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cohort.envs.canvas import PAPER, Colour
+from cohort.envs.canvas import PAPER, Colour, refuse_view
 from cohort.envs.sc2_sim.canvas import (
     ALLY,
     ENEMY,
@@ -55,11 +55,7 @@ class Renderer:
         Raises:
             ValueError: there is no such game or agent, or a frame count below one.
         """
-        for name, value, count in (("game", game, env.batch_size), ("agent", agent or 0, env.spec.n_agents)):
-            if not 0 <= value < count:
-                raise ValueError(f"no {name} {value}: choose 0 to {count - 1}")
-        if frames_per_step < 1:
-            raise ValueError(f"frames_per_step is {frames_per_step}, but must be at least 1")
+        refuse_view(game, env.batch_size, agent, env.spec.n_agents, frames_per_step)
         facts, constants = all_maps()[env.settings.map_name], env.battle.constants
         self.env, self.game, self.agent, self.frames_per_step = env, game, agent, frames_per_step
         self.units, self.n, self.names = constants.units, facts.n_agents, unit_names(facts)

@@ -11,15 +11,12 @@ from cohort.components.averages import Metrics
 from cohort.components.functional import entropy, inner, inner_per_agent, one_step_target, taken
 from cohort.components.transitions import Transitions
 from cohort.envs.base import EnvSpec
-from cohort.learners.actor_critic.counterfactual import (
-    CounterfactualLearner,
-    CounterfactualSettings,
-    Decisions,
-)
+from cohort.learners.actor_critic.categorical_actors import CategoricalActorsSettings
+from cohort.learners.actor_critic.counterfactual import CounterfactualLearner, Decisions
 from cohort.learners.actor_critic.rates import AdaptiveRates, AdaptiveRatesSettings
 
 
-class AdaMaMAACLearnerSettings(CounterfactualSettings, AdaptiveRatesSettings):
+class AdaMaMAACLearnerSettings(CategoricalActorsSettings, AdaptiveRatesSettings):
     critic_lr: float = Field(ge=0, description="where l_c, the learning rate of the critic, begins")
     actor_lr_norm: float = Field(
         ge=0, description="where n_a, the length of the vector of the actors' rates, begins"

@@ -15,29 +15,21 @@ from cohort.components.functional import (
     taken,
 )
 from cohort.components.transitions import Transitions
-from cohort.learners.actor_critic.counterfactual import (
-    CounterfactualLearner,
-    CounterfactualSettings,
-    Decisions,
+from cohort.learners.actor_critic.categorical_actors import (
+    AdamSettings,
+    CategoricalActorsSettings,
+    add_adam_losses,
 )
+from cohort.learners.actor_critic.counterfactual import CounterfactualLearner, Decisions
 from cohort.learners.base import Loss
 from cohort.learners.metrics import per_agent, per_pair
 from cohort.learners.targets import HardUpdate, TargetRule
 
-KL_EVERY = (
-    10  # updates between two measurements where nothing but the record wants the old policies: they cost 4 %
-)
+# updates between two measurements where nothing but the record wants the old policies: they cost 4 %
+KL_EVERY = 10
 
 
-class MAACLearnerSettings(CounterfactualSettings):
-    critic_lr: float = Field(ge=0, description="learning rate of the critic's Adam")
-    actor_lr: float = Field(ge=0, description="learning rate of the actors' Adam")
-    optim_eps: float = Field(gt=0, description="Adam's term for numerical stability")
-    critic_weight_decay: float = Field(ge=0, description="weight decay in the critic's gradient")
-    critic_grad_norm_clip: float = Field(
-        gt=0, description="largest norm of the critic's gradient, for each agent: N times this in all"
-    )
-    actor_grad_norm_clip: float = Field(gt=0, description="largest norm of each actor's gradient")
+class MAACLearnerSettings(CategoricalActorsSettings, AdamSettings):
     reward_scale: float = Field(
         gt=0, description="entropy is worth 1 / reward_scale of the rewards learned from"
     )
@@ -65,29 +57,7 @@ class MAACLearner(CounterfactualLearner):
 
     def __init__(self, settings: MAACLearnerSettings, **parts: Any) -> None:
         super().__init__(settings, **parts)
-        critic_optimiser = torch.optim.Adam(
-            self.critic_parameters,
-            lr=settings.critic_lr,
-            eps=settings.optim_eps,
-            weight_decay=settings.critic_weight_decay,
-            fused=True,
-        )
-        actor_optimiser = torch.optim.Adam(
-            self.actor_parameters, lr=settings.actor_lr, eps=settings.optim_eps, fused=True
-        )
-        self.add_loss(
-            "critic",
-            self.critic_parameters,
-            critic_optimiser,
-            grad_norm_clip=settings.critic_grad_norm_clip * self.n_agents,
-        )
-        self.add_loss(
-            "actor",
-            self.actor_parameters,
-            actor_optimiser,
-            grad_norm_clip=settings.actor_grad_norm_clip,
-            per_agent=True,
-        )
+        add_adam_losses(self, settings, fused=True)
 
     def target_rules(self, settings: MAACLearnerSettings) -> dict[str, TargetRule]:
         old = HardUpdate(settings.old_policy_interval, "updates", of="policy")

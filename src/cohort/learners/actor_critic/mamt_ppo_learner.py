@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
-from cohort.components.functional import entropy, kl_divergence, masked_log_softmax, taken
+from cohort.components.functional import clipped_gain, entropy, kl_divergence, masked_log_softmax, taken
 from cohort.components.transitions import Transitions
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
@@ -86,8 +86,7 @@ class MAMTPPOLearner(MAMTLearner):
     def held_actor_loss(self, standing: Standing) -> Loss:
         decisions, epsilon = standing.decisions, self.settings.clip_range
         ratio = (decisions.chosen - taken(standing.old_log_probs, decisions.actions)).exp()
-        advantages = standing.advantages
-        gain = torch.minimum(ratio * advantages, ratio.clamp(1 - epsilon, 1 + epsilon) * advantages)
+        gain = clipped_gain(ratio, standing.advantages, epsilon)
         moved = self.held_divergence(standing) / self.trust_regions.detach()
         free = entropy(decisions.log_probs)
         bonus = torch.where(self.entropic, free / self.settings.reward_scale, 0.0)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
-from cohort.components.functional import masked_mean
+from cohort.components.functional import clipped_gain, masked_mean
 from cohort.components.returns import gae
 from cohort.learners.base import Loss
 from cohort.learners.policy_gradient.actor_critic import OnPolicyLearner, OnPolicySettings
@@ -91,8 +91,8 @@ class PPOLearner(OnPolicyLearner):
         values = self.policy.unroll(self.policy.inputs(episodes), episodes)[:, :-1]
         decision = self.policy.decide(values, episodes.available_actions[:, :-1])
         change = decision.log_prob(episodes.actions) - episodes.extras["log_prob"]  # [B, T, N]
-        ratio, advantage = change.exp(), episodes.extras["advantage"]
-        gain = torch.minimum(ratio * advantage, ratio.clamp(1 - epsilon, 1 + epsilon) * advantage)
+        ratio = change.exp()
+        gain = clipped_gain(ratio, episodes.extras["advantage"], epsilon)
         entropy = masked_mean(decision.entropy(), mask)
         loss = -masked_mean(gain, mask) - self.settings.entropy_coef * entropy
         metrics: Metrics = {

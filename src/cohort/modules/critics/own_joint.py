@@ -42,9 +42,7 @@ class OwnJointCritic(nn.Module):
 
     def values(self, obs: Tensor, actions: Tensor) -> Tensor:
         """Critic i reads the joint action i: [B, N, O], [N, B, N A] -> [B, N]."""
-        seen = normalised(obs, obs).flatten(
-            1
-        )  # [B, N O], the same for all critics: not copied for each of them
+        seen = normalised(obs, obs).flatten(1)  # [B, N O]: the same for all critics, not copied for each
         of_seen, of_actions = self.first.weight.split(self.read, dim=1)
         hidden = torch.baddbmm(self.first.bias, actions, of_actions) + seen @ of_seen
         return self.rest(self.activation(hidden)).squeeze(-1).transpose(0, 1)
