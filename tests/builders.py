@@ -23,6 +23,16 @@ def make_learner(
     return build_learner(plan, spec, torch.device("cpu"))[1]
 
 
+def with_other_targets(learner: Learner, by: float) -> Learner:
+    """The learner in double precision, its targets moved at random, so that they are unlike the live networks."""
+    learner.networks.double()
+    learner.targets.networks.double()
+    draw = torch.Generator().manual_seed(3)
+    for parameter in learner.targets.networks.parameters():
+        parameter.data += by * torch.randn(parameter.shape, generator=draw)
+    return learner
+
+
 def random_episodes(
     lengths: list[int], spec: EnvSpec = SMALL, seed: int = 0, padding: float = 0.0
 ) -> Episodes:

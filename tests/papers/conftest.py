@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cohort.analysis.figure import Panel
 from cohort.analysis.folders import FolderRun
 from cohort.cli import main
 from cohort.configuration.plan import Sources
+from papers.commands import figure
 from tests.run_folders import results, write_run
 
 __all__ = ["results", "write_run"]  # fixtures
@@ -35,6 +37,14 @@ def judge(results: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ro
         return found
 
     return judge_paper
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Panel], dict]]:
+    """What would be drawn."""
+    calls: list[tuple[list[Panel], dict]] = []
+    monkeypatch.setattr(figure, "draw", lambda panels, path, **more: calls.append((list(panels), more)))
+    return calls
 
 
 @pytest.fixture

@@ -6,24 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cohort.analysis.figure import Panel
 from cohort.analysis.folders import FolderRun
 from cohort.analysis.runs import Run
 from cohort.cli import main
-from papers.commands import figure
 from papers.figure_spec import FigureSpec
 from papers.registry import FIGURES
 
 WriteArm = Callable[..., FolderRun]
 DIRECTION, MAGNITUDE = "Adaptive $l_a$ direction", r"Adaptive $l_c$ & $\|l_a\|$"
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Panel], dict]]:
-    """What would be drawn."""
-    calls: list[tuple[list[Panel], dict]] = []
-    monkeypatch.setattr(figure, "draw", lambda panels, path, **more: calls.append((list(panels), more)))
-    return calls
 
 
 def test_figure_3_is_mean_and_standard_deviation_of_rewards_per_step(

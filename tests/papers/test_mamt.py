@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohort.analysis.figure import Panel
 from cohort.analysis.folders import FolderRun
 from cohort.cli import main
 from cohort.configuration import files
-from papers.commands import figure
 from papers.mamt import arms
-from papers.mamt.arms import AGENTS, DECOMPOSED, IN_TABLE, METHODS, TASKS, arm
+from papers.mamt.arms import AGENTS, DECOMPOSED, IN_TABLE, TASKS, arm
 from papers.mamt.readings import mutual_attention, varying
 from papers.mamt.tables import PAPER
 
@@ -23,25 +21,9 @@ FLAT = [-4.0] * 20  # return of a team, divided by ten; 100 episodes each
 WriteArm = Callable[..., FolderRun]
 
 
-@pytest.fixture(autouse=True)
-def whole() -> None:
-    """Skip where a method or a task is not there."""
-    known = {*files.names("--config"), *files.names("--env-config")}
-    if lacking := {*METHODS.values(), *TASKS, *DECOMPOSED} - known:
-        pytest.skip(f"not there: {', '.join(sorted(lacking))}")
-
-
 @pytest.fixture
 def judged(judge: Callable[..., dict]) -> Callable[..., dict[str, list[dict[str, str]]]]:
     return partial(judge, "mamt")
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Panel], dict]]:
-    """What would be drawn."""
-    calls: list[tuple[list[Panel], dict]] = []
-    monkeypatch.setattr(figure, "draw", lambda panels, path, **more: calls.append((list(panels), more)))
-    return calls
 
 
 def logged(task: str, steps: int = 20, swing: float = 0.1, level: float = 0.5) -> dict[str, Sequence[float]]:

@@ -13,21 +13,12 @@ from cohort.assembly import build_trainer
 from cohort.cli import main
 from cohort.configuration.plan import Sources, make_plan
 from cohort.learners.meta.personas import SPLITS
-from papers.commands import figure
 from papers.meta_mapg.peers import principal_components, probabilities, redrawn
 from papers.registry import FIGURES
 
 WriteChains = Callable[..., FolderRun]
 ChainMetrics = Callable[..., dict[str, float]]
 Drawn = list[tuple[list[Panel], dict]]
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
-    """What would be drawn."""
-    calls: Drawn = []
-    monkeypatch.setattr(figure, "draw", lambda panels, path, **more: calls.append((list(panels), more)))
-    return calls
 
 
 def test_figure_2_is_the_reward_at_each_joint_policy(

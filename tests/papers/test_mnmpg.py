@@ -12,10 +12,8 @@ import torch
 from cohort.analysis.figure import Panel, Surface, draw
 from cohort.analysis.folders import FolderRun
 from cohort.cli import main
-from cohort.configuration import files
 from cohort.configuration.plan import Sources, make_plan
 from papers.arms import choose
-from papers.commands import figure
 from papers.mnmpg import visitation
 from papers.mnmpg.arms import FIGURE_2, FRESH, METHODS, MNMPG, NO_LR, QMIX, arm, compared
 from papers.mnmpg.visitation import (
@@ -36,24 +34,9 @@ MAP = "6h_vs_8z"
 WriteWins = Callable[..., FolderRun]
 
 
-def known() -> None:
-    """Skip where a method is not there yet."""
-    for config, _ in METHODS.values():
-        if config not in files.names("--config"):
-            pytest.skip(f"--config={config} is not there")
-
-
 @pytest.fixture
 def judged(judge: Callable[..., dict]) -> Callable[..., dict[str, list[dict[str, str]]]]:
     return partial(judge, "mnmpg")
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Panel], dict]]:
-    """What would be drawn."""
-    calls: list[tuple[list[Panel], dict]] = []
-    monkeypatch.setattr(figure, "draw", lambda panels, path, **more: calls.append((list(panels), more)))
-    return calls
 
 
 @pytest.fixture
@@ -73,7 +56,6 @@ def write_wins(write_run: Callable[..., FolderRun]) -> WriteWins:
 
 
 def test_every_method_has_a_configuration_that_takes_what_is_typed() -> None:
-    known()
     for label in METHODS:
         published = arm(label, MAP).published
         make_plan(Sources.read(METHODS[label][0], "sc2_sim", dict(METHODS[label][1])))
@@ -108,7 +90,6 @@ def test_an_ablation_is_never_taken_for_the_method(write_wins: WriteWins) -> Non
 def test_figure_2_has_medians_and_ranges(
     write_wins: WriteWins, results: Path, drawn: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known()
     for seed, wins in enumerate(([0.0, 0.2], [0.0, 0.3], [0.0, 0.9]), start=1):
         write_wins(MNMPG, MAP, seed, wins)
     for label in ("CW-QMIX", "OW-QMIX"):
@@ -128,7 +109,6 @@ def test_figure_2_has_medians_and_ranges(
 
 
 def test_figures_4_and_5_and_the_controls(write_wins: WriteWins, results: Path, drawn: list) -> None:
-    known()
     for label in METHODS:
         for seed, end in ((1, 0.2), (2, 0.6)):
             write_wins(label, MAP, seed, [0.0, end])
@@ -151,7 +131,6 @@ def test_figures_4_and_5_and_the_controls(write_wins: WriteWins, results: Path, 
 
 
 def test_claims_by_hand(write_wins: WriteWins, judged: Callable) -> None:
-    known()
     for place, label in enumerate(METHODS):
         for seed in (1, 2, 3):
             small = seed * 0.001

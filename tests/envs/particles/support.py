@@ -44,3 +44,31 @@ def random_actions(env: ParticleEnv, steps: int, seed: int = 0) -> torch.Tensor:
     if env.spec.n_actions:
         return torch.randint(env.spec.n_actions, everybody, generator=generator)
     return 2 * torch.rand((*everybody, 2), generator=generator) - 1
+
+
+def assert_same_alone(games: ParticleEnv, alone: list[ParticleEnv], *, obs_atol: float) -> None:
+    """Games that have begun, side by side and each alone from the same scene, see and pay the same for 25 steps."""
+    for actions in random_actions(games, 25):
+        together = games.step(actions)
+        for i, env in enumerate(alone):
+            own = env.step(actions[i : i + 1])
+            torch.testing.assert_close(
+                own.observation.obs[0], together.observation.obs[i], atol=obs_atol, rtol=0
+            )
+            torch.testing.assert_close(own.reward[0], together.reward[i], atol=1e-5, rtol=1e-6)
+
+
+def assert_goes_on_restored(name: str) -> None:
+    """A game of discrete actions that is saved after 7 steps goes on the same elsewhere, past its end and anew."""
+    env = make(name, batch_size=5)
+    env.reset()
+    first, later = random_actions(env, 30).split((7, 23))
+    for actions in first:
+        env.step(actions)
+    state, other = env.state_dict(), make(name, batch_size=5, seed=99)
+    other.load_state_dict(state)
+    for actions in later:
+        ours, restored = env.step(actions), other.step(actions)
+        assert torch.equal(ours.reward, restored.reward)
+        assert torch.equal(ours.observation.obs, restored.observation.obs)
+    assert torch.equal(env.reset().obs, other.reset().obs)

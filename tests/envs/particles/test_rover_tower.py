@@ -11,7 +11,13 @@ from cohort.configuration.plan import Sources, make_plan
 from cohort.envs.particles.render import draw
 from cohort.envs.particles.rover_tower import RoverTowerSettings
 from cohort.errors import UserError
-from tests.envs.particles.support import arguments, make, random_actions
+from tests.envs.particles.support import (
+    arguments,
+    assert_goes_on_restored,
+    assert_same_alone,
+    make,
+    random_actions,
+)
 
 NAME = "rover_tower"
 ACTIONS = 5
@@ -122,27 +128,11 @@ def test_games_side_by_side_are_the_same_games_alone():
     alone = [
         put(make(NAME), **{field: each[i] for field, each in games.scene._asdict().items()}) for i in range(6)
     ]
-    for actions in random_actions(games, 25):
-        together = games.step(actions)
-        for i, env in enumerate(alone):
-            own = env.step(actions[i : i + 1])
-            torch.testing.assert_close(own.observation.obs[0], together.observation.obs[i], atol=1e-6, rtol=0)
-            torch.testing.assert_close(own.reward[0], together.reward[i], atol=1e-5, rtol=1e-6)
+    assert_same_alone(games, alone, obs_atol=1e-6)
 
 
 def test_a_restored_game_goes_on_bit_for_bit():
-    env = make(NAME, batch_size=5)
-    env.reset()
-    first, later = random_actions(env, 30).split((7, 23))
-    for actions in first:
-        env.step(actions)
-    state, other = env.state_dict(), make(NAME, batch_size=5, seed=99)
-    other.load_state_dict(state)
-    for actions in later:
-        ours, restored = env.step(actions), other.step(actions)
-        assert torch.equal(ours.reward, restored.reward)
-        assert torch.equal(ours.observation.obs, restored.observation.obs)
-    assert torch.equal(env.reset().obs, other.reset().obs)
+    assert_goes_on_restored(NAME)
 
 
 def team_returns(policy: str, games: int = 1000) -> tuple[float, float, float]:

@@ -13,7 +13,14 @@ from cohort.configuration.plan import Sources, make_plan
 from cohort.envs.particles.render import draw
 from cohort.envs.particles.spread import SpreadSettings
 from cohort.errors import UserError
-from tests.envs.particles.support import arguments, make, put, random_actions
+from tests.envs.particles.support import (
+    arguments,
+    assert_goes_on_restored,
+    assert_same_alone,
+    make,
+    put,
+    random_actions,
+)
 
 NAMES = ("spread", "spread3_sep", "spread3_mix", "spread3_ful")
 needs_mpe2 = pytest.mark.skipif(importlib.util.find_spec("mpe2") is None, reason="mpe2 is not installed")
@@ -160,28 +167,12 @@ def test_games_side_by_side_are_the_same_games_alone(name):
     games.reset()
     fields = games.scene._asdict()
     alone = [put(make(name), **{field: places[i] for field, places in fields.items()}) for i in range(6)]
-    for actions in random_actions(games, 25):
-        together = games.step(actions)
-        for i, env in enumerate(alone):
-            own = env.step(actions[i : i + 1])
-            torch.testing.assert_close(own.observation.obs[0], together.observation.obs[i], atol=1e-5, rtol=0)
-            torch.testing.assert_close(own.reward[0], together.reward[i], atol=1e-5, rtol=1e-6)
+    assert_same_alone(games, alone, obs_atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_restored_game_goes_on_bit_for_bit(name):
-    env = make(name, batch_size=5)
-    env.reset()
-    first, later = random_actions(env, 30).split((7, 23))
-    for actions in first:
-        env.step(actions)
-    state, other = env.state_dict(), make(name, batch_size=5, seed=99)
-    other.load_state_dict(state)
-    for actions in later:
-        ours, restored = env.step(actions), other.step(actions)
-        assert torch.equal(ours.reward, restored.reward)
-        assert torch.equal(ours.observation.obs, restored.observation.obs)
-    assert torch.equal(env.reset().obs, other.reset().obs)
+    assert_goes_on_restored(name)
 
 
 def team_returns(policy: str, games: int = 1000, **changed) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from cohort.components.clock import Clock
 from cohort.learners.actor_critic.lola import lola_gradient
 from cohort.learners.actor_critic.lola_dqn_learner import expected_values
 from tests import harness
-from tests.builders import PLANE, SMALL, make_learner, random_transitions
+from tests.builders import PLANE, SMALL, make_learner, random_transitions, with_other_targets
 
 PAIR = dataclasses.replace(SMALL, n_agents=2, n_actions=3, obs_dim=2, common_reward=False)
 NOW = Clock(episodes=0)
@@ -20,13 +20,7 @@ NOW = Clock(episodes=0)
 def learner(spec=PAIR, **typed):
     """In double precision, with targets unlike the live networks."""
     sizes = {"agent_hidden_dims": [3], "critic_hidden_dims": [5, 4]}
-    made = make_learner("lola_dqn", spec, **(sizes | typed))
-    made.networks.double()
-    made.targets.networks.double()
-    draw = torch.Generator().manual_seed(3)
-    for parameter in made.targets.networks.parameters():
-        parameter.data += 0.3 * torch.randn(parameter.shape, generator=draw)
-    return made
+    return with_other_targets(make_learner("lola_dqn", spec, **(sizes | typed)), by=0.3)
 
 
 def double(count: int = 12, spec=PAIR, seed: int = 0):

@@ -12,7 +12,7 @@ from cohort.components.functional import clip_per_agent, counterfactual_advantag
 from cohort.components.transitions import Transitions
 from cohort.learners.actor_critic import counterfactual
 from tests import harness
-from tests.builders import SMALL, make_learner, random_transitions
+from tests.builders import SMALL, make_learner, random_transitions, with_other_targets
 from tests.learners.per_agent_maac import PerAgentMAAC
 
 SIZES = {"agent_hidden_dims": [8, 8], "critic_hidden_dim": 12, "attention_heads": 3}
@@ -26,13 +26,7 @@ def double(count: int, spec=SMALL, seed: int = 0) -> Transitions:
 
 def learner(algorithm: str = "maac", spec=SMALL, **typed):
     """In double precision, with targets unlike the live networks."""
-    made = make_learner(algorithm, spec, **SIZES, **typed)
-    made.networks.double()
-    made.targets.networks.double()
-    draw = torch.Generator().manual_seed(3)
-    for parameter in made.targets.networks.parameters():
-        parameter.data += 0.1 * torch.randn(parameter.shape, generator=draw)
-    return made
+    return with_other_targets(make_learner(algorithm, spec, **SIZES, **typed), by=0.1)
 
 
 def fix_draws(monkeypatch, *draws: torch.Tensor) -> None:

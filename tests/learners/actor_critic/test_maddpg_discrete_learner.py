@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from cohort.components.clock import Clock
 from cohort.components.distributions import Categorical
 from tests import harness
-from tests.builders import PLANE, SMALL, make_learner, random_transitions
+from tests.builders import PLANE, SMALL, make_learner, random_transitions, with_other_targets
 
 SIZES = {"agent_hidden_dims": [8, 7], "critic_hidden_dims": [9, 6]}
 OWN_REWARDS = dataclasses.replace(SMALL, common_reward=False)
@@ -19,13 +19,7 @@ NOW = Clock(episodes=0)
 
 def learner(spec=SMALL, **typed):
     """In double precision, with targets unlike the live networks."""
-    made = make_learner("maddpg", spec, **(SIZES | typed))
-    made.networks.double()
-    made.targets.networks.double()
-    draw = torch.Generator().manual_seed(3)
-    for parameter in made.targets.networks.parameters():
-        parameter.data += 0.3 * torch.randn(parameter.shape, generator=draw)
-    return made
+    return with_other_targets(make_learner("maddpg", spec, **(SIZES | typed)), by=0.3)
 
 
 def double(spec=SMALL, count: int = 30, seed: int = 0):
