@@ -11,12 +11,13 @@ from cohort.envs.sc2_sim.battle import Battle, Course
 from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.layout import env_spec
 from cohort.envs.sc2_sim.maps import all_maps
-from cohort.envs.sc2_sim.noise import episode_keys, game_keys
+from cohort.envs.sc2_sim.noise import game_keys
 from cohort.envs.sc2_sim.observe import Observer
 from cohort.envs.sc2_sim.planes import HEALTH, STOP
 from cohort.envs.sc2_sim.rewards import Rewards
 from cohort.envs.sc2_sim.settings import SC2SimSettings
 from cohort.envs.sc2_sim.spawn import Spawner
+from cohort.envs.sc2_sim.starts import Starts
 from cohort.envs.sc2_sim.terrain import Terrain
 from cohort.envs.sc2_sim.units import unit_constants
 
@@ -66,7 +67,7 @@ class SC2Sim:
         self._at_rest = self.battle.at_rest(1)
         self.games = self._unbegun(batch_size)
         self.observation: Observation | None = None
-        self._first_sight = self._look(self._unbegun(1))
+        self._starts = self._starts_of_these()
         self._advance = self._compiled() if settings.compile else self._play
 
     @torch.no_grad()
@@ -79,20 +80,24 @@ class SC2Sim:
             mask.device.type == "cpu" and not mask.any()
         ):  # asked at every step; elsewhere the answer costs more
             return self.observation
-        column = mask.unsqueeze(1)
-        episode = old.episode + mask
-        keys = torch.where(mask, episode_keys(self._game_keys, episode), old.keys)
+        start, column, going = self._starts.next(old.episode + 1, mask), mask.unsqueeze(1), ~mask
         self.games = Games(
-            units=torch.where(column, self.spawner.place(keys), old.units),
+            units=torch.where(column, start.units, old.units),
             **_chosen(column, self._at_rest, old.course),
             actions=old.actions.masked_fill(column, -1),
-            t=old.t.masked_fill(mask, 0),
-            episode=episode,
-            keys=keys,
-            terminated=old.terminated & ~mask,
-            truncated=old.truncated & ~mask,
+            t=old.t * going,
+            episode=old.episode + mask,
+            keys=torch.where(mask, start.keys, old.keys),
+            terminated=old.terminated & going,
+            truncated=old.truncated & going,
         )
-        self.observation = self._observe_reset(mask)
+        seen = self.observation or self._look(old)
+        self.observation = Observation(
+            *(
+                torch.where(mask.view(-1, *[1] * (was.dim() - 1)), first, was)
+                for first, was in zip(start.sight, seen, strict=True)
+            )
+        )
         return self.observation
 
     @torch.no_grad()
@@ -131,6 +136,12 @@ class SC2Sim:
     @torch.no_grad()
     def _look(self, games: Games) -> Observation:
         return self.observer.observe(games.units, games.actions, games.t)
+
+    def _starts_of_these(self) -> Starts:
+        def look(units: Tensor) -> Observation:
+            return self._look(self._unbegun(units.shape[1])._replace(units=units))
+
+        return Starts(self.spawner, look, self._game_keys)
 
     def _play(
         self, games: Games, available: Tensor, actions: Tensor
@@ -176,18 +187,6 @@ class SC2Sim:
         info = {"battle_won": won, "dead_allies": dead[:, :n].sum(1), "dead_enemies": dead[:, n:].sum(1)}
         return info, won, lost, no_allies | no_enemies
 
-    def _observe_reset(self, mask: Tensor) -> Observation:
-        """Observations after the games of `mask` [B] began anew."""
-        if self.observation is None or self.settings.reset_noise:
-            return self._look(self.games)
-        # Without noise all episodes begin alike: one look at one start serves every reset.
-        return Observation(
-            *(
-                torch.where(mask.view(-1, *[1] * (old.dim() - 1)), first, old)
-                for first, old in zip(self._first_sight, self.observation, strict=True)
-            )
-        )
-
     def state_dict(self) -> dict[str, Any]:
         """All that decides what the games do next."""
         return {
@@ -210,6 +209,7 @@ class SC2Sim:
                 f"of {self.settings.map_name}; build it with the settings of the saved run"
             )
         self._game_keys = state["game_keys"].to(self._game_keys, copy=True)
+        self._starts = self._starts_of_these()
         self.games = Games(
             **{name: state[name].to(own, copy=True) for name, own in self.games._asdict().items()}
         )
