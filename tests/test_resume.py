@@ -21,6 +21,7 @@ VALUES = "batch_size=8 rnn_hidden_dim=16 buffer_size=40 target_update_interval=1
 META = "meta_interval=700 meta_episodes=8 meta_batch_size_run=4 exercise_updates=2 meta_updates=2"
 OWN = {
     "qmix": VALUES,
+    "vdn": f"{VALUES} runner=refilling",
     "mnmpg": f"{VALUES} {META}",
     "mappo": "rnn_hidden_dim=16 critic_hidden_dim=16 epochs=3 minibatches=2",
     "maac": "batch_size=64 agent_hidden_dims=[16] critic_hidden_dim=16 attention_heads=2 buffer_size=900",

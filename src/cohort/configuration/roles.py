@@ -32,6 +32,7 @@ LEARNER_PARTS = ("mixer", "role_mixer", "critic")
 COMPATIBLE = (
     ("learner", "trainer", "subject"),
     ("learner", "head", "policy_kind"),
+    ("learner", "runner", "learns_from"),
     ("learner", "critic", "policy_kind"),
     ("learner", "critic", "critic_values"),
     ("learner", "agent", "weights"),

@@ -48,6 +48,8 @@ class TeamPolicy(nn.Module):
 
     Settings = TeamPolicySettings
 
+    provides = ("single_resets",)  # `begun_anew`
+
     def __init__(
         self,
         settings: TeamPolicySettings,
@@ -106,6 +108,16 @@ class TeamPolicy(nn.Module):
         if self.spec.action_dim:
             return Memory(None, torch.zeros(*shape, self.spec.action_dim, device=device))
         return Memory(None, torch.full(shape, -1, device=device))
+
+    def begun_anew(self, memory: Memory, games: Tensor) -> Memory:
+        """The memory of a first step in some `games` [B] bool, and `memory`, which is of a later one, in the others."""
+        hidden, last_actions = memory
+        if hidden is not None:
+            hidden = self.network.begun_anew(hidden, games)
+        if last_actions is not None:
+            none = 0 if self.spec.action_dim else -1
+            last_actions = last_actions.masked_fill(games.view(-1, *[1] * (last_actions.dim() - 1)), none)
+        return Memory(hidden, last_actions)
 
     @torch.inference_mode()
     def act(

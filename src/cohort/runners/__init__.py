@@ -2,4 +2,10 @@
 
 from cohort.registry import Registry
 
-RUNNERS = Registry("runner", {"in_process": "cohort.runners.in_process:InProcessRunner"})
+RUNNERS = Registry(
+    "runner",
+    {
+        "in_process": "cohort.runners.in_process:InProcessRunner",
+        "refilling": "cohort.runners.refilling:RefillingRunner",
+    },
+)

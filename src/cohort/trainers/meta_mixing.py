@@ -75,6 +75,7 @@ class MetaMixingTrainer(OffPolicyTrainer):
 
     Settings = MetaMixingTrainerSettings
     requires_of_learner = ("meta_step",)
+    provides = ()  # D0 and D1 are compared: each is of one policy alone
 
     counters = (*OffPolicyTrainer.counters, "t_env_true", "t_meta", "meta_rounds")
 

@@ -55,6 +55,7 @@ class OffPolicyTrainer(TeamTrainer):
 
     Settings = OffPolicyTrainerSettings
     roles = (*TeamTrainer.roles, "memory")
+    provides = ("late_episodes",)  # learns from episodes that began before its last updates
 
     counters = (*TeamTrainer.counters, "updates_owed")
 

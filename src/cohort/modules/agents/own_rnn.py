@@ -32,6 +32,11 @@ class OwnRNNAgents(nn.Module):
         outputs, after = zip(*parts, strict=True)
         return torch.cat(outputs, dim=1), torch.stack(after)
 
+    @staticmethod
+    def begun_anew(hidden: Tensor, games: Tensor) -> Tensor:
+        """A memory of `step` with that of a first step in some `games` [B] bool."""
+        return hidden.masked_fill(games.unsqueeze(1), 0)
+
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, outputs]."""
         parts = [network(inputs[:, :, i : i + 1], lengths) for i, network in enumerate(self.networks)]

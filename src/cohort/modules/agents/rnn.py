@@ -40,6 +40,11 @@ class RNNAgent(nn.Module):
         memories = self.rnn.step(F.relu(self.encoder(inputs)).flatten(0, 1), hidden)
         return self.head(memories).view(*inputs.shape[:2], -1), memories
 
+    @staticmethod
+    def begun_anew(hidden: Tensor, games: Tensor) -> Tensor:
+        """A memory of `step` with that of a first step in some `games` [B] bool."""
+        return hidden.unflatten(0, (len(games), -1)).masked_fill(games.view(-1, 1, 1), 0).flatten(0, 1)
+
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Whole sequences from their start: [B, T, N, I], [B] of at most T -> [B, T, N, outputs], zeros behind it."""
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
