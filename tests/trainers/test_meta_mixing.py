@@ -122,6 +122,24 @@ def test_ratio_one_makes_one_update_per_episode():
     assert log[log.index("meta_update") :].count("update") == 1 + 64 - 4
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_updates_per_episode_counts_meta_rounds_and_is_logged_as_it_came_out(rate):
+    """What the exercise took beforehand, the plain rounds that follow pay back."""
+    trainer = make_trainer(
+        updates_per_episode=rate, meta_interval=200, meta_start=400, exercise_updates=20, ratio_one=True
+    )
+    while not trainer.can_learn:
+        trainer.iterate()
+    trainer.metrics()
+    began = trainer.clock
+    while trainer.meta_rounds < 3 or trainer.updates_owed < 0:
+        trainer.iterate()
+    updates, episodes = trainer.learner.updates - began.updates, trainer.episode - began.episodes
+    assert updates == pytest.approx(rate * episodes, abs=2)
+    assert trainer.metrics()["updates_per_episode"] == updates / episodes
+    assert "updates_per_episode" not in trainer.metrics()  # no episode since
+
+
 def test_plain_rounds_lie_between_meta_rounds():
     log = []
     trainer = make_trainer(log)

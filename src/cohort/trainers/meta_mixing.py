@@ -31,7 +31,8 @@ class MetaMixingTrainerSettings(OffPolicyTrainerSettings):
         ge=0, description="Q-learning steps on the replay memory that close a meta round"
     )
     ratio_one: bool = Field(
-        description="close with one step per episode appended since the last, less the exercise"
+        description="close with the updates that the round's appended episodes have earned, less the exercise: with "
+        "updates_per_episode=1 one for each"
     )
     count_all_steps: bool = Field(
         description="t_env counts every step (False, as the authors: the longest episode of each round)"
@@ -117,7 +118,8 @@ class MetaMixingTrainer(OffPolicyTrainer):
         for episodes in (before, after):
             self.keep_meta(episodes)
         if self.settings.ratio_one:
-            self.updates_owed += self.episode - began.episodes - self.settings.exercise_updates
+            self.earn(episodes=self.episode - began.episodes, steps=self.t_env - began.steps)
+            self.updates_owed -= self.settings.exercise_updates
             self.learn(since=began)
         else:
             self.updates_owed = 0.0

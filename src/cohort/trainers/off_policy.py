@@ -84,10 +84,15 @@ class OffPolicyTrainer(TeamTrainer):
         episodes = self.runner.run(t_env=self.t_env, explore=True)
         steps = int(episodes.length.sum())
         self.keep(episodes, steps=steps)
-        if self.settings.updates_per_step:
-            self.updates_owed += self.settings.updates_per_step * steps
+        self.earn(episodes=episodes.batch_size, steps=steps)
+
+    def earn(self, *, episodes: int, steps: int) -> None:
+        """Owe the updates that so many collected episodes, of so many steps together, pay for."""
+        settings = self.settings
+        if settings.updates_per_step:
+            self.updates_owed += settings.updates_per_step * steps
         else:
-            self.updates_owed += self.settings.updates_per_episode * episodes.batch_size
+            self.updates_owed += settings.updates_per_episode * episodes
 
     def learn_while_playing(self, updates_per_step: float) -> None:
         """One batch of episodes, a stretch for each update that all its games earn together."""
@@ -99,7 +104,7 @@ class OffPolicyTrainer(TeamTrainer):
                 self.t_env += played
             else:
                 self.count(whole, steps=played)
-            self.updates_owed += updates_per_step * played
+            self.earn(episodes=0, steps=played)
             self.learn()
 
     def keep(self, episodes: Episodes, *, steps: int) -> None:

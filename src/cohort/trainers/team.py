@@ -22,7 +22,7 @@ class TeamTrainer(Trainer):
     roles = ("env", "runner", "mac", "head", "agent", "action_selector", "learner", "trainer")
     subject = "team"
 
-    counters: tuple[str, ...] = ("t_env", "episode")
+    counters: tuple[str, ...] = ("t_env", "episode", "logged_episode", "logged_updates")
     """The attributes that are plain numbers and part of the state."""
 
     learner: Learner
@@ -37,6 +37,7 @@ class TeamTrainer(Trainer):
         self.runner = self.make_runner(batch_size_run, "train")
         self.t_env = 0
         self.episode = 0
+        self.logged_episode, self.logged_updates = 0, 0  # at the last `metrics`
         self.statistics = EpisodeStatistics()
         self.averages = RunningAverages()
 
@@ -68,7 +69,16 @@ class TeamTrainer(Trainer):
             **self.averages.flush(),
             **{name: float(value) for name, value in diagnostics.items()},
             **self.runner.exploration(self.t_env),
+            **self._updates_per_episode(),
         }
+
+    def _updates_per_episode(self) -> dict[str, float]:
+        """As it came out since the last call: before there is a batch, and around meta rounds, not what was asked for."""
+        episodes, updates = self.episode - self.logged_episode, self.learner.updates - self.logged_updates
+        if not episodes:
+            return {}
+        self.logged_episode, self.logged_updates = self.episode, self.learner.updates
+        return {"updates_per_episode": updates / episodes}
 
     def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
         """Metrics of `test_nepisode` greedy episodes of exactly the parameters of this moment, averaged or not."""
@@ -107,5 +117,7 @@ class TeamTrainer(Trainer):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         restore(self.parts, state)
-        for name in self.counters:
-            setattr(self, name, state["counters"][name])
+        # checkpoints from before November 2026 have no `logged_...`: as if they had just been logged
+        counters = {"logged_episode": state["counters"]["episode"], "logged_updates": self.learner.updates}
+        for name, value in (counters | state["counters"]).items():
+            setattr(self, name, value)
