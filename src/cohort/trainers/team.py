@@ -73,7 +73,7 @@ class TeamTrainer(Trainer):
         }
 
     def _updates_per_episode(self) -> dict[str, float]:
-        """As it came out since the last call: before there is a batch, and around meta rounds, not what was asked for."""
+        """As it came out since the last call; before there is a batch, and around meta rounds, not as asked for."""
         episodes, updates = self.episode - self.logged_episode, self.learner.updates - self.logged_updates
         if not episodes:
             return {}
