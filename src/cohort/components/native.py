@@ -59,7 +59,7 @@ def _compiled(source: Path, definitions: Sequence[str], compiler: str) -> Path:
     """Where the library is, made by this process if nobody has before."""
     text = source.read_bytes()
     program = Path(compiler).resolve()
-    facts = [compiler, str(program), str(program.stat().st_mtime_ns), _processor(), *_FLAGS, *definitions]
+    facts = [str(program), str(program.stat().st_mtime_ns), _processor(), *_FLAGS, *definitions]
     name = f"{source.stem}-{hashlib.sha256(text + chr(0).join(facts).encode()).hexdigest()[:24]}.so"
     folder = _cache_folder()
     if folder is not None and (folder / name).is_file():
@@ -76,7 +76,8 @@ def _compiled(source: Path, definitions: Sequence[str], compiler: str) -> Path:
             str(source),
             "-lm",
         ]
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=120)
+        environment = {"PATH": os.defpath, **os.environ}  # without one the compiler does not find its linker
+        subprocess.run(words, check=True, capture_output=True, text=True, timeout=120, env=environment)
         made.replace(folder / name)  # whole or not at all: others may be at it, too
     return folder / name
 
