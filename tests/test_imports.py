@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import harness
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 
@@ -150,3 +152,20 @@ def test_help_and_lists_load_nothing_large(option: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "env"), [("mnmpg", "matrix_games"), ("mappo", "matrix_games"), ("maac", "spread")]
+)
+def test_a_run_loads_no_compiler_no_mirror_it_does_not_use_and_no_plots(
+    algorithm: str, env: str, tmp_path: Path
+) -> None:
+    words = harness.words(algorithm, env, f"t_max=60 local_results_path={tmp_path}")
+    large = ("torch._dynamo", "sympy", "matplotlib", "pymongo", "tensorboard", "pandas", "cohort.watch")
+    code = (
+        f"import sys\nfrom cohort.cli import main\nmain({words!r})\n"
+        f"assert 'torch' in sys.modules\nprint(sorted({set(large)!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert any(line.get("metrics", line) for line in harness.metrics(harness.only_run(tmp_path)))

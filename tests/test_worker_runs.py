@@ -104,7 +104,7 @@ def test_spoiled_episodes_are_counted_and_never_learned_from(env_file, algorithm
         for _ in range(12):
             subject.trainer.iterate()
             subject.evaluate()
-        rewards = subject.trainer.replay.state_dict()["rows"]["reward"]
+        rewards = torch.cat(subject.trainer.replay.state_dict()["rows"]["reward"])
         assert len(rewards) > 0
         assert float(rewards.max()) < 600
         assert subject.trainer.worker_metrics()["spoiled_episodes"] > 4

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from cohort.assembly import build_trainer
+from cohort.components.native import allow_native_code
 from cohort.components.process import prepare_process
 from cohort.components.seeding import derive_seed
 from cohort.components.state import all_finite
@@ -27,6 +28,7 @@ class Experiment:
         """Build everything and write nothing. `say` prints one line for the user."""
         self.plan, self.settings = plan, plan.run
         prepare_process(plan.run.torch_threads)
+        allow_native_code(plan.run.native_code)
         self.device = choose_device(plan.run.use_cuda)
         torch.manual_seed(derive_seed(plan.run.seed, "networks"))
         say(f"device: {torch.cuda.get_device_name() if self.device.type == 'cuda' else 'CPU'}")

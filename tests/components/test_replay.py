@@ -150,8 +150,9 @@ def test_a_restored_memory_goes_on_with_the_same_samples(size, added, rest, seed
 def test_the_state_is_as_large_as_its_episodes_and_not_as_the_ring():
     ours = memory(1000)
     ours.add(random_episodes([2, 3], seed=0))
-    assert ours.state_dict()["rows"]["reward"].shape[0] == 3 + 4
-    assert memory(1000).state_dict()["rows"]["reward"].shape[0] == 0
+    (reward,) = ours.state_dict()["rows"]["reward"]
+    assert reward.shape[0] == 3 + 4
+    assert memory(1000).state_dict()["rows"]["reward"] == []
 
 
 def test_a_state_of_another_size_is_refused():

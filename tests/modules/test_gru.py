@@ -3,9 +3,18 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from cohort.components.native import allow_native_code
 from cohort.modules.gru import SequenceGRU
 
 LENGTHS = {"equal": [6, 6, 6], "unequal": [6, 4, 4, 1], "one": [1]}
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["compiled", "torch alone"])
+def way(request):
+    """Everything holds with the loops in C, where there is a compiler, and without."""
+    allow_native_code(request.param)
+    yield
+    allow_native_code(True)
 
 
 def pack(padded, lengths):

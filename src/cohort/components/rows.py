@@ -1,4 +1,4 @@
-"""A growing ring of rows: where replay memories keep steps, one behind the other, without padding."""
+"""A ring of rows: where replay memories keep steps, one behind the other, without padding."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -73,14 +73,16 @@ def step_rows(episodes: Episodes) -> dict[str, Tensor]:
 
 
 class RowRing:
-    """Rows of several fields behind one another in a ring that doubles when it is full.
+    """Rows of several fields behind one another in a ring.
 
     A row's address only ever grows; its place in the ring is the address modulo the capacity. One row more stands
-    behind the ring and never changes: it is what padding reads.
+    behind the ring and never changes: it is what padding reads. In host memory the whole ring is asked for at once and
+    never cleared: the system gives memory only as rows are written. Where that cannot be had, and on a GPU, which
+    gives at once what is asked for, the ring doubles when it is full.
     """
 
     def __init__(self, fields: Mapping[str, RowField], *, most_rows: int, device: torch.device) -> None:
-        """`most_rows` is as far as the ring doubles; it grows beyond only when it must."""
+        """`most_rows` is as far as the ring grows; it grows beyond only when it must."""
         self.fields = dict(fields)
         self.most_rows, self.device = most_rows, device
         self._rows = {name: self._allocate(name, 0) for name in self.fields}
@@ -95,6 +97,9 @@ class RowRing:
     def describe(self, contents: str, stored: str) -> str:
         """One line on the size to come, with a warning where the memory at hand is smaller."""
         text = f"replay memory: {contents}, at most {self.bytes_at_most / 1e9:.2f} GB ({stored}), grows as it fills"
+        if self.device.type == "cpu":
+            now = psutil.Process().memory_info().rss
+            text += f"; this process: {now / 1e9:.2f} GB, then at most about {(now + self.bytes_at_most) / 1e9:.2f} GB"
         free = (
             torch.cuda.mem_get_info(self.device)[0]
             if self.device.type == "cuda"
@@ -126,7 +131,7 @@ class RowRing:
 
     def _allocate(self, name: str, capacity: int) -> Tensor:
         field = self.fields[name]
-        rows = torch.zeros((capacity + 1, *field.shape), dtype=field.stored, device=self.device)
+        rows = torch.empty((capacity + 1, *field.shape), dtype=field.stored, device=self.device)
         rows[-1].fill_(PADDING.get(name, 0))
         return rows
 
@@ -135,6 +140,12 @@ class RowRing:
         needed = self.head + rows - tail
         if needed <= self.capacity:
             return
+        if self.device.type == "cpu" and not self.capacity and needed <= self.most_rows:
+            try:
+                self._rows = {name: self._allocate(name, self.most_rows) for name in self.fields}
+                return
+            except RuntimeError:  # more than the system promises; less may do
+                self._rows = {name: self._allocate(name, 0) for name in self.fields}
         capacity = max(needed, min(max(2 * self.capacity, FIRST_ROWS), self.most_rows))
         kept = torch.arange(tail, self.head)
         source = (kept % max(1, self.capacity)).to(self.device)
@@ -144,17 +155,33 @@ class RowRing:
             self._rows[name] = new.index_copy_(0, places, old.index_select(0, source))
 
     def state_dict(self, *, tail: int) -> dict[str, Any]:
-        """The rows from address `tail` on."""
-        addresses = torch.arange(tail, self.head)
-        places = (addresses % max(1, self.capacity)).to(self.device)
+        """The rows from address `tail` on, in one piece or two: parts of the ring itself, where that is on the CPU."""
+        begin, count = tail % max(1, self.capacity), self.head - tail
+        first = min(count, self.capacity - begin)
+        spans = [span for span in ((begin, begin + first), (0, count - first)) if span[0] < span[1]]
         return {
-            "rows": {name: rows.index_select(0, places).cpu() for name, rows in self._rows.items()},
+            "rows": {
+                name: [_with_storage_of_its_own(rows[slice(*span)]) for span in spans]
+                for name, rows in self._rows.items()
+            },
             "capacity": self.capacity,
             "head": self.head,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], *, tail: int) -> None:
         self.head, capacity = state["head"], state["capacity"]
-        places = (torch.arange(tail, self.head) % max(1, capacity)).to(self.device)
-        for name, rows in state["rows"].items():
-            self._rows[name] = self._allocate(name, capacity).index_copy_(0, places, rows.to(self.device))
+        for name, pieces in state["rows"].items():
+            self._rows[name] = into = self._allocate(name, capacity)
+            begin = tail
+            # programs before had one piece, in the order of addresses
+            for piece in [pieces] if isinstance(pieces, Tensor) else pieces:
+                places = torch.arange(begin, begin + len(piece)) % max(1, capacity)
+                into.index_copy_(0, places.to(self.device), piece.to(self.device))
+                begin += len(piece)
+
+
+def _with_storage_of_its_own(rows: Tensor) -> Tensor:
+    """The same memory as a tensor that knows of no more: torch saves the whole storage of what it is given."""
+    if rows.device.type != "cpu" or not rows.numel():
+        return rows.cpu().clone()
+    return torch.from_numpy(rows.flatten().view(torch.uint8).numpy()).view(rows.dtype).view(rows.shape)

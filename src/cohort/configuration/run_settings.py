@@ -37,6 +37,10 @@ class RunSettings(Settings):
     log_interval: int = Field(ge=1, description="environment steps between two lines of training metrics")
     use_cuda: bool = Field(description="train and simulate on the GPU when there is one")
     torch_threads: int = Field(ge=1, le=1024, description="CPU threads of each process")
+    native_code: bool = Field(
+        default=True,
+        description="loops of recurrent networks in C, where there is a compiler; the numbers differ in rounding",
+    )
     local_results_path: PathText = Field(min_length=1, description="the folder that run folders are made in")
     when_diverged: Literal["stop", "go_on"] = Field(
         description="what to do once a metric is no longer finite; either way the run ends as DIVERGED"

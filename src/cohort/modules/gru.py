@@ -6,13 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from cohort.modules import native_gru
+
 
 class SequenceGRU(nn.GRU):
     """`nn.GRU` with one layer: the same weights, the same values, the same gradients (once differentiable).
 
     On a GPU it is cuDNN's. On a CPU, torch differentiates its own GRU step by step: three small matrix products
     and a dozen small operations backwards for every step. Here the backward pass needs one product per step, and
-    the weights' gradients are one large product over all steps (docs/performance.md has the measurements).
+    the weights' gradients are one large product over all steps (docs/performance.md has the measurements). Where
+    there is a C compiler, the loops over steps are C (native_gru.py).
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -22,7 +25,12 @@ class SequenceGRU(nn.GRU):
         """Sequences from their start, packed longest first, [R, I] -> the memories after every step, [R, H]."""
         if inputs.data.is_cuda:
             return super().forward(inputs)[0].data
-        return _Recurrence.apply(inputs.data, inputs.batch_sizes.tolist(), *self._flat_weights)
+        rows, sizes = inputs.data, inputs.batch_sizes
+        if not native_gru.is_available(rows):
+            return _Recurrence.apply(rows, sizes.tolist(), *self._flat_weights)
+        if not torch.is_grad_enabled():
+            return native_gru.memories(rows, sizes, *self._flat_weights)
+        return native_gru.NativeRecurrence.apply(rows, sizes, *self._flat_weights)
 
     def step(self, inputs: Tensor, memory: Tensor | None) -> Tensor:
         """One step: [M, I] and the memories before it, [M, H] (None: zeros) -> those after it."""

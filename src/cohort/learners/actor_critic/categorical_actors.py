@@ -12,6 +12,7 @@ from cohort.components.seeding import generator
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner
+from cohort.learners.optimisers import Adam
 from cohort.learners.targets import SoftTargetSettings, TargetRule
 from cohort.settings import Settings
 
@@ -79,7 +80,7 @@ def add_adam_losses(
     learner.add_loss(
         "critic",
         learner.critic_parameters,
-        torch.optim.Adam(
+        Adam(
             learner.critic_parameters,
             lr=settings.critic_lr,
             eps=settings.optim_eps,
@@ -91,7 +92,7 @@ def add_adam_losses(
     learner.add_loss(
         "actor",
         learner.actor_parameters,
-        torch.optim.Adam(learner.actor_parameters, lr=settings.actor_lr, eps=settings.optim_eps, fused=fused),
+        Adam(learner.actor_parameters, lr=settings.actor_lr, eps=settings.optim_eps, fused=fused),
         grad_norm_clip=settings.actor_grad_norm_clip,
         per_agent=True,
     )

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from cohort.learners.actor_critic.maddpg_learner import MADDPGLearner, MADDPGLearnerSettings
 from cohort.learners.base import Minimiser
+from cohort.learners.optimisers import Adagrad
 
 
 class MADDPGAdagradLearnerSettings(MADDPGLearnerSettings):
@@ -26,7 +26,7 @@ class MADDPGAdagradLearner(MADDPGLearner):
         super().__init__(settings, **parts)
 
         def adagrad(parameters: list[Tensor], rate: Tensor, maximize: bool) -> Minimiser:
-            optimiser = torch.optim.Adagrad(
+            optimiser = Adagrad(
                 parameters,
                 lr=float(rate),
                 initial_accumulator_value=settings.adagrad_initial_accumulator,

@@ -28,6 +28,7 @@ from cohort.learners.actor_critic.modelling import (
 from cohort.learners.actor_critic.trust_regions import LearnedTrustRegions, LearnedTrustRegionSettings
 from cohort.learners.base import Loss
 from cohort.learners.metrics import per_agent, per_pair
+from cohort.learners.optimisers import Adam
 from cohort.modules.trd_net import TRDNet, TRDNetSettings
 
 
@@ -84,7 +85,7 @@ class MAMTLearner(MAMDLearner):
         self, name: str, network: str, rate: float, clip: float, *, per_agent: bool = False
     ) -> None:
         parameters = list(self.networks[network].parameters())
-        optimiser = torch.optim.Adam(parameters, lr=rate, eps=self.settings.optim_eps, fused=True)
+        optimiser = Adam(parameters, lr=rate, eps=self.settings.optim_eps, fused=True)
         self.add_loss(name, parameters, optimiser, grad_norm_clip=clip, per_agent=per_agent)
 
     def adapt(self, batch: Transitions, standing: Standing) -> Metrics:

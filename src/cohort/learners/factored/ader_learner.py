@@ -20,6 +20,7 @@ from cohort.learners.factored.factored_value import FactoredValue, SeparateValue
 from cohort.learners.factored.rewards import refuse_own_rewards
 from cohort.learners.factored.target_entropies import TargetEntropies, TargetEntropySettings
 from cohort.learners.factored.temperatures import Temperatures, TemperatureSettings
+from cohort.learners.optimisers import Adam, RMSprop
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import ChosenTargetSettings
 
@@ -130,11 +131,9 @@ class ADERLearner(Learner):
             "alpha": (["temperatures"], settings.alpha_lr, None),
         }
         for loss, (names, rate, limit) in moved.items():
-            optimiser = partial(torch.optim.Adam, lr=rate, eps=settings.optim_eps)
+            optimiser = partial(Adam, lr=rate, eps=settings.optim_eps)
             if settings.optimiser == "rmsprop":
-                optimiser = partial(
-                    torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
-                )
+                optimiser = partial(RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps)
             self.add_networks_loss(loss, names, optimiser, grad_norm_clip=limit)
 
     def step(self, batch: Episodes) -> Metrics:

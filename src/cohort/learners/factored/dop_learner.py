@@ -20,6 +20,7 @@ from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.factored.rewards import refuse_own_rewards
+from cohort.learners.optimisers import RMSprop
 from cohort.learners.targets import HardUpdate
 
 
@@ -113,9 +114,7 @@ class DOPLearner(Learner):
             ("critic", ("critic", "mixer"), settings.critic_lr),
             ("actor", ("policy",), settings.lr),
         ):
-            rmsprop = partial(
-                torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
-            )
+            rmsprop = partial(RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps)
             self.add_networks_loss(name, moved, rmsprop, grad_norm_clip=settings.grad_norm_clip)
 
     def step(self, batch: MixedBatch) -> Metrics:

@@ -21,6 +21,7 @@ from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.factored.rewards import refuse_own_rewards
 from cohort.learners.mixing import Networks, refuse_other_mixer
+from cohort.learners.optimisers import Adam
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import HardTargetSettings, SoftTargetSettings
 from cohort.learners.temporal_difference import temporal_difference
@@ -83,7 +84,7 @@ class FACMACLearner(Learner):
             ("critic", ("critic", "mixer"), settings.critic_lr),
             ("actor", ("policy",), settings.lr),
         ):
-            adam = partial(torch.optim.Adam, lr=rate, eps=settings.optim_eps)
+            adam = partial(Adam, lr=rate, eps=settings.optim_eps)
             self.add_networks_loss(name, moved, adam, grad_norm_clip=settings.grad_norm_clip)
 
     def step(self, batch: Episodes) -> Metrics:

@@ -20,6 +20,7 @@ from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.factored.rewards import refuse_own_rewards
 from cohort.learners.mixing import Networks, refuse_other_mixer
+from cohort.learners.optimisers import RMSprop
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import HardTargetSettings
 from cohort.learners.temporal_difference import temporal_difference
@@ -87,9 +88,7 @@ class FOPLearner(Learner):
             ("actor", ("policy",), settings.lr),
             *((f"critic_{twin}", (f"critic_{twin}", f"mixer_{twin}"), settings.critic_lr) for twin in TWINS),
         ):
-            rmsprop = partial(
-                torch.optim.RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps
-            )
+            rmsprop = partial(RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps)
             self.add_networks_loss(name, moved, rmsprop, grad_norm_clip=settings.grad_norm_clip)
 
     @property

@@ -15,6 +15,7 @@ from cohort.components.seeding import generator
 from cohort.components.state import restore, state_of
 from cohort.learners.base import DiscountSettings, Minimiser
 from cohort.learners.meta.meta_base import make_policies
+from cohort.learners.optimisers import Adam
 from cohort.modules.policies import Params
 from cohort.modules.policies.lstm import LSTMNetwork
 
@@ -58,7 +59,7 @@ class JointPolicyGradientLearner:
         self.actors = [self._leaves(policy.initial(networks)) for policy in policies]
         self.critic = self._leaves(self.value.initial(values))
         self.parameters = [each for params in (*self.actors, self.critic) for each in params.values()]
-        optimiser = torch.optim.Adam(self.parameters, lr=settings.lr)
+        optimiser = Adam(self.parameters, lr=settings.lr)
         self.minimiser = Minimiser(self.parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
         self.draws = generator(seed, "matches")
         self.updates = 0

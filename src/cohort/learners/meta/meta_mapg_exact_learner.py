@@ -20,6 +20,7 @@ from cohort.learners.meta.meta_base import (
     make_policies,
     only_repeated_games,
 )
+from cohort.learners.optimisers import Adam
 from cohort.modules.policies import Params
 
 
@@ -41,7 +42,7 @@ class MetaMAPGExactLearner(ChainLearner):
     def __init__(self, settings: MetaMAPGExactLearnerSettings, *, game: MatrixGame, **task: Any) -> None:
         only_repeated_games(game, "meta_mapg_exact_learner computes values in closed form")
         super().__init__(settings, make_policies(game, "table"), game=game, **task)
-        self.optimiser = torch.optim.Adam([*self.first.values(), self.rates], lr=settings.outer_lr)
+        self.optimiser = Adam([*self.first.values(), self.rates], lr=settings.outer_lr)
         self.keep(optimiser=self.optimiser)
 
     @property

@@ -24,6 +24,7 @@ from cohort.learners.meta.meta_base import (
     scores_of,
     spread,
 )
+from cohort.learners.optimisers import Adam
 from cohort.modules.policies import Params
 from cohort.modules.policies.lstm import LSTMNetwork
 
@@ -89,7 +90,7 @@ class MetaMAPGLearner(SampledLearner):
         if self.critic:
             moved["critic"] = ([*self.critic.values()], settings.outer_critic_lr)
         self.optimisers = {
-            name: torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps, amsgrad=True)
+            name: Adam(parameters, lr=lr, eps=settings.optim_eps, amsgrad=True)
             for name, (parameters, lr) in moved.items()
         }
         self.keep(critic=self.critic, order=self.order, optimisers=self.optimisers)

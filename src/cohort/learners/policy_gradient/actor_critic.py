@@ -9,6 +9,7 @@ from torch import nn
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner
+from cohort.learners.optimisers import Adam
 from cohort.learners.targets import TargetRule
 
 
@@ -47,7 +48,7 @@ class OnPolicyLearner(Learner):
             ("critic", self.critic, settings.critic_lr),
         ):
             parameters = list(network.parameters())
-            optimiser = torch.optim.Adam(parameters, lr=lr, eps=settings.optim_eps)
+            optimiser = Adam(parameters, lr=lr, eps=settings.optim_eps)
             self.add_loss(name, parameters, optimiser, grad_norm_clip=settings.grad_norm_clip)
 
     def target_rules(self, settings: OnPolicySettings) -> Mapping[str, TargetRule]:

@@ -14,6 +14,7 @@ from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
+from cohort.learners.optimisers import RMSprop
 from cohort.modules.mixers.simple import IndependentMixer
 
 
@@ -64,7 +65,7 @@ class VDACLearner(Learner):
         super().__init__(settings, {"policy": policy, "mixer": mixer}, {})
         self.policy, self.mixer = policy, mixer
         parameters = FlatParameters([list(policy.parameters()), list(mixer.parameters())])
-        optimiser = torch.optim.RMSprop(
+        optimiser = RMSprop(
             parameters.flat, lr=settings.lr, alpha=settings.optim_alpha, eps=settings.optim_eps
         )
         self.add_loss("policy", parameters, optimiser, grad_norm_clip=settings.grad_norm_clip, prefix="")

@@ -13,6 +13,7 @@ from cohort.components.episodes import Episodes
 from cohort.components.functional import diagonal_gaussian_log_prob
 from cohort.components.state import restore, state_of
 from cohort.learners.base import Minimiser
+from cohort.learners.optimisers import SGD
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.value.hierarchy_mixing import HierarchyMixing, HierarchyMixingSettings
 from cohort.settings import Settings
@@ -93,7 +94,7 @@ class MetaStep:
         self.settings, self.mixings = settings, tuple(mixings)
         self.theta = [each for mixing in self.mixings for each in mixing.theta]
         if settings.meta_optimiser == "sgd":
-            optimiser, clip = torch.optim.SGD(self.theta, lr=settings.meta_lr), None
+            optimiser, clip = SGD(self.theta, lr=settings.meta_lr), None
         else:
             optimiser, clip = rmsprop(self.theta, lr=settings.meta_lr), grad_norm_clip
         self.minimiser = Minimiser(self.theta, optimiser, grad_norm_clip=clip)

@@ -18,6 +18,7 @@ from cohort.learners.annealing import AnnealedRateSettings
 from cohort.learners.base import DiscountSettings, Learner, Loss
 from cohort.learners.flat import FlatParameters
 from cohort.learners.mixing import Networks, refuse_other_mixer
+from cohort.learners.optimisers import Adam, RMSprop
 from cohort.learners.packed import PackedEpisodes
 from cohort.learners.targets import ChosenTargetSettings, PolicyAverageSettings
 from cohort.learners.temporal_difference import temporal_difference
@@ -41,11 +42,11 @@ class QLearnerSettings(AnnealedRateSettings, PolicyAverageSettings, ChosenTarget
     @property
     def rmsprop(self) -> Callable[..., torch.optim.Optimizer]:
         """`rmsprop(parameters, lr=)`, whatever `optimizer` is."""
-        return partial(torch.optim.RMSprop, alpha=self.optim_alpha, eps=self.optim_eps)
+        return partial(RMSprop, alpha=self.optim_alpha, eps=self.optim_eps)
 
     def make_optimiser(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=self.lr, eps=self.optim_eps)
+            return Adam(parameters, lr=self.lr, eps=self.optim_eps)
         return self.rmsprop(parameters, lr=self.lr)
 
 
