@@ -31,6 +31,8 @@ _PACKAGES = (
         "rich",
         "matplotlib",
         "tensorboard",
+        "optuna",
+        "wandb",
     ),
     *(
         "pymongo",
