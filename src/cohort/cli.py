@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cohort.commands import COMMANDS, run_command
 from cohort.configuration.updates import parse_updates
@@ -22,7 +22,10 @@ from cohort.recording.folder import place_named
 from cohort.recording.mongo.target import VARIABLE
 from cohort.registry import nearest
 from cohort.sweep.expansion import RunWords, expand, names_several
-from cohort.sweep.options import OPTIONS, SweepOptions, add_options, read_options
+from cohort.sweep.options import OPTIONS, SEARCH_OPTIONS, SweepOptions, add_options, read_options
+
+if TYPE_CHECKING:
+    from cohort.sweep.search.space import Space
 
 USAGE = """{program} --config=ALGORITHM --env-config=ENVIRONMENT [--mongo=URL] [print_config] [with KEY=VALUE ...]
        {program} --resume=RUN_OR_SWEEP_FOLDER [--mongo=URL] [with t_max=STEPS ...]
@@ -32,6 +35,7 @@ EPILOG = """examples:
   {program} --config=qmix --env-config=matrix_games with env_args.map_name=two_step seed=3 t_max=20000
   {program} --config=qmix --env-config=sc2_sim print_config with env_args.map_name=8m
   {program} --config=qmix,vdn --env-config=sc2_sim with seed=0..4 env_args.map_name=3m,8m
+  {program} --config=qmix --env-config=sc2_sim --search=tpe --trials=50 with lr=0.0001..0.01..log seed=0..2
   {program} --config=qmix --env-config=sc2_sim with evaluate=True checkpoint_path=results/RUN_FOLDER
 
 Every key of a run, with its value: print_config. What each means: config/default.yaml and docs/."""
@@ -39,7 +43,7 @@ Every key of a run, with its value: print_config. What each means: config/defaul
 
 @dataclass(frozen=True)
 class Command:
-    """What was typed, taken apart. `runs` are those of a sweep, and then there are no `updates`."""
+    """What was typed, taken apart. A sweep has `runs`, a search a `space`, and either then no `updates`."""
 
     config: str | None
     env_config: str | None
@@ -49,6 +53,7 @@ class Command:
     updates: dict[str, Any]
     mongo_url: str | None = field(default=None, repr=False)  # it may hold a password
     runs: tuple[RunWords, ...] = ()
+    space: "Space | None" = None
     sweep: SweepOptions = field(default_factory=SweepOptions)
 
 
@@ -98,18 +103,43 @@ def parse(words: Sequence[str]) -> Command:
     if unknown := [word for word in options.words if word != "print_config"]:
         hint = f" Keys come after the word with: with {unknown[0]}" if "=" in unknown[0] else ""
         raise UserError(f"unknown command {unknown[0]!r}. Known: print_config.{hint}")
-    runs = _runs_of_sweep(options, typed)
+    space = _space_of_search(options, typed)
+    runs = [] if space else _runs_of_sweep(options, typed)
     return Command(
         config=options.config,
         env_config=options.env_config,
         resume=options.resume,
         list=options.list,
         print_config="print_config" in options.words,
-        updates={} if runs else parse_updates(typed),
+        updates={} if runs or space else parse_updates(typed),
         mongo_url=options.mongo,
         runs=tuple(runs),
+        space=space,
         sweep=read_options(options),
     )
+
+
+def _space_of_search(options: argparse.Namespace, typed: list[str]) -> "Space | None":
+    """What is searched, if anything is."""
+    search = read_options(options)
+    told = [option for option in search.typed if option in SEARCH_OPTIONS]
+    if options.resume is not None:
+        if strange := [option for option in told if option != "--trials"]:
+            raise UserError(
+                f"a resumed search is what it was: leave out {strange[0]}. More --trials are welcome."
+            )
+        return None
+    if not told or options.config is None or options.env_config is None or options.list:
+        return None
+    if search.search is None:
+        raise UserError(f"{told[0]} belongs to a search: add --search=tpe.")
+    if "print_config" in options.words:
+        raise UserError(
+            "print_config shows one run, and this is a search: --dry-run prints what is searched."
+        )
+    from cohort.sweep.search.space import Space
+
+    return Space.read(options.config, options.env_config, typed)
 
 
 def _runs_of_sweep(options: argparse.Namespace, typed: list[str]) -> list[RunWords]:
@@ -195,6 +225,10 @@ def _dispatch(command: Command) -> int:
         from cohort.sweep import session as sweeps
 
         return sweeps.start(command.runs, command.sweep, command.mongo_url)
+    if command.space is not None:
+        from cohort.sweep import session as sweeps
+
+        return sweeps.start_search(command.space, command.sweep, command.mongo_url)
     return _train(command)
 
 

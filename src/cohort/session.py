@@ -33,12 +33,13 @@ from cohort.recording.sacred_mirror import RunDiverged, RunInterrupted, record_w
 from cohort.recording.stop import Stop, stop_on_signals
 from cohort.recording.storage import is_storage_failure, storage_failure
 from cohort.recording.tensorboard_mirror import TensorBoardMirror
+from cohort.recording.wandb_mirror import WandbMirror
 from cohort.registry import nearest
 
 # what a resumed run may be told anew: nothing that would change what it has already done
 RESUMABLE = (
     *("t_max", "checkpoint_interval", "save_model", "save_model_interval", "use_tensorboard"),
-    *("mongo_database", "when_diverged"),
+    *("use_wandb", "wandb_project", "wandb_team", "wandb_mode", "mongo_database", "when_diverged"),
 )
 # how torch says that a tensor cannot be had, in lower case
 OUT_OF_MEMORY = (
@@ -121,6 +122,8 @@ def _build(plan: Plan, console: Console) -> Experiment:
     """Build the pieces; what they refuse for a reason the user can mend is the user's to read."""
     if plan.run.use_tensorboard:
         TensorBoardMirror.refuse_missing()
+    if _wants_wandb(plan):
+        WandbMirror.refuse_missing()
     try:
         return Experiment(plan, console.print)
     except (ValueError, RuntimeError, MemoryError, TypeError, OverflowError) as error:
@@ -173,6 +176,25 @@ def _what_to_do(error: OSError, experiment: Experiment, folder: RunFolder) -> st
     return storage_failure(error, error.filename or str(folder.root), needed, then)
 
 
+def _wants_wandb(plan: Plan) -> bool:
+    return plan.run.use_wandb and plan.run.wandb_mode != "disabled"
+
+
+def _mirrors(plan: Plan, folder: RunFolder) -> list[Mirror]:
+    """Those that the configuration asks for."""
+    run, found = plan.run, list[Mirror]()
+    if run.use_tensorboard:
+        found.append(TensorBoardMirror(folder.tensorboard))
+    if _wants_wandb(plan):
+        found.append(
+            WandbMirror(
+                folder.wandb, name=folder.name, project=run.wandb_project, team=run.wandb_team, mode=run.wandb_mode,
+                config=plan.plain_config(),
+            )
+        )  # fmt: skip
+    return found
+
+
 @_explains_storage_failures
 def _record(
     experiment: Experiment,
@@ -192,7 +214,7 @@ def _record(
     provenance = collect_provenance(command, PACKAGE, CONFIG_FOLDER)
     write_provenance(folder, {**provenance, "environment": facts})
     classes = [each.cls for each in plan.components.values()]
-    mirrors: list[Mirror] = [TensorBoardMirror(folder.tensorboard)] if plan.run.use_tensorboard else []
+    mirrors = _mirrors(plan, folder)
 
     def work(sacred: Mirror) -> dict[str, float]:
         progress = Progress(console, plan.run.t_max)

@@ -236,7 +236,7 @@ def test_every_key_that_stands_in_the_way_is_told_at_once_and_mended_by_what_is_
         ("test_greedy=False", "type test_greedy=True", "test_greedy=True"),
         ("evaluation_epsilon=0.05", "type evaluation_epsilon=0", "evaluation_epsilon=0"),
         ("standardise_returns=True", "type standardise_returns=False", "standardise_returns=False"),
-        ("use_wandb=True", "type use_tensorboard=True", "use_tensorboard=True use_wandb=False"),
+        ("wandb_save_model=True", "type wandb_save_model=False", "use_wandb=True wandb_project=None"),
         ("env_args.seed=3", "type seed=<number>", "seed=3"),
         ("env_args.difficulty=A", "env_args.difficulty=7", "env_args.difficulty=7"),
         ("env_args.heuristic_ai=True", "env_args.heuristic_ai=False", "env_args.heuristic_ai=False"),

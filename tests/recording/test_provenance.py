@@ -76,6 +76,34 @@ def test_without_git_nothing_fails(checkout: Path, tmp_path: Path, monkeypatch: 
     assert provenance["cpu_count"] >= 1
 
 
+@pytest.mark.parametrize(
+    ("content", "commit", "dirty"),
+    [
+        (f"{'a' * 40}\n\n", "a" * 40, False),
+        (f"{'a' * 40}-dirty\nhttps://host/a.git\n", "a" * 40, True),
+        ("abc1234", "abc1234", False),
+        ("\n\n", None, None),
+        ("", None, None),
+        ("main\n", None, None),
+        ("abc1234-rc1\n", None, None),
+        ("\xff", None, None),
+    ],
+)
+def test_sources_without_git_have_the_commit_that_their_image_was_built_with(
+    tmp_path: Path, content: str, commit: str | None, dirty: bool | None
+) -> None:
+    sources(tmp_path).mkdir(parents=True)
+    (tmp_path / "COMMIT").write_bytes(content.encode("latin-1"))
+    git = collect_provenance("python run.py", sources(tmp_path), sources(tmp_path))["git"]
+    assert (git and git["commit"], git and git["dirty"]) == (commit, dirty)
+
+
+def test_a_checkouts_own_commit_goes_before_a_file(checkout: Path) -> None:
+    (checkout / "COMMIT").write_text("abc1234\n")
+    found = collect_provenance("python run.py", sources(checkout), sources(checkout))["git"]
+    assert found["commit"] == git(checkout, "rev-parse", "HEAD")
+
+
 def test_source_hash_sees_names_and_contents(checkout: Path) -> None:
     folder = sources(checkout)
     hashes = {source_hash(folder)}

@@ -22,6 +22,7 @@ NOT_THE_METHOD = frozenset(
         ),
         *("checkpoint_interval", "save_model", "save_model_interval", "log_interval", "test_interval"),
         *("buffer_cpu_only", "save_replay", "replay_format", "replay_agent", "load_step", "mongo_database"),
+        *("use_wandb", "wandb_project", "wandb_team", "wandb_mode"),
         "chains_at_once",
     )
 )

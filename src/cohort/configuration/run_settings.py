@@ -46,6 +46,12 @@ class RunSettings(Settings):
         description="what to do once a metric is no longer finite; either way the run ends as DIVERGED"
     )
     use_tensorboard: bool = Field(description="write TensorBoard events into the run's folder as well")
+    use_wandb: bool = Field(description="log the metrics to Weights & Biases as well")
+    wandb_project: str = Field(min_length=1, max_length=128, description="the project there")
+    wandb_team: str | None = Field(description="the team or user there that the project belongs to")
+    wandb_mode: Literal["online", "offline", "disabled"] = Field(
+        description="offline keeps everything in the run's folder, for `wandb sync`"
+    )
     mongo_database: str = Field(
         max_length=63, pattern=r"^[\w-]+$", description="the database that --mongo=<url> adds this run to"
     )

@@ -81,6 +81,11 @@ class RunFolder:
         return self.root / "tb"
 
     @property
+    def wandb(self) -> Path:
+        """Weights & Biases' files."""
+        return self.root / "wandb"
+
+    @property
     def curve(self) -> Path:
         """The learning curve."""
         return self.root / "curve.png"

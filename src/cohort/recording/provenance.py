@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -31,6 +32,8 @@ _PACKAGES = (
         "rich",
         "matplotlib",
         "tensorboard",
+        "optuna",
+        "wandb",
     ),
     *(
         "pymongo",
@@ -45,6 +48,9 @@ _PACKAGES = (
         "smac",
     ),
 )
+# of docker/Dockerfile: the commit's name, with -dirty behind it where files differed; the remote
+COMMIT_FILE = "COMMIT"
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _SOURCES = ("*.py", "*.yaml", "*.yml")
 
 
@@ -67,7 +73,7 @@ def collect_provenance(command: str, package: Path, config: Path) -> dict[str, A
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": without_credentials(command),
-        "git": git_state(package.parents[1]),
+        "git": git_state(package.parents[1]) or stated_commit(package.parents[1]),
         "source_hash": source_hash(package, config),
         "python": platform.python_version(),
         "packages": _versions(),
@@ -109,6 +115,23 @@ def git_state(repository: Path) -> dict[str, Any] | None:
         "commit": commit.decode().strip(),
         "dirty": bool(changed),
         "diff_hash": hashlib.sha256(diff).hexdigest()[:12] if diff else None,
+    }
+
+
+def stated_commit(root: Path) -> dict[str, Any] | None:
+    """`git_state` of sources without .git, from the file that a container's build leaves beside them; else None."""
+    try:
+        commit, url, *_ = [*(root / COMMIT_FILE).read_text(encoding="utf-8").splitlines(), "", ""]
+    except (OSError, ValueError):
+        return None
+    name, _, state = commit.strip().partition("-")
+    if not _COMMIT.fullmatch(name) or state not in ("", "dirty"):
+        return None
+    return {
+        "url": without_credentials(url.strip()) or None,
+        "commit": name,
+        "dirty": state == "dirty",
+        "diff_hash": None,
     }
 
 

@@ -25,9 +25,10 @@ _URGENCY = ("running", "failed", "interrupted", "waiting", "completed")
 class Display:
     """Shows the runs of one sweep."""
 
-    def __init__(self, console: Console, runs: Sequence[SweepRun]) -> None:
-        """Show on `console`; nothing is drawn before `refresh`."""
-        self._console, self._runs = console, runs
+    def __init__(self, console: Console, runs: Sequence[SweepRun], total: int | None = None) -> None:
+        """Show on `console`; nothing is drawn before `refresh`. `total`: how many runs there will be."""
+        self._console, self._runs = console, list(runs)
+        self._total = len(runs) if total is None else total
         self._live: Live | None = None
         self._drawn = float("-inf")
 
@@ -36,13 +37,15 @@ class Display:
         """Whether it is time to draw the table again."""
         return self._console.terminal is not None and time.monotonic() - self._drawn >= REFRESH_SECONDS
 
+    def add(self, run: SweepRun) -> None:
+        """One more run is known."""
+        self._runs.append(run)
+
     def changed(self, number: int, entry: Entry, reading: view.Reading) -> None:
         """Report that a run's state has changed."""
         notes = f": {entry.reason}" if entry.reason else ""
         result = f"  {reading.headline[0]} {reading.headline[1]:.3f}" if reading.headline else ""
-        line = (
-            f"run {number + 1} of {len(self._runs)}  {self._runs[number].title}  {entry.state}{result}{notes}"
-        )
+        line = f"run {number + 1} of {self._total}  {self._runs[number].title}  {entry.state}{result}{notes}"
         if self._console.terminal is None:
             self._console.print(line)
         else:
@@ -55,7 +58,8 @@ class Display:
         terminal = self._console.terminal
         if terminal is None:
             return
-        left = view.time_left(view.seconds_left(self._runs, entries, readings))
+        to_come = self._total - len(self._runs)
+        left = view.time_left(view.seconds_left(self._runs, entries, readings, to_come))
         picture = Group(
             self._table(entries, readings, terminal.height - 5, terminal.width),
             Text(f"{view.counts(entries)}; {left}"),

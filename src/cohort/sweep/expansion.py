@@ -12,8 +12,8 @@ from cohort.errors import UserError
 
 CONFIG, ENV_CONFIG = "--config", "--env-config"
 LONGEST_RANGE = MOST_RUNS = 100_000
-_NUMBER = r"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?)"
-_RANGE = re.compile(rf"{_NUMBER}\.\.{_NUMBER}(?:\.\.{_NUMBER})?")
+NUMBER = r"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?)"
+_RANGE = re.compile(rf"{NUMBER}\.\.{NUMBER}(?:\.\.{NUMBER})?")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -45,7 +45,7 @@ def expand(config: str, env_config: str, typed: Sequence[str]) -> list[RunWords]
     Raises:
         UserError: a list has an empty place, a range is empty, or there are far too many combinations.
     """
-    words = _pairs(config, env_config, typed)
+    words = pairs(config, env_config, typed)
     axes = [values(text, key) for key, text in words]
     if (runs := math.prod(map(len, axes))) > MOST_RUNS:
         sizes = " x ".join(
@@ -63,7 +63,7 @@ def expand(config: str, env_config: str, typed: Sequence[str]) -> list[RunWords]
 
 def names_several(config: str, env_config: str, typed: Sequence[str]) -> bool:
     """Whether these words mean a sweep."""
-    return any(key and is_several(text) for key, text in _pairs(config, env_config, typed))
+    return any(key and is_several(text) for key, text in pairs(config, env_config, typed))
 
 
 def is_several(text: str) -> bool:
@@ -100,23 +100,23 @@ def _numbers(part: str, key: str) -> list[str]:
     step = Fraction(found[3] or 1)
     if step == 0 or (last - first) * step < 0:
         low, high = sorted((first, last))
-        size = f"..{_plain(abs(step))}" if found[3] and abs(step) != 1 and step else ""
+        size = f"..{plain(abs(step))}" if found[3] and abs(step) != 1 and step else ""
         raise UserError(
-            f"{key}={part}: no number lies on this way. {key}={_plain(low)}..{_plain(high)}{size} counts up, "
-            f"{key}={_plain(high)}..{_plain(low)}..-{size.removeprefix('..') or 1} counts down."
+            f"{key}={part}: no number lies on this way. {key}={plain(low)}..{plain(high)}{size} counts up, "
+            f"{key}={plain(high)}..{plain(low)}..-{size.removeprefix('..') or 1} counts down."
         )
     count = (last - first) // step + 1
     if count > LONGEST_RANGE:
         raise UserError(f"{key}={part}: {count:,} numbers. A range may have {LONGEST_RANGE:,} of them.")
-    return [_plain(first + step * place) for place in range(count)]
+    return [plain(first + step * place) for place in range(count)]
 
 
-def _plain(number: Fraction) -> str:
+def plain(number: Fraction) -> str:
     """A decimal number as people write it: 0.01 for 0.010, 10 for 1e1."""
     return f"{(Decimal(number.numerator) / number.denominator).normalize():f}"
 
 
-def _pairs(config: str, env_config: str, typed: Sequence[str]) -> list[tuple[str, str]]:
+def pairs(config: str, env_config: str, typed: Sequence[str]) -> list[tuple[str, str]]:
     """Keys and values; a word that is no `key=value` stays whole, to be refused where every such word is."""
     taken_apart = [word.partition("=") for word in typed]
     return [

@@ -3,6 +3,7 @@
 The runs themselves are ordinary run folders beside it.
 """
 
+import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,6 +49,29 @@ class SweepRun:
         """The run in a few words."""
         varied = [f"{key}={value}" for key, value in self.varied.items()]
         return " ".join([self.method, self.map_name, *varied, f"seed {self.seed}"])
+
+
+@dataclass(frozen=True)
+class SearchDescription:
+    """What a search was told; its trials are in the journal.
+
+    Attributes:
+        sampler: who proposes.
+        trials: how many.
+        objective: a field of a run, as `run.py ls` names them; None for the metric that a run is judged by.
+        minimise: whether small values are good.
+        config, env_config, typed: the words, with ranges and choices.
+        alike: algorithm's word -> a run of it, of which trials differ in their words, seed and values.
+    """
+
+    sampler: str
+    trials: int
+    objective: str | None
+    minimise: bool
+    config: str
+    env_config: str
+    typed: tuple[str, ...]
+    alike: dict[str, SweepRun]
 
 
 @dataclass(frozen=True)
@@ -99,18 +123,23 @@ class Description:
         command: what was typed.
         directory: where it was typed: paths in the words count from there.
         provenance: code, versions, machine.
-        runs: the runs, in order.
+        runs: the runs, in order; of a search those that its journal has.
+        search: what a search was told; None of another sweep.
     """
 
     command: str
     directory: str
     provenance: dict[str, Any]
     runs: tuple[SweepRun, ...]
+    search: SearchDescription | None = None
 
 
 def write_description(folder: SweepFolder, description: Description) -> None:
-    content = asdict(description)
-    content["runs"] = [{**run, "words": list(run["words"])} for run in content["runs"]]
+    content = json.loads(json.dumps(asdict(description)))  # YAML has no tuples
+    if description.search is None:
+        del content["search"]
+    else:
+        content["runs"] = []
     write_text_atomically(folder.description, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
@@ -118,12 +147,22 @@ def read_description(folder: SweepFolder) -> Description:
     """Raises `UserError` when the file is damaged."""
     try:
         content = yaml.safe_load(folder.description.read_text(encoding="utf-8"))
-        runs = tuple(SweepRun(**{**run, "words": tuple(run["words"])}) for run in content.pop("runs"))
-        return Description(**content, runs=runs)
+        runs = tuple(_run_from(run) for run in content.pop("runs"))
+        search = content.pop("search", None)
+        return Description(**content, runs=runs, search=_search_from(search) if search else None)
     except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder.description} is no description of a sweep: {str(error).splitlines()[0]}"
         ) from error
+
+
+def _run_from(content: dict[str, Any]) -> SweepRun:
+    return SweepRun(**{**content, "words": tuple(content["words"])})
+
+
+def _search_from(content: dict[str, Any]) -> SearchDescription:
+    alike = {config: _run_from(run) for config, run in content["alike"].items()}
+    return SearchDescription(**{**content, "typed": tuple(content["typed"]), "alike": alike})
 
 
 def is_sweep(path: Path) -> bool:

@@ -4,7 +4,9 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cohort.configuration.files import CONFIG_FOLDER
 from cohort.configuration.plan import Plan, Sources, make_plan
@@ -21,6 +23,7 @@ from cohort.sweep.display import Display
 from cohort.sweep.expansion import CONFIG, RunWords
 from cohort.sweep.folder import (
     Description,
+    SearchDescription,
     SweepFolder,
     SweepRun,
     read_description,
@@ -28,8 +31,12 @@ from cohort.sweep.folder import (
 )
 from cohort.sweep.journal import Journal
 from cohort.sweep.loop import Sweep
-from cohort.sweep.options import SweepOptions
+from cohort.sweep.options import SAMPLERS, TRIALS, SweepOptions
 from cohort.sweep.processes import Pool, ProcessPool, usable_cores, visible_gpus
+from cohort.sweep.search.objective import Objective
+from cohort.sweep.search.samplers import import_optuna
+from cohort.sweep.search.search import Search, space_of
+from cohort.sweep.search.space import Space
 
 MANY = 1000  # runs that want to be confirmed
 EXIT_STATUS = {"SIGINT": 130, "SIGTERM": 143}
@@ -46,10 +53,48 @@ def start(words: Sequence[RunWords], options: SweepOptions, mongo_url: str | Non
             print(f"{number:>{len(str(len(runs)))}}  {' '.join(run.words)}")
         print(_counted(len(runs)))
         return 0
+    return _begin("sweep", plans, Description(*_circumstances(), runs), options, mongo_url)
+
+
+def start_search(space: Space, options: SweepOptions, mongo_url: str | None) -> int:
+    """Check the ends of every range and every choice, then carry out the search; the exit status."""
+    import_optuna()
+    plans = _plans_of_search(space)
+    alike = {words.config: _sweep_run(words, plan) for words, plan in plans}
+    search = SearchDescription(
+        sampler=options.search or SAMPLERS[0],
+        trials=options.trials or TRIALS,
+        objective=options.objective,
+        minimise=options.minimise,
+        config=space.config,
+        env_config=space.env_config,
+        typed=space.typed,
+        alike=alike,
+    )
+    objective = Objective.read(options.objective)
+    if (runs := search.trials * space.runs_per_trial) > MANY and not (options.yes or options.dry_run):
+        raise UserError(f"this search has {runs:,} runs. If that is meant: add --yes.")
+    if options.dry_run:
+        aim = "least" if options.minimise else "greatest"
+        print(f"{space.describe()}\n{search.trials} trials of {_counted(space.runs_per_trial)} each, "
+              f"proposed by {search.sampler}; the {aim} {objective.text} is best")  # fmt: skip
+        return 0
+    description = Description(*_circumstances(), (), search)
+    return _begin("search", [plan for _, plan in plans], description, options, mongo_url)
+
+
+def _circumstances() -> tuple[str, str, dict[str, Any]]:
+    """What was typed, where, and versions."""
     command = typed_command()
-    description = Description(command, os.getcwd(), collect_provenance(command, PACKAGE, CONFIG_FOLDER), runs)
+    return command, os.getcwd(), collect_provenance(command, PACKAGE, CONFIG_FOLDER)
+
+
+def _begin(
+    kind: str, plans: Sequence[Plan], description: Description, options: SweepOptions, mongo_url: str | None
+) -> int:
+    """Carry out what is `described` in a new folder."""
     results = Path(plans[0].run.local_results_path)
-    folder = SweepFolder(create_run_folder(results, _name(plans)).root)
+    folder = SweepFolder(create_run_folder(results, _name(kind, plans)).root)
     folder.output(0).parent.mkdir()
     write_description(folder, description)
     try:
@@ -66,6 +111,10 @@ def resume(path: Path, options: SweepOptions, mongo_url: str | None) -> int:
     description = read_description(folder)
     if not Path(description.directory).is_dir():
         raise UserError(f"{path} was started in {description.directory}, which is no longer there.")
+    if options.trials is not None:
+        if description.search is None:
+            raise UserError(f"--trials belongs to a search, and {path} is none.")
+        description = replace(description, search=replace(description.search, trials=options.trials))
     return _carry_out(folder, description, options, mongo_url)
 
 
@@ -88,6 +137,20 @@ def _checked_plans(words: Sequence[RunWords]) -> list[Plan]:
     return plans
 
 
+def _plans_of_search(space: Space) -> list[tuple[RunWords, Plan]]:
+    """One run of each algorithm. Raises `UserError` on the first value that cannot be."""
+    found: dict[str, tuple[RunWords, Plan]] = {}
+    for chosen in space.combinations():
+        for words in space.runs(chosen):
+            try:
+                plan = make_plan(Sources.read(words.config, words.env_config, parse_updates(words.typed)))
+            except UserError as error:
+                told = ", ".join(f"{key}={text}" for key, text in chosen.items())
+                raise UserError(f"with {told}: {error}\nNo run was started.") from error
+            found.setdefault(words.config, (words, plan))
+    return list(found.values())
+
+
 def _sweep_run(words: RunWords, plan: Plan) -> SweepRun:
     # what has a column of its own needs no other
     shown = {CONFIG: plan.run.name, f"{ENV_ARGS}.map_name": None, "seed": None}
@@ -108,7 +171,7 @@ def _sweep_run(words: RunWords, plan: Plan) -> SweepRun:
     )
 
 
-def _name(plans: Sequence[Plan]) -> str:
+def _name(kind: str, plans: Sequence[Plan]) -> str:
     parts = [
         dict.fromkeys(each)
         for each in (
@@ -117,27 +180,35 @@ def _name(plans: Sequence[Plan]) -> str:
             [p.run.label for p in plans],
         )
     ]
-    return "__".join(["sweep", *("-".join(part) for part in parts if any(part))])
+    return "__".join([kind, *("-".join(part) for part in parts if any(part))])
 
 
 def _carry_out(
     folder: SweepFolder, description: Description, options: SweepOptions, mongo_url: str | None
 ) -> int:
     console = Console()
-    with Journal(folder.journal, len(description.runs)) as journal:
+    runs_per_trial = space_of(description.search).runs_per_trial if description.search else 0
+    with Journal(folder.journal, len(description.runs), runs_per_trial) as journal:
+        search = None
+        if description.search is not None:
+            search = Search(description.search, journal, folder.root.absolute().parent)
+            description = replace(description, runs=search.known)
+            write_description(folder, description)  # with the number of trials that holds now
+        total = search.total if search else len(description.runs)
         console.open_log(folder.console)
-        console.print(f"sweep: {folder.root} ({_counted(len(description.runs))})")
+        console.print(f"{'search' if search else 'sweep'}: {folder.root} ({_counted(total)})")
         folder.stop.unlink(missing_ok=True)
         pool = _pool(folder, description, options, {VARIABLE: mongo_url} if mongo_url else {})
         with (
             closing(pool),
             stop_on_signals() as stop,
         ):  # in this order: Ray listens to signals once it is started
-            sweep = Sweep(folder, description, journal, pool, Display(console, description.runs))
+            display = Display(console, description.runs, total)
+            sweep = Sweep(folder, description, journal, pool, display, search)
             sweep.take_over(options.retry_failed)
             sweep.run(stop)
-        sweep.summarise(console)
-        states = {entry.state for entry in journal.entries}
+        sweep.summarise(console, search.summary() if search else None)
+        states = {entry.state for entry in journal.entries} if search is None else search.states
     if hint := _how_to_go_on(folder, states):
         console.print(hint)
     console.close()
@@ -145,7 +216,7 @@ def _carry_out(
 
 
 def _how_to_go_on(folder: SweepFolder, states: set[str]) -> str:
-    if states & {"interrupted", "waiting"}:
+    if states & {"interrupted", "waiting", "running"}:
         return f"go on with: {program_name()} --resume={folder.root}"
     if "failed" in states:
         return f"once it is mended: {program_name()} --resume={folder.root} --retry-failed"
@@ -164,6 +235,7 @@ def _pool(
         from cohort.sweep.ray_cluster import RayPool
 
         return RayPool(options.cluster, options.jobs, folder, directory, environment)
-    jobs = options.jobs or max(1, usable_cores() // max(run.threads for run in description.runs))
-    gpus = visible_gpus() if any(run.cuda for run in description.runs) else []
+    runs = description.search.alike.values() if description.search else description.runs
+    jobs = options.jobs or max(1, usable_cores() // max(run.threads for run in runs))
+    gpus = visible_gpus() if any(run.cuda for run in runs) else []
     return ProcessPool(jobs, directory, environment, gpus)

@@ -52,7 +52,11 @@ SECONDARY = ("steps/s", "map", "notes", "method", "steps", "result")
 
 
 def headings(runs: Sequence[SweepRun]) -> list[str]:
-    return ["run", "method", "map", *runs[0].varied, "seed", "state", "steps", "result", "steps/s", "notes"]
+    return ["run", "method", "map", *_varied(runs), "seed", "state", "steps", "result", "steps/s", "notes"]
+
+
+def _varied(runs: Sequence[SweepRun]) -> list[str]:
+    return list(runs[0].varied) if runs else []
 
 
 def row(number: int, run: SweepRun, entry: Entry, reading: Reading) -> list[str]:
@@ -82,7 +86,7 @@ def median_rows(
         label = found[0][0] if found else ""
         values = [value for name, value in found if name == label]
         rows.append([*group, f"{len(done)} of {len(numbers)}", label, spread(values, "plain")])
-    return ["method", "map", *runs[0].varied, "seeds", "metric", "median (range)"], rows
+    return ["method", "map", *_varied(runs), "seeds", "metric", "median (range)"], rows
 
 
 def counts(entries: Sequence[Entry]) -> str:
@@ -93,9 +97,15 @@ def counts(entries: Sequence[Entry]) -> str:
 
 
 def seconds_left(
-    runs: Sequence[SweepRun], entries: Sequence[Entry], readings: Mapping[int, Reading] | Sequence[Reading]
+    runs: Sequence[SweepRun],
+    entries: Sequence[Entry],
+    readings: Mapping[int, Reading] | Sequence[Reading],
+    to_come: int = 0,
 ) -> float | None:
-    """Steps still to be made, divided by the speed of the running runs; None before there is one."""
+    """Steps still to be made, divided by the speed of the running runs; None before there is one.
+
+    `to_come`: runs that are not yet known.
+    """
     going = [
         readings[number].speed or 0.0 for number, entry in enumerate(entries) if entry.state == "running"
     ]
@@ -104,6 +114,7 @@ def seconds_left(
         for number, (run, entry) in enumerate(zip(runs, entries, strict=True))
         if entry.state in ("running", "waiting")
     )
+    steps += to_come * max((run.t_max for run in runs), default=0)
     return steps / sum(going) if sum(going) > 0 else None
 
 
