@@ -35,7 +35,7 @@ ROWS = (
     ("trainers",),
     ("assembly",),
     ("experiment", "policy"),
-    ("analysis", "listing", "session", "watch"),
+    ("analysis", "listing", "portable", "session", "watch"),
     ("sweep",),
     ("commands",),
     ("cli",),
