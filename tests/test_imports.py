@@ -37,7 +37,7 @@ ROWS = (
     ("trainers",),
     ("assembly",),
     ("experiment", "policy"),
-    ("analysis", "listing", "session", "watch"),
+    ("analysis", "listing", "portable", "session", "watch"),
     ("sweep",),
     ("commands",),
     ("cli",),

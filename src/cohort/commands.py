@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "heatmap": ("cohort.analysis.heatmap:main", "one number over two fields, as of a grid search"),
     "calibrate_m": ("cohort.analysis.calibrate_m:main", "AdaMa's m, from a trial run that has recorded D"),
     "export": ("cohort.analysis.export:main", "values as CSV or as marl-eval's JSON"),
+    "policy": (
+        "cohort.portable.command:main",
+        "what a run has learned, as ONNX or a program of torch.export",
+    ),
     "watch": ("cohort.watch:main", "a video of what a run has learned"),
     "sync": ("cohort.recording.mongo.sync:main", "send to MongoDB what it lacks of runs that are over"),
 }

@@ -11,13 +11,18 @@ from cohort.assembly import build_trainer
 from cohort.components.native import allow_native_code
 from cohort.components.process import prepare_process
 from cohort.components.seeding import derive_seed
-from cohort.components.state import all_finite
+from cohort.components.state import all_finite, copied
 from cohort.configuration.plan import Plan
+from cohort.errors import UserError
+from cohort.learners.base import Learner
+from cohort.learners.transfer import Transfer
+from cohort.recording.best import BestModel
 from cohort.recording.checkpoints import save_atomically
 from cohort.recording.folder import RunFolder
 from cohort.recording.models import save_model
 from cohort.recording.recorder import Recorder
 from cohort.recording.stop import Stop
+from cohort.registry import nearest
 from cohort.trainers.base import StepCallback, Trainer
 
 
@@ -34,10 +39,14 @@ class Experiment:
         say(f"device: {torch.cuda.get_device_name() if self.device.type == 'cuda' else 'CPU'}")
         self.trainer: Trainer = build_trainer(plan, self.device, say)
         self.learner = self.trainer.learner
+        self.best = self._best_model(plan.run.save_best)
+        self.transferred: dict[str, Any] | None = None  # what was taken over from another run
         self._done: dict[str, int | None] = {"test": None, "log": 0, "checkpoint": 0, "model": None}
 
     def train(self, recorder: Recorder, folder: RunFolder, stop: Stop) -> None:
         """The run from where it stands to `t_max`, or to the end of the round in which a stop is requested."""
+        if self.best:
+            self.best.settle(folder.best)
         self._report(recorder, folder)
         while not self.finished:
             try:
@@ -70,6 +79,9 @@ class Experiment:
             metrics |= self.evaluate()
         if metrics:
             self._log(recorder, metrics)
+        if self.best and self.best.metric in metrics:
+            value, model = metrics[self.best.metric], lambda: copied(self.learner.state_dict())
+            self.best.offer(value, self.trainer.t_env, model, folder.best)
         if settings.save_model and self._due("model", settings.save_model_interval, now=self.finished):
             save_model(self.learner.state_dict(), folder.models, self.trainer.t_env)
 
@@ -116,15 +128,49 @@ class Experiment:
         save_atomically(state, path, keep_previous=True)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"trainer": self.trainer.state_dict(), "done": dict(self._done)}
+        best = {"best": self.best.state_dict()} if self.best else {}
+        return {"trainer": self.trainer.state_dict(), "done": dict(self._done), **best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.trainer.load_state_dict(state["trainer"])
         self._done = dict(state["done"])
+        if self.best:
+            self.best.load_state_dict(state["best"])
 
     def load_model(self, state: dict[str, Any], step: int) -> None:
         """Start from a saved model: networks, targets and optimiser as they were at `step`."""
         self.trainer.load_model(state, step)
+
+    def transfer(self, state: dict[str, Any], source: str) -> Transfer:
+        """Begin a new run with what matches of a saved model's networks, as the learner's `transfer` says.
+
+        Raises:
+            UserError: nothing matches, or there are no networks by name.
+        """
+        if not isinstance(self.learner, Learner) or "networks" not in state:
+            raise UserError(
+                f"transfer_from={source}: weights go from team to team, and one of the two is none."
+            )
+        parts = self.learner.transfer(state)
+        self.transferred = {"from": source, **{name: each.as_dict() for name, each in parts.items()}}
+        return parts["networks"]
+
+    def _best_model(self, metric: str | None) -> BestModel | None:
+        """Raises `ValueError` where no evaluation will log the metric."""
+        if metric is None:
+            return None
+        known = list(self.trainer.test_metrics)
+        if not known:
+            raise ValueError(
+                f"save_best = {metric!r}: the evaluations of trainer={self.plan['trainer'].name} choose no model: "
+                "save_best=null"
+            )
+        if metric not in known:
+            raise ValueError(
+                f"save_best = {metric!r}: no evaluation of this run logs that.{nearest(metric, known)} "
+                f"Logged: {', '.join(known)}."
+            )
+        return BestModel(metric)
 
 
 def choose_device(use_cuda: bool) -> torch.device:

@@ -68,18 +68,21 @@ def make_env(plan: Plan, games: int, seed: int) -> MultiAgentEnv:
     )
 
 
-def load_policy(run: str | Path, load_step: int = 0) -> Policy:
+def load_policy(run: str | Path, load_step: int = 0, *, best: bool = False) -> Policy:
     """The policy that a run has come to, on the CPU.
 
     Args:
         run: the run's folder.
         load_step: environment steps: the saved model nearest to it; 0 is the last one, or else the checkpoint.
+        best: the model that `save_best` kept, instead.
 
     Raises:
         UserError: there is no such run, nothing saved in it, or it taught no team.
     """
     folder = open_run_folder(Path(run))
-    state, step, _ = load_learner(folder.root, load_step)
+    if best and load_step:
+        raise UserError("the best model is of a step of its own: leave out the other.")
+    state, step, _ = load_learner(folder.best if best else folder.root, load_step)
     plan = make_plan(Sources.of_run(folder.config, {}))
     if "mac" not in plan.components:
         raise UserError(f"{folder.root} taught a {plan['trainer'].cls.subject}, and this plays teams.")

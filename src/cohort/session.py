@@ -1,6 +1,7 @@
 """One session of a run: a new one, one that goes on where an earlier one stopped, or an evaluation."""
 
 import functools
+import json
 import shutil
 import traceback
 from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ OUT_OF_MEMORY = (
     "too large",
     "int too big",
 )
+LINES_OF_TRANSFER = 12  # of what was not taken over
 EXIT_STATUS = {"COMPLETED": 0, "DIVERGED": 1, "INTERRUPTED": 130, "TERMINATED": 143}
 
 
@@ -63,6 +65,8 @@ def start(plan: Plan, mongo_url: str | None = None) -> int:
             _refuse_nothing_to_train(plan, step, path)
             _load(experiment.load_model, state, path, step)
             console.print(f"model: {path}")
+        if plan.run.transfer_from:
+            _transfer(experiment, plan, console)
         with stop_on_signals() as stop:  # from here on there is something to close properly
             folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
             return _record(experiment, folder, console, stop, mongo, checkpoint=None)
@@ -138,6 +142,29 @@ def _build(plan: Plan, console: Console) -> Experiment:
         ) from error
 
 
+def _transfer(experiment: Experiment, plan: Plan, console: Console) -> None:
+    """Begin with another run's networks as far as they match, and show what did and what did not."""
+    state, step, path = load_learner(Path(plan.run.transfer_from), plan.run.load_step, key="transfer_from")
+    transfer = experiment.transfer(state, str(path))
+    if not transfer.matched:
+        raise UserError(
+            f"transfer_from={plan.run.transfer_from}: nothing in {path} has the name and the shape of anything in this "
+            "run's networks. Leave it out, or choose a run of a more similar method."
+        )
+    shares = ", ".join(f"{name} {copied} of {own}" for name, copied, own in transfer.of_networks())
+    console.print(f"transfer: {path}, step {step:,}; tensors taken over: {shares}")
+    left = [
+        *(f"{name}: {there} there, {here} here" for name, (there, here) in transfer.other_shape.items()),
+        *(f"{name}: fits, but belongs to what does not" for name in transfer.together),
+        *(f"{name}: only here" for name in transfer.only_here),
+        *(f"{name}: only there" for name in transfer.only_there),
+    ]
+    for line in left[:LINES_OF_TRANSFER]:
+        console.print(f"  {line}")
+    if len(left) > LINES_OF_TRANSFER:
+        console.print(f"  and {len(left) - LINES_OF_TRANSFER} more: transfer.json has all of them")
+
+
 def _load(load: Any, state: dict[str, Any], path: Path, *more: Any) -> None:
     try:
         load(state, *more)
@@ -210,6 +237,8 @@ def _record(
     console.open_log(folder.console)
     console.print(f"run: {folder.root}")
     write_text_atomically(folder.config, plan.text())
+    if experiment.transferred is not None:
+        write_text_atomically(folder.transfer, json.dumps(experiment.transferred, indent=1) + "\n")
     facts = experiment.environment_facts
     provenance = collect_provenance(command, PACKAGE, CONFIG_FOLDER)
     write_provenance(folder, {**provenance, "environment": facts})
@@ -256,15 +285,20 @@ def _record(
     except Exception:
         console.log_only(traceback.format_exc())
         raise
-    _say_how_it_ended(outcome.status, outcome.result or {}, folder, console)
+    best = experiment.best.describe() if experiment.best else ""
+    _say_how_it_ended(outcome.status, outcome.result or {}, best, folder, console)
     return EXIT_STATUS[outcome.status]
 
 
-def _say_how_it_ended(status: str, results: Mapping[str, float], folder: RunFolder, console: Console) -> None:
+def _say_how_it_ended(
+    status: str, results: Mapping[str, float], best: str, folder: RunFolder, console: Console
+) -> None:
     if status in ("INTERRUPTED", "TERMINATED"):
         console.print(f"{status.lower()}; go on with: {program_name()} --resume={folder.root}")
     for name, value in results.items():
         console.print(f"{name}: {value:.4f}")
+    if best:
+        console.print(f"best: {best}: {folder.best}")
     if folder.curve.is_file():
         console.print(f"curve: {folder.curve}")
     console.close()

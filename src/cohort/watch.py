@@ -17,7 +17,7 @@ def main(words: Sequence[str]) -> int:
     options = _parse(words)
     prepare_process(1)
     run = place_named(options.run)
-    policy = load_policy(run, options.step)
+    policy = load_policy(run, options.step, best=options.best)
     path = options.out or run / "replays" / f"step{policy.step}__seed{options.seed}.{options.format}"
     with ExitStack() as stack:
         env = policy.make_env(games=1, seed=options.seed)
@@ -37,6 +37,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--step", type=int, default=0, help="the saved model nearest to this step; 0 is the last"
     )
+    parser.add_argument("--best", action="store_true", help="the best model instead, kept with save_best")
     parser.add_argument("--seed", type=int, default=0, help="another seed shows another game")
     parser.add_argument("--agent", type=int, help="show what this agent sees")
     parser.add_argument("--format", choices=("mp4", "gif"), default="mp4")

@@ -51,6 +51,18 @@ def test_seeds_of_one_curve_share_their_method(write_run: Callable[..., FolderRu
     assert within_curve([runs[0], runs[2]]) == []
 
 
+def test_runs_from_before_weights_were_taken_over_go_with_those_that_took_none(
+    write_run: Callable[..., FolderRun],
+) -> None:
+    old, new = (
+        write_run(seed=1),
+        write_run(seed=2, config={"transfer_from": "", "save_best": "test_return_mean"}),
+    )
+    moved = write_run(seed=3, config={"transfer_from": "results/3m"})
+    assert within_curve([old, new]) == []
+    assert [found.what for found in within_curve([old, new, moved])] == ["transfer_from"]
+
+
 def test_two_methods_are_one_difference(write_run: Callable[..., FolderRun]) -> None:
     runs = [write_run("qmix", 1), write_run("vdn", 2, config={"new": 1})]
     assert [found.what for found in within_curve(runs)] == ["method"]

@@ -23,9 +23,12 @@ NOT_THE_METHOD = frozenset(
         *("checkpoint_interval", "save_model", "save_model_interval", "log_interval", "test_interval"),
         *("buffer_cpu_only", "save_replay", "replay_format", "replay_agent", "load_step", "mongo_database"),
         *("use_wandb", "wandb_project", "wandb_team", "wandb_mode"),
+        "save_best",
         "chains_at_once",
     )
 )
+# What runs did that are older than a key of every run.
+BEFORE = {"transfer_from": ""}
 # Arguments of environments that do not change the game.
 NOT_THE_GAME = frozenset(
     (
@@ -84,7 +87,8 @@ def within_curve(runs: Sequence[Run]) -> list[Difference]:
         if found and found[0].what == "method":
             break  # two methods differ in dozens of keys, which would hide this
         if key not in NOT_THE_METHOD and not key.startswith("env_args."):
-            values = [_shown(run.flat_config.get(key, "no such key")) for run in runs]
+            absent = BEFORE.get(key, "no such key")
+            values = [_shown(run.flat_config.get(key, absent)) for run in runs]
             found += _difference(key, runs, values)
     seeds: dict[tuple[str, object], list[str]] = defaultdict(list)
     for run in runs:

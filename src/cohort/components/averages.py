@@ -1,6 +1,6 @@
 """Metrics between two log lines, kept on the device until somebody wants to read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -55,6 +55,12 @@ class EpisodeStatistics:
         if "return" in merged:
             metrics[f"{prefix}return_std"] = float(merged["return"].std(correction=0))
         return metrics
+
+    @staticmethod
+    def names(info_keys: Sequence[str], prefix: str = "") -> tuple[str, ...]:
+        """Those that `flush` gives of episodes with these outcomes."""
+        means = (f"{prefix}{name}_mean" for name in ("return", "ep_length", *info_keys))
+        return (*means, f"{prefix}return_std")
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         return {name: list(values) for name, values in self._values.items()}

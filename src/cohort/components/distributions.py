@@ -54,7 +54,8 @@ class RestrictedUtilities(Utilities):
     @property
     def mode(self) -> Tensor:
         """The best action within what is allowed, or where that is nothing, of all that is available: [...] int64."""
-        return greedy_actions(self.values, torch.where(self.possible, self.within, self.available))
+        # not torch.where, which onnxruntime lacks for truth values
+        return greedy_actions(self.values, self.within | (self.available & ~self.possible))
 
 
 @dataclass(frozen=True)

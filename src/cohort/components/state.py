@@ -82,6 +82,15 @@ def _write(part: Tensor, saved: Tensor, name: str) -> None:
     part.copy_(saved)
 
 
+def copied(state: Any) -> Any:
+    """Nested dicts, lists and tuples with tensors of their own, on the CPU: what they show of this moment stays."""
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, Mapping):
+        return {name: copied(inner) for name, inner in state.items()}
+    return type(state)(copied(inner) for inner in state) if isinstance(state, (list, tuple)) else state
+
+
 def all_finite(state: Any) -> bool:
     """Whether no number in nested dicts, lists and tuples of tensors and numbers is infinite or none at all."""
     if isinstance(state, Tensor):

@@ -60,8 +60,19 @@ class RunSettings(Settings):
     )
     save_model: bool = Field(description="keep the networks of several moments in the run's models folder")
     save_model_interval: int = Field(ge=1, description="environment steps between two of them")
+    save_best: str | None = Field(
+        default=None,
+        min_length=1,
+        description="keep the model of the evaluation at which this metric was largest, as test_return_mean, in the "
+        "run's best.pt; null: none",
+    )
+    transfer_from: PathText = Field(
+        default="",
+        description="another run, on whatever map, or one of its models: what matches its networks by name and shape "
+        "is taken over, and training begins at step 0",
+    )
     checkpoint_path: PathText = Field(
-        description="a run, its models folder or one model in it, to start from"
+        description="a run, its models folder, one model in it or its best.pt, to start from"
     )
     load_step: int = Field(ge=0, description="the step of the model to load: the nearest one; 0 is the last")
     evaluate: bool = Field(description="evaluate the loaded model over test_nepisode episodes and stop")
@@ -81,6 +92,15 @@ class RunSettings(Settings):
         if self.save_replay and not self.evaluate:
             raise ValueError(
                 "save_replay=True needs evaluate=True checkpoint_path=<run folder or models folder>"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def networks_come_from_one_place(self) -> Self:
+        if self.transfer_from and self.checkpoint_path:
+            raise ValueError(
+                "transfer_from begins a new run with what matches of another's networks, checkpoint_path goes on with "
+                "all of a model's: give one of them"
             )
         return self
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from cohort.components.distributions import RestrictedUtilities, Utilities
 from cohort.components.packing import Packing
-from cohort.controllers.team_policy import Act, TeamPolicy, TeamPolicySettings
+from cohort.controllers.team_policy import Act, GreedyStep, TeamPolicy, TeamPolicySettings
 from cohort.envs.base import EnvSpec, Observation
 
 
@@ -73,18 +73,41 @@ class RoleTeamPolicy(TeamPolicy):
     ) -> Act:
         """One step of the team, exploring roles and actions or, without a generator, greedily. `roles` are recorded."""
         inputs = self._inputs(observation.obs, memory.last_actions)
-        outputs, hidden = self.network.step(inputs, memory.hidden)
         role_outputs, role_hidden = self.role_network.step(inputs, memory.role_hidden)
         roles, selector = memory.roles, self.action_selector
         if memory.step % self.settings.role_interval == 0:
             choice = self.decide_roles(self.role_values(role_outputs))
             roles = choice.mode if generator is None else selector.select(choice, t_env, generator)
-        values = self.roles.action_values(self.head(outputs), roles)
-        decision = RestrictedUtilities(values, observation.available_actions, self.roles.allowed[roles])
+        decision, hidden = self._within(inputs, observation.available_actions, memory.hidden, roles)
         actions = decision.mode if generator is None else selector.select_within(decision, t_env, generator)
         last_actions = actions if self.settings.obs_last_action else None
         extras = {"roles": roles.to(torch.float32)} if "roles" in self.extras else {}
         return Act(actions, RoleMemory(hidden, last_actions, role_hidden, roles, memory.step + 1), extras)
+
+    def first_memory(self, batch_size: int) -> RoleMemory:
+        """The step in the episode is each game's own, [B, 1] int64."""
+        step = self.agent_ids.new_zeros((batch_size, 1), dtype=torch.int64)
+        return self.initial_memory(batch_size)._replace(roles=step.expand(-1, self.spec.n_agents), step=step)
+
+    def greedy_step(self, obs: Tensor, available_actions: Tensor, memory: RoleMemory) -> GreedyStep:
+        """`values` are Q_i(a | rho), [B, N, A]. Roles are valued in every step, and taken when it is time."""
+        inputs = self._inputs(obs, memory.last_actions)
+        role_outputs, role_hidden = self.role_network.step(inputs, memory.role_hidden)
+        choice = self.decide_roles(self.role_values(role_outputs)).mode
+        roles = torch.where(memory.step % self.settings.role_interval == 0, choice, memory.roles)
+        decision, hidden = self._within(inputs, available_actions, memory.hidden, roles)
+        actions = decision.mode
+        last_actions = actions if self.settings.obs_last_action else None
+        after = RoleMemory(hidden, last_actions, role_hidden, roles, memory.step + 1)
+        return GreedyStep(actions, decision.values, after)
+
+    def _within(
+        self, inputs: Tensor, available_actions: Tensor, hidden: Tensor | None, roles: Tensor
+    ) -> tuple[RestrictedUtilities, Tensor | None]:
+        """A choice among the actions that each agent's role allows, and what the action level remembers."""
+        outputs, hidden = self.network.step(inputs, hidden)
+        values = self.roles.action_values(self.head(outputs), roles)
+        return RestrictedUtilities(values, available_actions, self.roles.allowed[roles]), hidden
 
     def decide_roles(self, role_values: Tensor) -> Utilities:
         """A choice among the roles that exist: [..., R]."""

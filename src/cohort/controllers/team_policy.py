@@ -39,6 +39,14 @@ class Act(NamedTuple):
     extras: dict[str, Tensor]  # {name: [B, ...] float32} what goes into the record besides
 
 
+class GreedyStep(NamedTuple):
+    """One greedy step as tensor operations alone."""
+
+    actions: Tensor  # [B, N] int64, or [B, N, U] float32
+    values: Tensor  # [B, N, V] what the head makes of the network's outputs
+    memory: Any  # of tensors and None, of the policy's own kind
+
+
 class TeamPolicy(nn.Module):
     """Acts step by step while collecting, and evaluates whole batches while learning, with the same weights.
 
@@ -124,14 +132,32 @@ class TeamPolicy(nn.Module):
         self, observation: Observation, memory: Memory, t_env: int, generator: torch.Generator | None
     ) -> Act:
         """One step of the team, exploring with `generator`'s randomness or, without one, greedily."""
-        outputs, hidden = self.network.step(self._inputs(observation.obs, memory.last_actions), memory.hidden)
-        decision = self.decide(self.head(outputs), observation.available_actions)
+        values, hidden = self._step(observation.obs, memory)
+        decision = self.decide(values, observation.available_actions)
         selector = self.action_selector
         actions = decision.mode if generator is None else selector.select(decision, t_env, generator)
         if self.extras and generator is not None:
             decision = selector.behaviour(decision, t_env)  # the chances that the actions really had
         extras = {name: getattr(decision, name)(actions) for name in self.extras}
         return Act(actions, Memory(hidden, actions if self.settings.obs_last_action else None), extras)
+
+    def first_memory(self, batch_size: int) -> Any:
+        """`initial_memory` for `greedy_step`: nothing in it but tensors and None, which stands for zeros."""
+        return self.initial_memory(batch_size)
+
+    def greedy_step(self, obs: Tensor, available_actions: Tensor, memory: Any) -> GreedyStep:
+        """What `act` does without exploring, for policies that leave the program (`cohort.portable`).
+
+        [B, N, O], [B, N, A] bool. No Python depends on what stands in the tensors, so that it can be recorded.
+        """
+        values, hidden = self._step(obs, memory)
+        actions = self.decide(values, available_actions).mode
+        return GreedyStep(actions, values, Memory(hidden, actions if self.settings.obs_last_action else None))
+
+    def _step(self, obs: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """[B, N, O] -> values [B, N, V], and what the network remembers."""
+        outputs, hidden = self.network.step(self._inputs(obs, memory.last_actions), memory.hidden)
+        return self.head(outputs), hidden
 
     def decide(self, values: Tensor, available_actions: Tensor) -> Decision:
         """What can be sampled and asked for probabilities: [..., N, V] and [..., N, A] bool."""

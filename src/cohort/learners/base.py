@@ -19,6 +19,7 @@ from cohort.components.state import restore, state_of
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.learners.flat import FlatParameters
 from cohort.learners.targets import AVERAGED_POLICY, TargetRule, Targets
+from cohort.learners.transfer import Transfer, take_over
 from cohort.settings import Settings
 
 Gradient = Sequence[Tensor | None]  # one tensor for each parameter; None where the loss does not depend on it
@@ -229,6 +230,11 @@ class Learner(ABC):
     def tested(self, policy: TeamPolicy) -> TeamPolicy:
         """What is tested, watched and loaded to play: the average of the `policy` that learns, if there is one."""
         return self.targets[AVERAGED_POLICY] if AVERAGED_POLICY in self.targets.rules else policy
+
+    def transfer(self, state: Mapping[str, Any]) -> dict[str, Transfer]:
+        """Begin with what matches of another learner's saved networks and targets; all else begins anew."""
+        networks = take_over(self.networks, state["networks"])
+        return {"networks": networks, "targets": self.targets.take_over(state["targets"]["networks"])}
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
         """What is worth logging but too dear for every update. Changes nothing."""

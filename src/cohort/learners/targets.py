@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from cohort.components.clock import Clock, ClockUnit
+from cohort.learners.transfer import Transfer, take_over
 from cohort.settings import Settings
 
 
@@ -160,6 +161,13 @@ class Targets:
                 self.last_copy[name] = getattr(clock, rule.unit)
             elif isinstance(rule, Average):
                 _copy_buffers(self.networks[name], self._live[name])
+
+    def take_over(self, saved: Mapping[str, Tensor]) -> Transfer:
+        """What matches of saved targets; one that was not saved becomes its live network as that is now."""
+        for name in self.rules:
+            if not any(each.startswith(f"{name}.") for each in saved):
+                self.renew(name)
+        return take_over(self.networks, saved)
 
     def restart(self) -> None:
         """Count from zero, as a run does that begins with saved networks."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from cohort.errors import UserError
 from cohort.recording.files import previous_of
 
+BEST_FILE = "best.pt"
 RESULTS = Path("results")  # where runs lie unless they are told otherwise
 
 
@@ -64,6 +65,21 @@ class RunFolder:
     def models(self) -> Path:
         """Networks alone, one folder per saved step, as in PyMARL."""
         return self.root / "models"
+
+    @property
+    def best(self) -> Path:
+        """The model that `save_best` keeps."""
+        return self.root / BEST_FILE
+
+    @property
+    def transfer(self) -> Path:
+        """What was taken over from another run, and what was not."""
+        return self.root / "transfer.json"
+
+    @property
+    def policies(self) -> Path:
+        """Policies that were exported."""
+        return self.root / "policies"
 
     @property
     def replays(self) -> Path:

@@ -1,13 +1,16 @@
 """Saved networks, in PyMARL's layout: `models/<t_env>/learner.pt`."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cohort.errors import UserError
 from cohort.recording.checkpoints import load_checkpoint, save_atomically
+from cohort.recording.folder import BEST_FILE
 
 MODEL_FILE = "learner.pt"
+BEST = "best model"  # its kind of file
 
 
 def save_model(state: dict[str, Any], models: Path, t_env: int) -> Path:
@@ -18,41 +21,52 @@ def save_model(state: dict[str, Any], models: Path, t_env: int) -> Path:
     return path
 
 
-def load_learner(checkpoint_path: Path, load_step: int) -> tuple[dict[str, Any], int, Path]:
+def save_best(best: Mapping[str, Any], path: Path) -> None:
+    """Save the best model so far: `learner`, and the `metric`, its `value` and the `t_env` it was best at."""
+    save_atomically(dict(best), path, kind=BEST)
+
+
+def load_learner(
+    place: Path, load_step: int, key: str = "checkpoint_path"
+) -> tuple[dict[str, Any], int, Path]:
     """A learner's saved state, its step and its file: a model as `find_model` finds it, else a run's checkpoint.
 
+    `place` may also name a run's best.pt. `key` is what the user gave it as.
+
     Raises:
-        UserError: there is neither.
+        UserError: there is no such thing.
     """
-    checkpoint = checkpoint_path / "checkpoint.pt"
-    if not load_step and os.path.isfile(checkpoint) and not os.path.isdir(checkpoint_path / "models"):
+    if place.name == BEST_FILE:
+        best = load_checkpoint(place, kind=BEST)
+        return best["learner"], best["t_env"], place
+    checkpoint = place / "checkpoint.pt"
+    if not load_step and os.path.isfile(checkpoint) and not os.path.isdir(place / "models"):
         trainer = load_checkpoint(checkpoint)["trainer"]
         return trainer["learner"], trainer["counters"]["t_env"], checkpoint
-    path, step = find_model(checkpoint_path, load_step)
+    path, step = find_model(place, load_step, key)
     return load_checkpoint(path, kind="model"), step, path
 
 
-def find_model(checkpoint_path: Path, load_step: int) -> tuple[Path, int]:
+def find_model(place: Path, load_step: int, key: str = "checkpoint_path") -> tuple[Path, int]:
     """The saved model to load and its step: `load_step` 0 takes the last one, otherwise the nearest.
 
     Args:
-        checkpoint_path: a run's folder, its `models` folder, or the folder of one step.
+        place: a run's folder, its `models` folder, or the folder of one step.
         load_step: environment steps; ignored where the path names one step.
+        key: what the user gave the place as.
 
     Raises:
         UserError: there is no model; the message names what is there.
     """
-    if not os.path.isdir(checkpoint_path):
-        if os.path.isfile(checkpoint_path):
-            raise UserError(
-                f"checkpoint_path={checkpoint_path} is a file. Name its folder: {checkpoint_path.parent}"
-            )
-        raise UserError(f"checkpoint_path={checkpoint_path}: there is no such folder.")
-    if _is_step(checkpoint_path):
-        return checkpoint_path / MODEL_FILE, int(checkpoint_path.name)
-    folder, steps = _models_folder(checkpoint_path), model_steps(checkpoint_path)
+    if not os.path.isdir(place):
+        if os.path.isfile(place):
+            raise UserError(f"{key}={place} is a file. Name its folder: {place.parent}")
+        raise UserError(f"{key}={place}: there is no such folder.")
+    if _is_step(place):
+        return place / MODEL_FILE, int(place.name)
+    folder, steps = _models_folder(place), model_steps(place)
     if not steps:
-        raise UserError(f"checkpoint_path={checkpoint_path}: no saved model in it. {_inside(folder)}")
+        raise UserError(f"{key}={place}: no saved model in it. {_inside(folder)}")
     step = steps[-1] if load_step == 0 else min(steps, key=lambda known: abs(known - load_step))
     return folder / str(step) / MODEL_FILE, step
 

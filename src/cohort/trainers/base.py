@@ -36,6 +36,9 @@ class Trainer(ABC):
     requires_of_env: ClassVar[tuple[str, ...]] = ()
     """What the environment's class has to say in `provides`."""
 
+    test_metrics: tuple[str, ...] = ()
+    """The names that `evaluate` gives, of which one may choose the best model; none where they choose none."""
+
     t_env: int  # environment steps
     episode: int
     learner: LearnerState

@@ -33,6 +33,7 @@ class PretrainingTrainer(Trainer):
     roles = ("env", "learner", "trainer")
     requires_of_env = ("chains", "directions")
     subject = "pair"
+    test_metrics = ("test_return_mean",)
 
     learner: JointPolicyGradientLearner
 

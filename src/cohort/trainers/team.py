@@ -86,6 +86,10 @@ class TeamTrainer(Trainer):
         statistics.add(self.test_runner.run(t_env=self.t_env, explore=False, watch=watch))
         return statistics.flush(prefix="test_")
 
+    @property
+    def test_metrics(self) -> tuple[str, ...]:
+        return EpisodeStatistics.names(self.games.spec.info_keys, prefix="test_")
+
     def filmed(self, folder: RunFolder) -> AbstractContextManager[StepCallback]:
         return self.games.filmed(folder)
 
