@@ -16,6 +16,7 @@ from papers.meta_mapg.arms import (
     META_PG,
     NO_OWN,
     OM,
+    OWN_CONSTANT,
     PLAYERS,
     REINFORCE,
     RPS,
@@ -251,13 +252,21 @@ OPPONENTS = [
 ]
 
 # question 7
+WITHOUT = (META_PG, NO_OWN, OWN_CONSTANT)
 ABLATIONS = Claim(
     "16",
     f"{META_MAPG} gets more than without own and without peer learning (Fig. 4c)",
-    f"{BY_AUC}: {META_MAPG} minus the other; {META_PG} is without peer learning.",
+    f"{BY_AUC}: {META_MAPG} minus the other; {META_PG} is without peer learning. The paper does not say what is left "
+    f"of own learning: {NO_OWN} is equation 6 without its own sum, {OWN_CONSTANT} has that sum and holds its own "
+    "updates constant.",
     [
-        by_auc(f"RPS, against {other}", {**CONTEST, NO_OWN: side(NO_OWN, RPS, SEEDS["4c"])}, META_MAPG, other)
-        for other in (META_PG, NO_OWN)
+        by_auc(
+            f"RPS, against {other}",
+            {**CONTEST, **{label: side(label, RPS, SEEDS["4c"]) for label in (NO_OWN, OWN_CONSTANT)}},
+            META_MAPG,
+            other,
+        )
+        for other in WITHOUT
     ],
 )
 
