@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cohort.analysis import options
 from cohort.analysis.tables import write, write_table
 from cohort.arguments import Parser
-from papers.claim import Claim, Finding
+from papers.claim import Claim, Finding, findings_of
 from papers.evidence import RULE
 from papers.registry import CLAIMS, add_name, listing, load
 from papers.run_selector import RunSelector
@@ -17,8 +17,11 @@ HEADINGS = (
     "where",
     "measured (± sd)",
     "difference (± se)",
+    "95 % interval",
+    "n",
     "seeds",
     "length",
+    "p",
     "verdict",
 )
 EXAMPLES = f"""papers:
@@ -41,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     runs = options.chosen_runs(chosen)
     claims: Sequence[Claim] = load("paper", CLAIMS, chosen.name)(runs)
     selector = RunSelector(runs)
-    findings = [[row.finding(selector) for row in claim.rows] for claim in claims]
+    findings = findings_of(claims, selector)
     write_table(HEADINGS, rows(claims, findings), chosen.form)
     if chosen.form != "csv":
         write(explanation(claims, chosen.form))
@@ -65,8 +68,11 @@ def rows(claims: Sequence[Claim], findings: Sequence[Sequence[Finding]]) -> list
                 found.where,
                 found.measured,
                 found.difference,
+                found.interval,
+                found.count,
                 found.seeds,
                 found.length,
+                "" if found.p is None else f"{found.p:.2g}",
                 found.verdict,
             )
             table.append([plain(cell) for cell in (*says, *cells)])

@@ -146,4 +146,4 @@ def note_runs(selector: RunSelector, where: str, lines: Sequence[Line]) -> None:
 def made_of(runs: Sequence[Run]) -> str:
     """How many seeds, which, and after how many updates."""
     seeds = sorted({run.seed for run in runs if run.seed is not None})
-    return f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)}, {updates_of(runs) or 'updates not on record'}"
+    return f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)}, {updates_of(runs, AUC) or 'updates not on record'}"

@@ -8,6 +8,7 @@ from cohort.analysis.runs import Run
 from cohort.analysis.statistics import bootstrap_interval, mean
 from papers.evidence import difference, estimate
 from papers.meta_mapg.arms import (
+    AUC,
     EXACT,
     IPD,
     META_MAPG,
@@ -24,7 +25,7 @@ from papers.run_selector import RunSelector
 from papers.table import Table
 from papers.wording import updates_of
 
-FORMS = {"AUC": "test_auc", "AUC above -1": "test_auc_above"}
+FORMS = {"AUC": AUC, "AUC above -1": "test_auc_above"}
 IN, OUT, DROP = "in", "out", "in - out"
 PAPER = {
     (META_MAPG, IN): "13.77 ± 0.25",
@@ -90,7 +91,7 @@ def _row(entry: str, where: str, runs: Sequence[Run], cells: Sequence[str]) -> l
         entry,
         where,
         seeds,
-        updates_of(runs).removesuffix(" updates"),
+        updates_of(runs, AUC).removesuffix(" updates"),
         *cells,
         PAPER.get((entry, where), ""),
     ]

@@ -107,7 +107,7 @@ def test_every_method_learns_among_any_number_of_peers(method, env, n_agents, tm
 def test_a_chain_may_be_of_one_update(method, terms):
     """Then no peer's term knows the only step size where the own sum is left out: it stays where it is."""
     outer = (
-        {"outer_terms": terms} if "mapg" in method and "exact" not in method or method == "meta_pg" else {}
+        {"outer_terms": terms} if ("mapg" in method and "exact" not in method) or method == "meta_pg" else {}
     )
     subject = experiment(method, chain_length=1, **outer)
     before = subject.learner.snapshot()
