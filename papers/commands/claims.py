@@ -24,12 +24,14 @@ HEADINGS = (
     "p",
     "verdict",
 )
+BRIEF = ("", "the paper says", "where", "difference (± se)", "95 % interval", "n", "verdict")
 EXAMPLES = f"""papers:
 {listing(CLAIMS)}
 
 examples:
   run.py claims adama
   run.py claims adama results --where "config.batch_size_run=4" --markdown
+  run.py claims meta_mapg --brief --markdown         # what papers/README.md has
 
 """
 
@@ -40,12 +42,18 @@ def main(words: Sequence[str]) -> int:
     add_name(parser, CLAIMS)
     options.add_source(parser)
     options.add_form(parser)
+    parser.add_argument("--brief", action="store_true", help="verdicts with number, interval and seeds alone")
     chosen = parser.parse(words)
     runs = options.chosen_runs(chosen)
     claims: Sequence[Claim] = load("paper", CLAIMS, chosen.name)(runs)
     selector = RunSelector(runs)
     findings = findings_of(claims, selector)
-    write_table(HEADINGS, rows(claims, findings), chosen.form)
+    table = rows(claims, findings)
+    if chosen.brief:
+        kept = [HEADINGS.index(heading) for heading in BRIEF]
+        write_table(BRIEF, [[row[place] for place in kept] for row in table], chosen.form)
+        return 0
+    write_table(HEADINGS, table, chosen.form)
     if chosen.form != "csv":
         write(explanation(claims, chosen.form))
     if chosen.form == "table":

@@ -13,7 +13,7 @@ from cohort.analysis.folders import FolderRun
 from cohort.cli import main
 from papers.adama.claims import concentration, rises
 from papers.adama.tables import wilson
-from papers.commands.claims import HEADINGS
+from papers.commands.claims import BRIEF, HEADINGS
 
 WriteArm = Callable[..., FolderRun]
 
@@ -192,6 +192,10 @@ def test_markdown_and_terminal_say_how(
     said = capsys.readouterr().out
     assert "over the last tenth of the episodes: Adaptive l_a direction minus Fixed lr" in said
     assert "  python run.py --config=adama" in said
+    assert main(["claims", "adama", str(results), "--brief", "--markdown"]) == 0
+    brief = capsys.readouterr().out.splitlines()
+    assert brief[0] == "| " + " | ".join(BRIEF) + " |"
+    assert len(brief) == sum(line.startswith("| ") for line in lines), "as many rows, and nothing else"
     assert main(["claims", "mnmpgg", str(results)]) == 2
     assert "unknown paper 'mnmpgg'" in capsys.readouterr().err
 

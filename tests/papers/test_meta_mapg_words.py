@@ -101,7 +101,7 @@ def test_matches_distributions_models_players_and_ablations(
     assert differences["15"] == ["+1.000 ± 0.000", "+0.000 ± 0.000"]
     assert [(row["where"], row["difference (± se)"], row["verdict"]) for row in found["16"]] == [
         ("RPS, against Meta-PG", "+0.900 ± 0.058", "true"),
-        ("RPS, against No own learning", "-0.600 ± 0.058", "not clear"),  # p is 0.009, of twelve tests
+        ("RPS, against No own learning", "-0.600 ± 0.058", "not true"),
         ("RPS, against Own updates constant", "+0.300 ± 0.000", "true"),
     ]
 
