@@ -3,12 +3,12 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cohort.analysis.runs import Run
 from cohort.recording.curve import short_steps
 from papers.evidence import (
-    TOO_FEW,
+    NOT_RUN,
     Axis,
     Estimate,
     Reading,
@@ -18,9 +18,11 @@ from papers.evidence import (
     common_length,
     difference,
     estimate,
+    holm,
     measured,
     similarity,
     spread,
+    verdict,
 )
 from papers.run_selector import RunSelector
 from papers.wording import listed, updates_of
@@ -39,7 +41,11 @@ class Finding:
         difference: what the verdict rests on; empty where nothing is judged.
         seeds: those that it rests on.
         length: how far the runs were looked at, with what they should have had.
-        verdict: TRUE, FALSE, UNCLEAR, TOO_FEW, or empty for a number that is there for comparison.
+        verdict: TRUE, FALSE, UNCLEAR, TOO_FEW, NOT_RUN, or empty for a number that is there for comparison.
+        interval: the difference's 95 % interval; empty where there is none.
+        count: how many seeds the side with fewer has; empty where nothing was run.
+        p: of the row's test by itself; None where there is no test, or nothing is judged.
+        holds: what that test would call it.
     """
 
     where: str
@@ -48,6 +54,10 @@ class Finding:
     seeds: str
     length: str
     verdict: str
+    interval: str = ""
+    count: str = ""
+    p: float | None = None
+    holds: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class Measure:
     def length(self, runs: Sequence[Run], until: float) -> str:
         """How far `runs` were looked at, in words."""
         if not self.over:
-            return updates_of(runs)
+            return updates_of(runs, self.headline)
         if not runs:
             return ""
         planned = max(run.config["t_max"] if self.axis == "steps" else _planned_episodes(run) for run in runs)
@@ -107,10 +117,21 @@ class Row(ABC):
         numbers += f"; diverged: {', '.join(gone)}" if gone else ""
         length = self.measure.length(counted, until)
         if found is None:
-            seeds, text, verdict = listed({str(run.seed) for run in counted}), "", TOO_FEW
-        else:
-            seeds, text, verdict = found.seeds, found.text(), found.verdict
-        return Finding(where, numbers, text, seeds, length, verdict if self.judged else "")
+            seeds = listed({str(run.seed) for run in counted})
+            return Finding(where, numbers, "", seeds, length, NOT_RUN if self.judged else "")
+        between = found.interval
+        return Finding(
+            where,
+            numbers,
+            found.text(),
+            found.seeds,
+            length,
+            found.verdict if self.judged else "",
+            f"[{between[0]:+.3f}, {between[1]:+.3f}]" if between else "",
+            str(found.count),
+            found.p if self.judged else None,
+            found.holds,
+        )
 
     def _read(self, runs: Mapping[str, Sequence[Run]]) -> tuple[dict[str, Values], Sequence[Run], float]:
         """The numbers of each side, the runs that the row speaks of, and how many of their episodes it looks at."""
@@ -161,7 +182,9 @@ class Level(Row):
 
     def finding(self, selector: RunSelector) -> Finding:
         found = super().finding(selector)
-        return found if self.judged else replace(found, difference="")  # nobody claimed this level here
+        return (
+            found if self.judged else replace(found, difference="", interval="")
+        )  # nobody claimed this level here
 
 
 @dataclass(frozen=True)
@@ -180,10 +203,16 @@ class Apart(Row):
 
 @dataclass(frozen=True)
 class Similar(Row):
-    """Whether the means of all sides lie no further apart than seeds do."""
+    """Whether the means of all sides lie within a margin of each other.
+
+    Attributes:
+        margin: what still counts as alike, in the measure's unit; the claim says why it is this one.
+    """
+
+    margin: float = field(kw_only=True)
 
     def compare(self, values: Mapping[str, Values]) -> tuple[str, Similarity | None]:
-        return self.where, similarity(list(values.values()))
+        return self.where, similarity(list(values.values()), self.margin)
 
 
 @dataclass(frozen=True)
@@ -201,6 +230,17 @@ class Claim:
     says: str
     how: str
     rows: Sequence[Row]
+
+
+def findings_of(claims: Sequence[Claim], selector: RunSelector) -> list[list[Finding]]:
+    """What the runs say for each row of each claim, verdicts corrected for the number of tests among all of them."""
+    findings = [[row.finding(selector) for row in claim.rows] for claim in claims]
+    held = iter(holm([found.p for of_claim in findings for found in of_claim]))
+    return [[_corrected(found, held=next(held)) for found in of_claim] for of_claim in findings]
+
+
+def _corrected(found: Finding, *, held: bool) -> Finding:
+    return found if found.p is None else replace(found, verdict=verdict(0.0 if held else 1.0, found.holds))
 
 
 def _planned_episodes(run: Run) -> float:

@@ -1,26 +1,29 @@
 """The statistics of claims: one number per seed, differences of means with their standard errors, and verdicts."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
 from cohort.analysis.runs import Run
+from papers.student import quantile, upper_tail
 from papers.wording import listed
 
-TRUE, FALSE, UNCLEAR, TOO_FEW = "true", "not true", "not clear", "not enough runs"
-# Student's t at 97.5 %, for 1, 2, ... 30 degrees of freedom: what a two-sided test at 5 % asks for
-STUDENT = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
+TRUE, FALSE, UNCLEAR = "true", "not true", "not clear"
+TOO_FEW, NOT_RUN = "too few seeds", "not run"
+LEAST_SEEDS = 3  # of each side, for a verdict
+LEVEL = 0.05  # of a two-sided test, and of all tests of a paper together
 RULE = (
-    "Verdict: true or not true where the 95 % interval of the difference, by Student's t, lies above or below 0, else "
-    "not clear. Seeds that both sides have are paired if there are at least two; otherwise the sides count as "
-    f"independent (Welch). The interval is the difference ± {STUDENT[0]:.1f} standard errors with 2 seeds, "
-    f"{STUDENT[1]:.1f} with 3, {STUDENT[3]:.1f} with 5: by chance alone 1 of 40 differences is called true, however "
-    "many seeds there are."
+    "Verdict: a two-sided test of each row by Student's t, with at least "
+    f"{LEAST_SEEDS} seeds on each side; true or not true where it holds at {LEVEL:.0%} after Holm's correction for all "
+    "rows of the paper that are tested, else not clear: the chance that anything here is called true or not true by "
+    f"chance is {LEVEL:.0%} at most. p is of the row by itself. Seeds that both sides have are paired if there are at "
+    "least two; otherwise the sides count as independent (Welch). That things are alike is tested as such: true "
+    "where every pair of means is shown to lie within the stated margin (two one-sided tests), not true where a pair "
+    "is shown to lie further apart (Bonferroni over pairs). The interval is of 95 %, without correction."
 )
 LATE_SHARE = 0.1
 Values = Mapping[object, float]  # seed -> a number
@@ -35,23 +38,41 @@ class Estimate:
     Attributes:
         mean: it.
         error: its standard error; None where there are too few seeds to know.
-        seeds: how many, in words.
+        seeds: which, in words.
         freedom: degrees of freedom of the error.
+        count: how many seeds, of the side with fewer.
     """
 
     mean: float
     error: float | None
     seeds: str
     freedom: float = 1.0
+    count: int = LEAST_SEEDS
+
+    @property
+    def holds(self) -> bool:
+        """What the test would call it."""
+        return self.mean > 0
+
+    @property
+    def p(self) -> float | None:
+        """Of the two-sided test against 0; None where there are too few seeds for one."""
+        if self.error is None or self.count < LEAST_SEEDS:
+            return None
+        return 2 * upper_tail(_errors(abs(self.mean), self.error), self.freedom)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the mean."""
+        if self.error is None:
+            return None
+        reach = quantile(LEVEL / 2, self.freedom) * self.error
+        return self.mean - reach, self.mean + reach
 
     @property
     def verdict(self) -> str:
-        """Whether it is above 0, with 95 % confidence."""
-        if self.error is None:
-            return TOO_FEW
-        if abs(self.mean) <= student(self.freedom) * self.error:
-            return UNCLEAR
-        return TRUE if self.mean > 0 else FALSE
+        """Whether it is above 0, as the only test there is."""
+        return verdict(self.p, self.holds)
 
     def text(self) -> str:
         return f"{self.mean:+.3f}" + ("" if self.error is None else f" ± {self.error:.3f}")
@@ -63,26 +84,75 @@ class Similarity:
 
     Attributes:
         apart: the greatest mean minus the least.
-        deviation: the standard deviation within groups (root of the mean variance).
+        margin: what still counts as alike.
+        pairs: every two groups' difference.
         seeds: those of all groups, in words.
+        count: how many seeds, of the group with the fewest.
     """
 
     apart: float
-    deviation: float
+    margin: float
+    pairs: Sequence[Estimate]
     seeds: str
+    count: int
+
+    @property
+    def _tails(self) -> tuple[float, float]:
+        """One-sided: that all pairs lie within the margin only by chance; that one lies beyond it only by chance."""
+        within, beyond = [], []
+        for pair in self.pairs:
+            t = _errors(self.margin - abs(pair.mean), pair.error or 0.0)
+            within.append(upper_tail(t, pair.freedom))
+            beyond.append(upper_tail(-t, pair.freedom))
+        return max(within), min(1.0, len(beyond) * min(beyond))
+
+    @property
+    def holds(self) -> bool:
+        """What the test would call it."""
+        within, beyond = self._tails
+        return within <= beyond
+
+    @property
+    def p(self) -> float | None:
+        """Of the two-sided test whether all lie within the margin; None where there are too few seeds for one."""
+        return None if self.count < LEAST_SEEDS else min(1.0, 2 * min(self._tails))
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the pair whose means lie the furthest apart."""
+        widest = max(self.pairs, key=lambda pair: abs(pair.mean))
+        return widest.interval
 
     @property
     def verdict(self) -> str:
-        """Whether the means lie no further apart than seeds do."""
-        return TRUE if self.apart <= self.deviation else FALSE
+        """Whether all means are alike, as the only test there is."""
+        return verdict(self.p, self.holds)
 
     def text(self) -> str:
-        return f"{self.apart:.3f} against {self.deviation:.3f}"
+        return f"{self.apart:.3f} apart, margin {self.margin:g}"
 
 
-def student(freedom: float) -> float:
-    """Standard errors that a difference must have to count; between two degrees of freedom as for the lower one."""
-    return STUDENT[min(max(int(freedom), 1), len(STUDENT)) - 1]
+def verdict(p: float | None, holds: bool, level: float = LEVEL) -> str:
+    """What a test says at a level; p is None where there were too few seeds for one."""
+    if p is None:
+        return TOO_FEW
+    if p >= level:
+        return UNCLEAR
+    return TRUE if holds else FALSE
+
+
+def holm(ps: Sequence[float | None]) -> list[bool]:
+    """Which tests hold at `LEVEL` by Holm's step-down correction; None is no test, and counts as none.
+
+    From the least p on, each is held against LEVEL over the number of tests that are left, until one fails.
+    """
+    order = sorted((index for index, p in enumerate(ps) if p is not None), key=lambda index: ps[index])
+    held = [False] * len(ps)
+    for place, index in enumerate(order):
+        if ps[index] >= LEVEL / (len(order) - place):
+            break
+        held[index] = True
+    return held
 
 
 def estimate(values: Values, above: float = 0.0) -> Estimate | None:
@@ -90,7 +160,7 @@ def estimate(values: Values, above: float = 0.0) -> Estimate | None:
     if not values:
         return None
     numbers = np.array(list(values.values())) - above
-    return Estimate(float(numbers.mean()), _error(numbers), listed(values), len(numbers) - 1)
+    return Estimate(float(numbers.mean()), _error(numbers), listed(values), len(numbers) - 1, len(numbers))
 
 
 def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate | None:
@@ -104,24 +174,27 @@ def difference(ours: Values, theirs: Values, *, paired: bool = True) -> Estimate
     common = [seed for seed in ours if seed in theirs] if paired else []
     if len(common) > 1:
         numbers = np.array([ours[seed] - theirs[seed] for seed in common])
-        return Estimate(float(numbers.mean()), _error(numbers), f"{listed(common)}, paired", len(common) - 1)
+        seeds = f"{listed(common)}, paired"
+        return Estimate(float(numbers.mean()), _error(numbers), seeds, len(common) - 1, len(common))
     sides = [np.array(list(values.values())) for values in (ours, theirs)]
     errors, means = [_error(side) for side in sides], [side.mean() for side in sides]
     both = None if None in errors else float(np.hypot(*errors))
     seeds = listed(ours) if set(ours) == set(theirs) else f"{listed(ours)} against {listed(theirs)}"
     freedom = _welch(errors, [len(side) for side in sides]) if both else 1.0
-    return Estimate(float(means[0] - means[1]), both, seeds, freedom)
+    return Estimate(float(means[0] - means[1]), both, seeds, freedom, min(map(len, sides)))
 
 
-def similarity(groups: Sequence[Values]) -> Similarity | None:
-    """How far the means of groups lie apart; None with fewer than two groups, or fewer than two seeds in one."""
+def similarity(groups: Sequence[Values], margin: float) -> Similarity | None:
+    """How far the means of groups lie apart; None with fewer than two groups, or fewer than two seeds in one.
+
+    Each pair is as `difference` has it: paired by seed where it can be.
+    """
     if len(groups) < 2 or any(len(group) < 2 for group in groups):
         return None
-    numbers = [np.array(list(group.values())) for group in groups]
-    means = [group.mean() for group in numbers]
-    deviation = np.mean([group.var(ddof=1) for group in numbers]) ** 0.5
+    pairs = [difference(*pair) for pair in combinations(groups, 2)]
+    means = [np.mean(list(group.values())) for group in groups]
     seeds = listed({str(seed) for group in groups for seed in group})
-    return Similarity(float(max(means) - min(means)), float(deviation), seeds)
+    return Similarity(float(max(means) - min(means)), margin, pairs, seeds, min(pair.count for pair in pairs))
 
 
 def best_of(values: Mapping[str, Values]) -> str | None:
@@ -214,6 +287,11 @@ def _welch(errors: Sequence[float], seeds: Sequence[int]) -> float:
     """Welch's degrees of freedom of a difference between two groups whose means have these standard errors."""
     parts = [error**4 / (n - 1) for error, n in zip(errors, seeds, strict=True)]
     return sum(error**2 for error in errors) ** 2 / sum(parts)
+
+
+def _errors(distance: float, error: float) -> float:
+    """A distance in standard errors; where seeds do not differ at all, any distance is infinitely many."""
+    return distance / error if error else math.copysign(math.inf, distance) if distance else 0.0
 
 
 def _error(numbers: np.ndarray) -> float | None:

@@ -27,10 +27,20 @@ def listed(seeds: Iterable[object]) -> str:
     return ", ".join(str(seed) for seed in sorted(seeds, key=str))
 
 
-def updates_of(runs: Sequence[Run]) -> str:
-    """After how many updates, from the fewest to the most; empty where no record says it."""
-    updates = sorted(run.updates for run in runs if run.updates is not None)
+def updates_of(runs: Sequence[Run], metric: str = "") -> str:
+    """After how many updates, from the fewest to the most; empty where no record says it.
+
+    With a `metric`: those at which it was last logged, which for a test may be long before a run ended.
+    """
+    updates = sorted(found for run in runs if (found := _updates(run, metric)) is not None)
     if not updates:
         return ""
     fewest = "" if updates[0] == updates[-1] else f"{updates[0]:,} to "
     return f"{fewest}{updates[-1]:,} updates"
+
+
+def _updates(run: Run, metric: str) -> int | None:
+    if not metric or run.updates is None:
+        return run.updates
+    places, _ = run.series(metric, "updates")
+    return int(places[-1]) if len(places) else None

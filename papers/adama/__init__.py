@@ -10,5 +10,12 @@ PAPER = Paper(
         "6": ("figures:second_order", "learning curves with the second order"),
         "7": ("figures:scales", "predator-prey with different m, and D over a run"),
     },
-    claims=("claims:claims", "nine claims about figures 3 to 7"),
+    tables={
+        "stability": (
+            "tables:stability",
+            "shares of runs that diverged, and l_c times the critic's curvature",
+        ),
+        "search": ("tables:search", "fixed rates of a search, best first; of a folder of its own"),
+    },
+    claims=("claims:claims", "ten claims about figures 3 to 7"),
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cohort.analysis import options
 from cohort.analysis.tables import write, write_table
 from cohort.arguments import Parser
-from papers.claim import Claim, Finding
+from papers.claim import Claim, Finding, findings_of
 from papers.evidence import RULE
 from papers.registry import CLAIMS, add_name, listing, load
 from papers.run_selector import RunSelector
@@ -17,16 +17,21 @@ HEADINGS = (
     "where",
     "measured (± sd)",
     "difference (± se)",
+    "95 % interval",
+    "n",
     "seeds",
     "length",
+    "p",
     "verdict",
 )
+BRIEF = ("", "the paper says", "where", "difference (± se)", "95 % interval", "n", "verdict")
 EXAMPLES = f"""papers:
 {listing(CLAIMS)}
 
 examples:
   run.py claims adama
   run.py claims adama results --where "config.batch_size_run=4" --markdown
+  run.py claims meta_mapg --brief --markdown         # what papers/README.md has
 
 """
 
@@ -37,12 +42,18 @@ def main(words: Sequence[str]) -> int:
     add_name(parser, CLAIMS)
     options.add_source(parser)
     options.add_form(parser)
+    parser.add_argument("--brief", action="store_true", help="verdicts with number, interval and seeds alone")
     chosen = parser.parse(words)
     runs = options.chosen_runs(chosen)
     claims: Sequence[Claim] = load("paper", CLAIMS, chosen.name)(runs)
     selector = RunSelector(runs)
-    findings = [[row.finding(selector) for row in claim.rows] for claim in claims]
-    write_table(HEADINGS, rows(claims, findings), chosen.form)
+    findings = findings_of(claims, selector)
+    table = rows(claims, findings)
+    if chosen.brief:
+        kept = [HEADINGS.index(heading) for heading in BRIEF]
+        write_table(BRIEF, [[row[place] for place in kept] for row in table], chosen.form)
+        return 0
+    write_table(HEADINGS, table, chosen.form)
     if chosen.form != "csv":
         write(explanation(claims, chosen.form))
     if chosen.form == "table":
@@ -65,8 +76,11 @@ def rows(claims: Sequence[Claim], findings: Sequence[Sequence[Finding]]) -> list
                 found.where,
                 found.measured,
                 found.difference,
+                found.interval,
+                found.count,
                 found.seeds,
                 found.length,
+                "" if found.p is None else f"{found.p:.2g}",
                 found.verdict,
             )
             table.append([plain(cell) for cell in (*says, *cells)])

@@ -19,7 +19,9 @@ IPD, RPS, CHEETAH = "ipd", "rps", "halfcheetah_dir"
 TITLES = {IPD: "IPD", RPS: "RPS", CHEETAH: "HalfCheetah"}
 # the methods by the paper's names, in the order of their colours -> --config
 META_MAPG, META_PG, LOLA, REINFORCE = "Meta-MAPG", "Meta-PG", "LOLA-DiCE", "REINFORCE"
-OM, NO_OWN = "Meta-MAPG (OM)", "No own learning"
+OM = "Meta-MAPG (OM)"
+# two readings of "without the own learning gradient": equation 6 without its own sum, or own updates held constant
+NO_OWN, OWN_CONSTANT = "No own learning", "Own updates constant"
 METHODS = {
     META_MAPG: "meta_mapg",
     META_PG: "meta_pg",
@@ -27,10 +29,11 @@ METHODS = {
     REINFORCE: "reinforce",
     OM: "meta_mapg_om",
     NO_OWN: "meta_mapg_no_own",
+    OWN_CONSTANT: "meta_mapg_own_constant",
 }
 COMPARED = (META_MAPG, META_PG, LOLA, REINFORCE)  # the lines of figure 2
 # without sampling and with tables, not in the paper: what is typed after --config=meta_mapg_exact
-EXACT = {META_MAPG: {}, META_PG: {"dice_nodes": "own"}, NO_OWN: {"own_learning": False}}
+EXACT = {META_MAPG: {}, META_PG: {"dice_nodes": "own"}, OWN_CONSTANT: {"own_learning": False}}
 LOOK_AHEADS = {IPD: (1, 3, 5), RPS: (1,), CHEETAH: (1,)}  # of LOLA-DiCE, of which the best is shown
 TRAJECTORIES = (4, 8, 16, 32, 64)
 PLAYERS = (3, 4)
@@ -143,4 +146,4 @@ def note_runs(selector: RunSelector, where: str, lines: Sequence[Line]) -> None:
 def made_of(runs: Sequence[Run]) -> str:
     """How many seeds, which, and after how many updates."""
     seeds = sorted({run.seed for run in runs if run.seed is not None})
-    return f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)}, {updates_of(runs) or 'updates not on record'}"
+    return f"seed{'s' * (len(seeds) > 1)} {ranged(seeds)}, {updates_of(runs, AUC) or 'updates not on record'}"

@@ -20,6 +20,7 @@ from papers.meta_mapg.arms import (
     METHODS,
     NO_OWN,
     OM,
+    OWN_CONSTANT,
     PLAYERS,
     REINFORCE,
     RPS,
@@ -146,9 +147,9 @@ def players(runs: Sequence[Run]) -> FigureSpec:
 
 def ablation(runs: Sequence[Run]) -> FigureSpec:
     """Figure 4c: own learning or peer learning left out. Meta-PG is without peer learning."""
-    selector, labels = RunSelector(runs), (META_MAPG, META_PG, NO_OWN)
+    selector, labels = RunSelector(runs), (META_MAPG, META_PG, NO_OWN, OWN_CONSTANT)
     lines = [line(selector, label, RPS, SEEDS["4c"]) for label in labels]
-    lines += [exact_line(selector, label, RPS) for label in labels]
+    lines += [exact_line(selector, label, RPS) for label in labels if label in EXACT]
     note_runs(selector, TITLES[RPS], lines)
     panel = chain_panel(selector, "(c) RPS, ablations", RPS, lines, "test_reward")
     return method_figure(selector, [panel], "joint policy", f"{SAID}; Meta-PG is without peer learning")

@@ -20,9 +20,10 @@ RATES = (0.7, 1.3)
 
 # the settings that make a method
 METHODS = {
-    "meta_mapg": {"nodes": "all", "peer": True, "own": True},
-    "meta_pg": {"nodes": "own", "peer": False, "own": True},
-    "meta_mapg_no_own": {"nodes": "all", "peer": True, "own": False},
+    "meta_mapg": {"nodes": "all", "peer": True, "own": True, "own_term": True},
+    "meta_pg": {"nodes": "own", "peer": False, "own": True, "own_term": True},
+    "meta_mapg_no_own": {"nodes": "all", "peer": True, "own": False, "own_term": False},
+    "meta_mapg_own_constant": {"nodes": "all", "peer": True, "own": False, "own_term": True},
 }
 
 
@@ -84,7 +85,7 @@ def objective_of(stages, method: str, terms: str = "all", entropy_weight: float 
     if advantages is None:
         advantages = [stage.returns[:, 0] for stage in stages[1:]]
     return meta_objective(
-        stages, advantages, own=how["own"], peer=how["peer"], terms=terms, entropy_weight=entropy_weight
+        stages, advantages, own=how["own_term"], peer=how["peer"], terms=terms, entropy_weight=entropy_weight
     )
 
 

@@ -80,7 +80,7 @@ def random_policies(kind, chains: int, hidden: tuple[int, int]) -> tuple[tuple, 
 
 @pytest.mark.parametrize("terms", ["all", "last"])
 @pytest.mark.parametrize("inner_objective", ["dice", "loaded"])
-@pytest.mark.parametrize("method", ["meta_mapg", "meta_pg", "meta_mapg_no_own"])
+@pytest.mark.parametrize("method", ["meta_mapg", "meta_pg", "meta_mapg_no_own", "meta_mapg_own_constant"])
 def test_derivatives_by_hand_equal_the_unrolled_graph(method, inner_objective, terms):
     """Recurrent peers of another size than the agent, 3 chains, K = 4, T = 7, L = 2, linear baseline."""
     found, game = [], Pushes(bilinear)

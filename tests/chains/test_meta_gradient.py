@@ -1,6 +1,6 @@
 """The meta-gradient against exact ones: by closed form, by enumerating every outcome, in the limit of many matches."""
 
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from cohort.modules.policies.lstm import LSTMPolicy
 from cohort.modules.policies.table import TablePolicy
 from tests.chains import oracles
 
-SAMPLED_METHODS = ["meta_mapg", "meta_pg", "meta_mapg_no_own"]
+SAMPLED_METHODS = ["meta_mapg", "meta_pg", "meta_mapg_no_own", "meta_mapg_own_constant"]
 
 
 def uniform(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -179,10 +179,13 @@ def exact_chain_gradient(method: str, length: int, steps: int) -> torch.Tensor:
             of_peer = horizon_value(swapped, (own.detach(), peer), 0.96, steps)
         (up_own,) = torch.autograd.grad(of_own.sum(), own, create_graph=True)
         (up_peer,) = torch.autograd.grad(of_peer.sum(), peer, create_graph=True)
+        if method in ("meta_mapg_no_own", "meta_mapg_own_constant"):
+            up_own = up_own.detach()
         own, peer = own + 0.5 * up_own, peer + up_peer
         if method == "meta_pg":
             peer = peer.detach().requires_grad_()
-        total = total + horizon_value(game, (own, peer), 0.96, steps)
+        played = own.detach() if method == "meta_mapg_no_own" else own
+        total = total + horizon_value(game, (played, peer), 0.96, steps)
     return torch.autograd.grad(total.sum(), start)[0][0]
 
 
@@ -205,13 +208,14 @@ def sampled_chain_gradient(method: str, terms: str, matches: int, chains: int) -
     return gradient.mean(dim=0), (gradient.var(dim=0).sum() / chains).sqrt().item()
 
 
-def test_the_two_methods_differ_where_they_are_compared():
-    mapg, pg = (exact_chain_gradient(method, 2, 3) for method in ("meta_mapg", "meta_pg"))
-    assert (mapg - pg).norm() / mapg.norm() > 0.3
+def test_the_methods_differ_where_they_are_compared():
+    gradients = [exact_chain_gradient(method, 2, 3) for method in SAMPLED_METHODS]
+    for one, other in combinations(gradients, 2):
+        assert (one - other).norm() / gradients[0].norm() > 0.1
 
 
 @pytest.mark.parametrize("terms", ["all", "last"])
-@pytest.mark.parametrize("method", ["meta_mapg", "meta_pg"])
+@pytest.mark.parametrize("method", SAMPLED_METHODS)
 def test_in_the_iterated_dilemma_the_bias_falls_with_the_matches(method, terms):
     """O(1/K): seen 0.05 to 0.15 with 4 matches, 0.01 to 0.02 with 64, where the two methods are 0.3 apart and more."""
     exact = exact_chain_gradient(method, length=2, steps=3)
@@ -220,7 +224,7 @@ def test_in_the_iterated_dilemma_the_bias_falls_with_the_matches(method, terms):
         mean, error = sampled_chain_gradient(method, terms, matches, chains)
         off[matches], noise[matches] = (mean - exact).norm() / exact.norm(), error / exact.norm()
         assert torch.cosine_similarity(mean.flatten(), exact.flatten(), dim=0) > 0.994
-    assert max(noise.values()) < 0.025
+    assert max(noise.values()) < 0.03
     assert off[64] < 0.02 + 3 * noise[64]
     assert off[4] > off[64]
 

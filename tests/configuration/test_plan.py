@@ -26,7 +26,15 @@ CHAINS = ("halfcheetah_dir", "ipd", "rps")
 PARTICULAR = {
     "cheetah_teammates": ("halfcheetah_dir",),
     **dict.fromkeys(
-        ("lola_dice", "meta_mapg", "meta_mapg_exact", "meta_mapg_no_own", "meta_mapg_om"), CHAINS
+        (
+            "lola_dice",
+            "meta_mapg",
+            "meta_mapg_exact",
+            "meta_mapg_no_own",
+            "meta_mapg_om",
+            "meta_mapg_own_constant",
+        ),
+        CHAINS,
     ),
     **dict.fromkeys(("meta_pg", "reinforce"), CHAINS),
 }

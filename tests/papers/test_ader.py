@@ -129,7 +129,7 @@ def test_claims_1_to_5_are_of_the_matrix_game(write_game: WriteGame, judged: Cal
     ]
     assert found["3"][0]["difference (± se)"] == "+0.301 ± 0.001"
     assert found["5"][0]["where"] == "matrix game, against SER-DCE"
-    assert verdicts["8"] == ["not enough runs"] * 2
+    assert verdicts["8"] == ["not run"] * 2
 
 
 def test_figures_3_and_5_have_a_panel_for_each_map(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from math import gamma, pi, sqrt
+from math import exp, inf, lgamma, pi, sqrt
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from cohort.analysis.folders import FolderRun
 from papers.evidence import (
     FALSE,
-    STUDENT,
     TOO_FEW,
     TRUE,
     UNCLEAR,
@@ -19,12 +18,15 @@ from papers.evidence import (
     difference,
     estimate,
     first_half,
+    holm,
     late,
     measured,
+    similarity,
     spread,
     unsteadiness,
     whole,
 )
+from papers.student import quantile, upper_tail
 
 REWARD = "return_mean/ep_length_mean"
 
@@ -37,7 +39,7 @@ REWARD = "return_mean/ep_length_mean"
         (-1.0, 0.361, 4, UNCLEAR),
         (-1.0, 0.36, 4, FALSE),
         (1.0, 0.36, 3, UNCLEAR),
-        (1.0, 0.36, 4.9, TRUE),
+        (1.0, 0.37, 4.9, TRUE),  # 2.586
         (1.0, 0.07, 1, TRUE),
         (1.0, 0.08, 1, UNCLEAR),
         (1.0, 0.489, 500, TRUE),
@@ -50,23 +52,91 @@ def test_students_t_makes_a_verdict(mean: float, error: float | None, freedom: f
     assert Estimate(mean, error, "1, 2", freedom).verdict == verdict
 
 
-def test_the_quantiles_are_students() -> None:
-    """Each cuts off 2.5 % of the density, integrated here."""
-    for freedom, quantile in enumerate(STUDENT, start=1):
-        scale = gamma((freedom + 1) / 2) / (sqrt(freedom * pi) * gamma(freedom / 2))
-        places = np.linspace(0, quantile, 20_001)
-        density = scale * (1 + places**2 / freedom) ** (-(freedom + 1) / 2)
-        assert float(np.trapezoid(density, places)) == pytest.approx(0.475, abs=5e-5)
+def test_tails_and_quantiles_are_students() -> None:
+    """Against the density, integrated here, and against a table's quantiles."""
+    for freedom, tabled in (
+        (1, 12.706),
+        (2, 4.303),
+        (3, 3.182),
+        (4, 2.776),
+        (9, 2.262),
+        (30, 2.042),
+        (500, 1.965),
+    ):
+        assert quantile(0.025, freedom) == pytest.approx(tabled, abs=5e-4)
+    for freedom in (1.0, 2.0, 3.7, 30.0):
+        scale = exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2)) / sqrt(freedom * pi)
+        for t in (0.0, 0.3, 1.7, 4.3):
+            places = np.linspace(0, t, 20_001)
+            density = scale * (1 + places**2 / freedom) ** (-(freedom + 1) / 2)
+            inside = float(np.trapezoid(density, places))
+            assert upper_tail(t, freedom) == pytest.approx(0.5 - inside, abs=1e-7)
+            assert upper_tail(-t, freedom) == pytest.approx(0.5 + inside, abs=1e-7)
+        assert (upper_tail(inf, freedom), upper_tail(-inf, freedom)) == (0.0, 1.0)
 
 
 def test_by_chance_one_difference_in_forty_is_called_true() -> None:
     draws = np.random.default_rng(0)
-    for seeds in (2, 3, 5):
+    for seeds in (3, 5):
         verdicts = [
             difference(dict(enumerate(ours)), dict(enumerate(theirs))).verdict
             for ours, theirs in draws.normal(size=(4000, 2, seeds))
         ]
         assert verdicts.count(TRUE) / 4000 == pytest.approx(1 / 40, abs=0.0075)  # three standard errors
+
+
+def test_two_seeds_make_no_verdict() -> None:
+    found = difference({1: 1.0, 2: 1.1}, {1: 0.0, 2: 0.0})
+    assert found is not None
+    assert (found.p, found.verdict, found.count) == (None, TOO_FEW, 2)
+    assert found.interval == pytest.approx((1.05 - 12.706 * 0.05, 1.05 + 12.706 * 0.05), abs=1e-4)
+    assert difference({1: 1.0, 2: 1.1, 3: 1.2}, {8: 0.0, 9: 0.1}).verdict == TOO_FEW, (
+        "the smaller side counts"
+    )
+
+
+def test_holms_correction_by_hand() -> None:
+    """Of four: 0.05 / 4, then / 3, then / 2; the third fails, and so does what follows, small as it is by itself."""
+    assert holm([0.04, 0.012, None, 0.026, 0.016]) == [False, True, False, False, True]
+    assert holm([0.04]) == [True]
+    assert holm([]) == []
+    assert holm([0.024, 0.03]) == [True, True]
+    assert holm([0.026, 0.03]) == [False, False]
+
+
+def test_with_holm_the_chance_of_any_false_verdict_is_one_in_twenty() -> None:
+    draws, families, tests = np.random.default_rng(1), 1500, 12
+    wrong = 0
+    for family in draws.normal(size=(families, tests, 4)):
+        wrong += any(holm([estimate(dict(enumerate(values))).p for values in family]))
+    assert wrong / families == pytest.approx(0.05, abs=0.017)  # three standard errors
+
+
+def alike(offset: float, noise: float, margin: float, seeds: int = 4) -> str:
+    steps = [noise * (-1) ** place for place in range(seeds)]
+    ours = {f"a{place}": step for place, step in enumerate(steps)}
+    theirs = {f"b{place}": offset + step for place, step in enumerate(steps)}
+    return similarity([ours, theirs], margin).verdict
+
+
+def test_that_means_are_alike_has_to_be_shown() -> None:
+    """Noise 0.1 on four seeds of each: a standard error of 0.082, 6 degrees of freedom, t = 2.447."""
+    assert alike(0.0, 0.1, margin=0.21) == TRUE
+    assert alike(0.0, 0.1, margin=0.19) == UNCLEAR, "0.19 is 2.3 standard errors"
+    assert alike(0.0, 9.0, margin=0.21) == UNCLEAR, "where noise hides everything, nothing is alike"
+    assert alike(0.6, 0.1, margin=0.21) == FALSE
+    assert alike(0.4, 0.1, margin=0.21) == UNCLEAR
+    assert alike(0.0, 0.1, margin=5.0, seeds=2) == TOO_FEW
+
+
+def test_all_pairs_have_to_be_alike() -> None:
+    near, far = {1: 0.0, 2: 0.1, 3: -0.1}, {1: 5.0, 2: 5.1, 3: 4.8}
+    assert similarity([near, near, near], 1.0).verdict == TRUE
+    found = similarity([near, near, far], 1.0)
+    assert found.verdict == FALSE
+    assert found.apart == pytest.approx(4.9667, abs=1e-4)
+    assert found.text() == "4.967 apart, margin 1"
+    assert found.interval[1] < -4.5
 
 
 def test_seeds_are_paired_where_both_have_two_of_them() -> None:

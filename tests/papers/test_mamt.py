@@ -209,7 +209,7 @@ def test_claims_compare_what_an_agent_earns_in_the_end(write_arm: WriteArm, judg
     assert first["1"]["difference (± se)"].startswith("+5.000")
     assert first["5"]["verdict"] == "not true", "MA-PPO below MAAC in Spread"
     assert first["7"]["difference (± se)"].startswith("+1.800")
-    assert [row["verdict"] for row in found["1"][1:]] == ["not enough runs"] * 3
+    assert [row["verdict"] for row in found["1"][1:]] == ["not run"] * 3
     apart = {row["where"]: row["difference (± se)"] for row in found["8"]}
     assert apart["C: Rover-Tower against Spread"].startswith("+0.100")
     assert apart["trust region: Rover-Tower against Spread"].startswith("+0.400")
@@ -226,5 +226,5 @@ def test_claims_about_decompositions(write_arm: WriteArm, judged: Callable) -> N
         "Spread-3-Sep, against MAMD", "Spread-3-Mix, against MAMD", "Spread-3-Mix, against MAAC",
         "Spread-3-Ful, against MAAC",
     ]  # fmt: skip
-    assert [row["verdict"] for row in found["13"]] == ["not enough runs", "true", "true", "not enough runs"]
+    assert [row["verdict"] for row in found["13"]] == ["not run", "true", "true", "not run"]
     assert len(found["14"]) == 3

@@ -146,12 +146,12 @@ def test_claims_by_hand(write_wins: WriteWins, judged: Callable) -> None:
     assert set(rows) == set(FIGURE_2) - {"corridor"}
     assert rows[MAP]["where"] == f"{MAP}, against OW-QMIX"
     assert rows[MAP]["verdict"] == rows["5m_vs_6m"]["verdict"] == "true"
-    assert rows["MMM2"]["verdict"] == "not enough runs"
+    assert rows["MMM2"]["verdict"] == "not run"
     assert verdicts["2"] == ["true", "true"]
     assert verdicts["10"] == verdicts["11"] == ["true"]
     assert verdicts["12"] == verdicts["14"] == ["true", "true"]
     assert verdicts["13"] == ["true"] * 3
-    assert verdicts["5"] == ["not enough runs"] * 2, "no models were kept"
+    assert verdicts["5"] == ["not run"] * 2, "no models were kept"
     assert found["12"][0]["difference (± se)"].startswith("+0.6")
 
 

@@ -55,14 +55,14 @@ def test_the_readmes_example_is_a_paper(
             env_args=Sources.read(method, "sc2_sim", {"env_args": {"map_name": "3m"}}).merged()["env_args"],
         )
         for method, end in (("qmix", 2.0), ("vdn", 1.0))
-        for seed in (1, 2)
+        for seed in (1, 2, 3)
     ]  # fmt: skip
     figure = import_module("papers.my_paper.figures").learning_curves(runs)
     assert [(panel.title, list(panel.curves)) for panel in figure.panels] == [("3m", ["QMIX", "VDN"])]
     (claim,) = import_module("papers.my_paper.claims").claims(runs)
     here, elsewhere = (row.finding(RunSelector(runs)) for row in claim.rows)
-    assert (here.difference, here.seeds, here.verdict) == ("+1.000 ± 0.000", "1, 2, paired", TRUE)
-    assert elsewhere.verdict == "not enough runs"
+    assert (here.difference, here.seeds, here.verdict) == ("+1.000 ± 0.000", "1, 2, 3, paired", TRUE)
+    assert elsewhere.verdict == "not run"
 
 
 def test_no_module_of_the_program_imports_papers() -> None:

@@ -20,6 +20,7 @@ METHODS = (
         "meta_mapg_om",
         "meta_pg",
         "meta_mapg_no_own",
+        "meta_mapg_own_constant",
         "reinforce",
         "lola_dice",
         "meta_mapg_exact",
@@ -92,13 +93,29 @@ def test_every_method_learns_among_any_number_of_peers(method, env, n_agents, tm
         f"{prefix}reward_phi_{place}" for prefix in ("", "test_", "test_peer_") for place in range(3)
     }
     if n_agents == 2:
-        expected |= {f"test_auc_{name}" for name in (*subject.trainer.game.temperaments, "sum")}
+        expected |= {f"test_auc_{name}" for name in subject.trainer.game.temperaments}
     assert expected <= last.keys()
     assert all(math.isfinite(value) for value in last.values()), last
     after = subject.learner.snapshot()
     assert any(not torch.equal(before["first"][name], each) for name, each in after["first"].items())
     assert torch.equal(before["rates"], after["rates"]) == (method in PERSISTENT)
     assert subject.learner.updates == 4
+
+
+@pytest.mark.parametrize("terms", ["all", "last"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_chain_may_be_of_one_update(method, terms):
+    """Then no peer's term knows the only step size where the own sum is left out: it stays where it is."""
+    outer = (
+        {"outer_terms": terms} if ("mapg" in method and "exact" not in method) or method == "meta_pg" else {}
+    )
+    subject = experiment(method, chain_length=1, **outer)
+    before = subject.learner.snapshot()
+    subject.trainer.iterate()
+    after = subject.learner.snapshot()
+    assert any(not torch.equal(before["first"][name], each) for name, each in after["first"].items())
+    stays = method in (*PERSISTENT, "meta_mapg_no_own")
+    assert torch.equal(before["rates"], after["rates"]) == stays
 
 
 def test_the_curve_and_its_sums_agree(tmp_path):
@@ -110,7 +127,7 @@ def test_the_curve_and_its_sums_agree(tmp_path):
         assert line[f"test_auc_above{of}"] == pytest.approx(sum(curve[1:]) + 2)
         assert line[f"test_return_mean{of}"] == pytest.approx(sum(curve) / 3)
     parts = line["test_auc_cooperating"], line["test_auc_defecting"]
-    assert line["test_auc_sum"] == pytest.approx(sum(parts))
+    assert "test_auc_sum" not in line, "exactly twice test_auc: no number of its own"
     assert line["test_auc"] == pytest.approx(sum(parts) / 2)
 
 
@@ -249,6 +266,7 @@ def test_from_the_command_line_to_the_record_and_a_later_evaluation(tmp_path, ca
         ("qmix", "ipd", ["trainer=meta_learning"], "do not fit together"),
         ("meta_mapg", "ipd", ["mac=basic_mac"], "trainer 'meta_learning' has no mac"),
         ("meta_mapg", "ipd", ["dice_nodes=own"], "needs dice_nodes=all"),
+        ("meta_pg", "ipd", ["own_term=False"], "own_term=False needs peer_learning=True"),
         ("meta_mapg", "ipd", ["env_args.n_agents=3"], "n_agents=2"),
     ],
 )

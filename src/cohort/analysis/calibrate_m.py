@@ -90,7 +90,8 @@ def remarks(run: Run, ends: np.ndarray) -> str:
     lengths = np.diff(ends, prepend=0.0)
     m = run.last("adama_m")
     return (
-        f"{run.name}: {run.status.state}, {ends[-1]:,.0f} updates, m = {m:.3g}.\n"
+        f"{run.name}: {run.status.state}, {ends[-1]:,.0f} updates, "
+        f"m = {'not measured yet' if m is None else f'{m:.3g}'}.\n"
         f"D is logged as a mean over about {np.median(lengths):.0f} updates: "
         "medians, quantiles and shares are of these means.\n"
         "The last two columns: the share of these values at which D / m is clipped, below and above."

@@ -150,7 +150,6 @@ class MetaLearningTrainer(Trainer):
                 | _actions(shares[temperament == index], self.game.actions, f"_{name}")
                 for index, name in enumerate(self.game.temperaments)
             }
-            metrics["auc_sum"] = sum(each[f"auc_{name}"] for name, each in by_name.items())
             for each in by_name.values():
                 metrics |= each
         return {f"test_{name}": value for name, value in metrics.items()}

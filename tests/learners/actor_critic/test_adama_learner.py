@@ -8,6 +8,7 @@ import torch
 
 from cohort.components.clock import Clock
 from cohort.components.functional import inner_per_agent
+from cohort.errors import UserError
 from cohort.learners.actor_critic.second_order import action_moves
 from tests.builders import PLANE, make_learner, random_transitions
 from tests.learners.linear_team import learner as linear_learner
@@ -262,11 +263,21 @@ def test_m_can_be_the_mean_of_the_first_updates():
     learner = make_learner("adama", **PLANE_RUN, adama_m="auto", adama_m_updates=4)
     seen = []
     for number in range(4):
-        seen.append(float(learner.step(random_transitions(32, seed=number))["critic_contribution"]))
+        metrics = learner.step(random_transitions(32, seed=number))
+        seen.append(float(metrics["critic_contribution"]))
         assert float(learner.rates.critic) == 0.005, "magnitudes wait until m is known"
+        assert ("adama_m" in metrics) == ("critic_contribution_near_m" in metrics) == (number == 3), (
+            "no part of m"
+        )
     assert float(learner.rates.m) == pytest.approx(sum(seen) / 4)
     learner.step(random_transitions(32, seed=4))
     assert float(learner.rates.critic) != 0.005
+
+
+@pytest.mark.parametrize("m", [0.0, -1.0])
+def test_m_is_above_zero(m):
+    with pytest.raises(UserError, match="adama_m"):
+        make_learner("adama", **PLANE_RUN, adama_m=m)
 
 
 def test_near_m_is_within_a_fifth():

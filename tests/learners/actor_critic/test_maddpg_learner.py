@@ -171,3 +171,54 @@ def test_a_restored_learner_goes_on_bit_for_bit(algorithm):
         batch = random_transitions(32, seed=number)
         one, other = (each.update(batch, Clock(episodes=25 + 10 * number)) for each in (learner, again))
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+PLANE_RUN = {"spec": PLANE, "env": "cooperative_navigation"}
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_the_critics_curvature_is_that_of_the_dense_hessian(activation):
+    """Of delta over the latest batch, as a function of all the critic's parameters at once."""
+    sizes = {"critic_hidden_dims": [6, 5], "critic_activation": activation, "curvature_steps": 200}
+    learner = make_learner("maddpg_fixed_lr", **PLANE_RUN, **sizes)
+    learner.networks.double()
+    learner.targets.networks.double()
+    assert learner.diagnostics(None) == {}, "no update yet"
+    batch = random_transitions(64, dtype=torch.float64)
+    learner.step(batch)
+    names = [name for name, _ in learner.critic.named_parameters()]
+    lengths = [each.numel() for each in learner.critic_parameters]
+    next_value = learner.targets["critic"](batch.next_obs, learner.targets["policy"](batch.next_obs)).detach()
+    target = batch.reward + learner.settings.gamma * next_value.masked_fill(batch.terminated, 0.0)
+
+    def delta(flat):
+        shaped = [
+            part.view_as(each)
+            for part, each in zip(flat.split(lengths), learner.critic_parameters, strict=True)
+        ]
+        values = torch.func.functional_call(
+            learner.critic, dict(zip(names, shaped, strict=True)), (batch.obs, batch.actions)
+        )
+        return (values - target).square().mean()
+
+    flat = torch.cat([each.detach().flatten() for each in learner.critic_parameters])
+    largest = torch.linalg.eigvalsh(torch.autograd.functional.hessian(delta, flat))[-1]
+    before = [each.clone() for each in learner.critic_parameters]
+    found = learner.diagnostics(None)
+    assert float(found["critic_curvature"]) == pytest.approx(float(largest), rel=0.02)
+    assert float(found["critic_lr_curvature"]) == pytest.approx(
+        learner.settings.critic_lr * float(found["critic_curvature"]), rel=1e-6
+    )
+    assert all(torch.equal(a, b) for a, b in zip(before, learner.critic_parameters, strict=True))
+    assert "critic_lr_curvature" not in adagrad_diagnostics(batch)
+
+
+def adagrad_diagnostics(batch):
+    """AdaGrad has no one rate to multiply the curvature by."""
+    learner = make_learner("maddpg_adagrad", **PLANE_RUN)
+    learner.networks.double()
+    learner.targets.networks.double()
+    learner.step(batch)
+    found = learner.diagnostics(None)
+    assert found["critic_curvature"] > 0
+    return found

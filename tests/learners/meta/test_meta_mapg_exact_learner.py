@@ -19,6 +19,6 @@ def trained(seed: int, **typed) -> dict[str, float]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_who_anticipates_its_peers_learning_gets_more_from_them(seed):
-    """AUC with cooperating and with defecting personas together: at least 10 against less than 4."""
-    assert trained(seed)["test_auc_sum"] > 10
-    assert trained(seed, dice_nodes="own")["test_auc_sum"] < 4
+    """AUC, mean over cooperating and defecting personas: at least 5 against less than 2."""
+    assert trained(seed)["test_auc"] > 5
+    assert trained(seed, dice_nodes="own")["test_auc"] < 2

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 from torch import Tensor
 
+from cohort.components.averages import Metrics
 from cohort.learners.actor_critic.maddpg_learner import MADDPGLearner, MADDPGLearnerSettings
 from cohort.learners.base import Minimiser
 from cohort.learners.optimisers import Adagrad
@@ -39,6 +40,10 @@ class MADDPGAdagradLearner(MADDPGLearner):
         self.keep(
             critic_optimiser=self.critic_minimiser.optimiser, actor_optimiser=self.actor_minimiser.optimiser
         )
+
+    def sharpness(self, curvature: Tensor) -> Metrics:
+        """Nothing: every parameter has a rate of its own."""
+        return {}
 
     def step_critic(self, gradient: Sequence[Tensor]) -> None:
         self.critic_minimiser.step(gradient)

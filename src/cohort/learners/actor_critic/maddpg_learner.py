@@ -8,6 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
+from cohort.components.curvature import largest_eigenvalue
+from cohort.components.episodes import Episodes
 from cohort.components.transitions import Transitions
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
@@ -22,6 +24,9 @@ class MADDPGLearnerSettings(HardTargetSettings, DiscountSettings):
         ge=0, description="n_a, length of the vector of the actors' rates: each begins at n_a / sqrt(N)"
     )
     mask_horizon: bool = Field(description="no value follows the last step of an episode that was cut off")
+    curvature_steps: int = Field(
+        ge=0, description="most Hessian-vector products for the critic's curvature, at each log line; 0: none"
+    )
     step_order: Literal["simultaneous", "sequential"] = Field(
         description="actors climb the critic as it was before its step, or after it"
     )
@@ -84,11 +89,15 @@ class MADDPGLearner(Learner):
         self.critic_parameters = list(self.critic.parameters())
         self.rates = self.make_rates(spec.n_agents, device)
         self.keep(rates=self.rates)
+        self.latest: Transitions | None = (
+            None  # the batch of the latest update since the run began or went on
+        )
 
     def make_rates(self, n_agents: int, device: torch.device) -> Rates:
         return Rates(self.settings.critic_lr, self.settings.actor_lr_norm, n_agents, device)
 
     def step(self, batch: Transitions) -> Metrics:
+        self.latest = batch
         critic, actors = self.critic_gradient(batch), self.actor_gradient(batch)
         metrics = self.adapt_magnitude(critic, actors)
         if self.settings.step_order == "sequential":
@@ -108,15 +117,34 @@ class MADDPGLearner(Learner):
 
     def critic_gradient(self, batch: Transitions) -> CriticGradient:
         """delta and its gradient on the critic."""
+        loss, value = self.critic_loss(batch)
+        gradient = torch.autograd.grad(loss, self.critic_parameters, retain_graph=self.needs_replayed_value)
+        return CriticGradient(loss.detach(), gradient, value.mean())
+
+    def critic_loss(self, batch: Transitions) -> tuple[Tensor, Tensor]:
+        """delta, and Q over the replayed actions [B], both with their graph."""
         with torch.no_grad():
             next_actions = self.targets["policy"](batch.next_obs)
             next_value = self.targets["critic"](batch.next_obs, next_actions)
             over = batch.terminated | batch.truncated if self.settings.mask_horizon else batch.terminated
             target = batch.reward + self.settings.gamma * next_value.masked_fill(over, 0.0)
         value = self.critic(batch.obs, batch.actions)
-        loss = (value - target).square().mean()
-        gradient = torch.autograd.grad(loss, self.critic_parameters, retain_graph=self.needs_replayed_value)
-        return CriticGradient(loss.detach(), gradient, value.mean())
+        return (value - target).square().mean(), value
+
+    def diagnostics(self, episodes: Episodes) -> Metrics:
+        """The largest eigenvalue of delta's Hessian on the critic, over the latest batch, and l_c times it.
+
+        Gradient descent at a fixed rate is stable where that product is below 2.
+        """
+        if self.latest is None or not self.settings.curvature_steps:
+            return {}
+        loss, _ = self.critic_loss(self.latest)
+        curvature = largest_eigenvalue(loss, self.critic_parameters, steps=self.settings.curvature_steps)
+        return {"critic_curvature": curvature} | self.sharpness(curvature)
+
+    def sharpness(self, curvature: Tensor) -> Metrics:
+        """The curvature in units of the critic's rate, where it has one rate for all parameters."""
+        return {"critic_lr_curvature": self.rates.critic * curvature}
 
     needs_replayed_value = False
     """Whether a method differentiates `CriticGradient.value`."""

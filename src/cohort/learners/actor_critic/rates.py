@@ -1,7 +1,7 @@
 """The learning rates of a critic and of N actors: fixed, or AdaMa's."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -51,7 +51,7 @@ class Rates:
 
 class AdaptiveRatesSettings(Settings):
     adama_alpha: float = Field(ge=0, le=1, description="alpha, weight of the old rates at each update")
-    adama_m: float | Literal["auto"] = Field(
+    adama_m: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
         description="m, the critic's contribution that would earn it all of l; auto: the mean of the first K updates"
     )
     adama_m_updates: int = Field(
@@ -91,6 +91,10 @@ class AdaptiveRates(Rates):
         if self._to_measure:
             self.m = self.m + contribution / self.settings.adama_m_updates
             self._to_measure -= 1
+            if (
+                self._to_measure
+            ):  # m is the mean of all of them: part of a sum is no m, and nothing is near it
+                return {"critic_contribution": contribution}
         elif self.settings.adapt_magnitude:
             self.critic = adapted_critic_rate(
                 self.critic,

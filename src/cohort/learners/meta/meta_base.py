@@ -48,7 +48,9 @@ class MetaLearnerSettings(ChainSettings):
 class DifferentiatedChainSettings(ChainSettings):
     """Of learners that follow a gradient through the agents' updates."""
 
-    own_learning: bool = Field(description="the agent's own updates are differentiated (own learning)")
+    own_learning: bool = Field(
+        description="the agent's own updates are differentiated; False: they count as constants"
+    )
     dice_nodes: Nodes = Field(
         description="an agent's inner objective is a function of all agents' parameters (all), or of its own"
     )

@@ -33,6 +33,9 @@ OuterTerms = Literal["all", "last"]
 
 class MetaMAPGLearnerSettings(DifferentiatedChainSettings, LookAheadSettings):
     peer_learning: bool = Field(description="the peers' log-probabilities count (peer learning)")
+    own_term: bool = Field(
+        description="the log-probabilities of the agent's later policies count (the own sum of equation 6)"
+    )
     outer_terms: OuterTerms = Field(
         description="log-probabilities that meet an advantage: of all stages so far (the paper), or the last's"
     )
@@ -53,6 +56,15 @@ class MetaMAPGLearnerSettings(DifferentiatedChainSettings, LookAheadSettings):
             raise ValueError(
                 "peer_learning=True needs dice_nodes=all: with dice_nodes=own the peers' updates do not depend on the "
                 "agent's parameters, and the peer term would be a constant"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def something_follows_the_chain(self) -> Self:
+        if not self.own_term and not self.peer_learning:
+            raise ValueError(
+                "own_term=False needs peer_learning=True: without either sum of equation 6 nothing is learned from "
+                "what becomes of the first policy"
             )
         return self
 
@@ -127,12 +139,15 @@ class MetaMAPGLearner(SampledLearner):
         objective = meta_objective(
             stages,
             advantages,
-            own=settings.own_learning,
+            own=settings.own_term,
             peer=settings.peer_learning,
             terms=settings.outer_terms,
             entropy_weight=settings.entropy_weight,
         )
-        found = torch.autograd.grad(objective.sum(), [*start[0].values(), rates[0]])
+        # the last step size moves the agent's own last policy alone, which the peers' terms do not know of
+        found = torch.autograd.grad(
+            objective.sum(), [*start[0].values(), rates[0]], allow_unused=True, materialize_grads=True
+        )
         gradients |= {"actor": rows(found[:-1]), "rates": rows(found[-1:])}
         metrics |= {"meta_loss": -objective, "entropy": stages[0].entropy(0).mean(dim=(1, 2))}
         return gradients, scores_of(stages), {name: each.detach() for name, each in metrics.items()}
@@ -182,12 +197,12 @@ def meta_objective(
     are the current policy, own learning and peer learning; A is the advantage of agent 0 at stage m, [C, K, T], and J_0
     is the entropy of its first policy, weighted. With `terms` "all", as printed, log-probabilities of one match meet
     the advantages of another: for l < m they add nothing but noise to the expectation when updates are exact. "last"
-    keeps l = m alone. There, without `own` the own term stays, for the chain has cut its updates off already.
+    keeps l = m alone. Without `own` the second sum is left out, without `peer` the third.
     """
     current = stages[0].log_prob(0)
     total = entropy_weight * stages[0].entropy(0).sum(dim=-1).mean(dim=-1)
     for stage, advantage in zip(stages[1:], advantages, strict=True):
-        score = _score(stage, own=own or terms == "last", peer=peer)
+        score = _score(stage, own=own, peer=peer)
         current = current + score if terms == "all" else score
         total = total + (current * advantage).sum(dim=-1).mean(dim=-1)
     return total / len(stages)
@@ -196,5 +211,4 @@ def meta_objective(
 def _score(stage: SampledStage, *, own: bool, peer: bool) -> Tensor:
     """The log-probabilities whose dependence on the first policy counts, [C, K, T]."""
     agents = range(0 if own else 1, len(stage.params) if peer else 1)
-    scores = [stage.log_prob(agent) for agent in agents]
-    return torch.stack(scores).sum(dim=0) if scores else torch.zeros_like(stage.matches.reward[..., 0])
+    return torch.stack([stage.log_prob(agent) for agent in agents]).sum(dim=0)
