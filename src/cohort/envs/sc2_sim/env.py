@@ -194,7 +194,7 @@ class SC2Sim:
         return {
             "map_name": self.settings.map_name,
             "game_keys": self._game_keys.clone(),
-            "observation": None if self.observation is None else tuple(self.observation),
+            "begun": self.observation is not None,
             **{name: tensor.clone() for name, tensor in self.games._asdict().items()},
         }
 
@@ -215,14 +215,7 @@ class SC2Sim:
         self.games = Games(
             **{name: state[name].to(own, copy=True) for name, own in self.games._asdict().items()}
         )
-        self.observation = self._seen_in(state)
-
-    def _seen_in(self, state: dict[str, Any]) -> Observation | None:
-        """What a saved state's games were seen like; states from before it was kept say only whether they had begun."""
-        if "observation" not in state:
-            return self._look(self.games) if state["begun"] else None
-        seen = state["observation"]
-        return None if seen is None else Observation(*(each.to(self._game_keys.device) for each in seen))
+        self.observation = self._look(self.games) if state["begun"] else None
 
     def renderer(self, agent: int | None = None) -> "Renderer":
         """Draws the first game from here on; see `Renderer`, whose libraries only those who watch load."""
