@@ -53,6 +53,35 @@ def trained(case: str, results: Path) -> Path:
     return harness.only_run(results)
 
 
+@torch.no_grad()
+def played(policy, team, games: int, case: str) -> None:
+    """One episode in each game, once by the run's policy and once by the file, each by its own memory."""
+    discrete = not policy.team.spec.action_dim
+    ours, theirs = policy.make_env(games, seed=games), policy.make_env(games, seed=games)
+    remembered, memory = policy.begin(games), team.begin(games)
+    mine, other = ours.reset(), theirs.reset()
+    over = torch.zeros(games, dtype=torch.bool)
+    for _ in range(policy.team.spec.episode_limit + 1):
+        available = other.available_actions.numpy() if discrete else None
+        if case != "rode":  # whose step in the episode is a number, which `act` alone reads
+            values = policy.team.greedy_step(mine.obs, mine.available_actions, remembered).values
+            torch.testing.assert_close(its_values(team, other, memory), values, rtol=1e-5, atol=1e-5)
+        expected, remembered = policy.act(mine, remembered)
+        actions, memory = team.act(other.obs.numpy(), available, memory)
+        torch.testing.assert_close(torch.from_numpy(actions), expected, rtol=0, atol=1e-5)
+        if getattr(remembered, "hidden", None) is not None:
+            hidden = torch.from_numpy(memory["hidden"]).flatten()
+            own = remembered.hidden
+            own = own.transpose(0, 1) if own.dim() == 3 else own
+            torch.testing.assert_close(hidden, own.flatten(), rtol=0, atol=1e-5)
+        transition = ours.step(expected)
+        mine, other = transition.observation, theirs.step(torch.from_numpy(actions)).observation
+        over |= transition.terminated | transition.truncated
+        if bool(over.all()):
+            break
+    assert bool(over.all())
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_onnxruntime_plays_whole_episodes_as_the_run_does(case, tmp_path):
     """Through the example's class, which knows neither Cohort nor torch."""
@@ -65,31 +94,8 @@ def test_onnxruntime_plays_whole_episodes_as_the_run_does(case, tmp_path):
     carried = CASES[case][3]
     if carried is not None:
         assert list(team.begin(1)) == carried
-    discrete = not policy.team.spec.action_dim
     for games in (1, 4):  # one file for any number
-        ours, theirs = policy.make_env(games, seed=games), policy.make_env(games, seed=games)
-        remembered, memory = policy.begin(games), team.begin(games)
-        mine, other = ours.reset(), theirs.reset()
-        over = torch.zeros(games, dtype=torch.bool)
-        for _ in range(policy.team.spec.episode_limit + 1):
-            available = other.available_actions.numpy() if discrete else None
-            if case != "rode":  # whose step in the episode is a number, which `act` alone reads
-                values = policy.team.greedy_step(mine.obs, mine.available_actions, remembered).values
-                torch.testing.assert_close(its_values(team, other, memory), values, rtol=1e-5, atol=1e-5)
-            expected, remembered = policy.act(mine, remembered)
-            actions, memory = team.act(other.obs.numpy(), available, memory)
-            torch.testing.assert_close(torch.from_numpy(actions), expected, rtol=0, atol=1e-5)
-            if getattr(remembered, "hidden", None) is not None:
-                hidden = torch.from_numpy(memory["hidden"]).flatten()
-                own = remembered.hidden
-                own = own.transpose(0, 1) if own.dim() == 3 else own
-                torch.testing.assert_close(hidden, own.flatten(), rtol=0, atol=1e-5)
-            transition = ours.step(expected)
-            mine, other = transition.observation, theirs.step(torch.from_numpy(actions)).observation
-            over |= transition.terminated | transition.truncated
-            if bool(over.all()):
-                break
-        assert bool(over.all())
+        played(policy, team, games, case)
 
 
 def its_values(team, seen: Observation, memory) -> torch.Tensor:
