@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cohort.analysis.curves import MAX_POINTS, Curve
+from cohort.analysis.output import write_file
 from cohort.analysis.overlaps import dashes
-from cohort.errors import UserError
 from cohort.recording.curve import short_steps
-from cohort.recording.files import replace_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -370,10 +369,4 @@ def write(figure: "Figure", path: Path) -> None:
     """
     kind = path.suffix.lower()
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(kind)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_atomically(
-            path, lambda file: figure.savefig(file, format=kind[1:], dpi=200, metadata=metadata)
-        )
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+    write_file(path, lambda file: figure.savefig(file, format=kind[1:], dpi=200, metadata=metadata))
