@@ -15,6 +15,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("cohort.analysis.show:main", "one run on one page"),
     "diff": ("cohort.analysis.diff:main", "in what runs differ"),
     "plot": ("cohort.analysis.plot:main", "learning curves over seeds, with intervals"),
+    "report": (
+        "cohort.analysis.report.command:main",
+        "one HTML page from runs: interactive curves, tables, settings, claims, videos",
+    ),
     "figure": ("papers.commands.figure:main", "a published figure, from recorded runs"),
     "claims": ("papers.commands.claims:main", "what a paper says, tested on recorded runs"),
     "table": ("papers.commands.table:main", "a published table, from recorded runs"),

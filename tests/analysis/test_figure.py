@@ -1,11 +1,12 @@
 """What is on the paper: panels, labels, bands, legends and small print."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from cohort.analysis import figure
@@ -169,8 +170,22 @@ def test_a_method_keeps_its_colour_and_marks_are_seen(paper: Callable[..., Figur
 
 def test_more_curves_than_colours_differ_in_their_strokes(paper: Callable[..., Figure]) -> None:
     names = [f"method{number}" for number in range(2 * len(COLOURS))]
-    (axes,) = visible(paper(Panel("3m", "loss", {name: curve() for name in names})))
+    apart = {name: replace(curve(), centre=curve().centre + place) for place, name in enumerate(names)}
+    (axes,) = visible(paper(Panel("3m", "loss", apart)))
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == len(names)
+
+
+def test_equal_curves_are_all_seen(paper: Callable[..., Figure]) -> None:
+    apart = replace(curve(1, band=False), centre=np.array([2.0, 1.0, 0.0]))
+    made = paper(Panel("3m", "loss", {name: curve(1, band=False) for name in "abc"} | {"d": apart}))
+    (axes,) = visible(made)
+    axes.get_legend().remove()
+    made.canvas.draw()
+    pixels = np.asarray(made.canvas.buffer_rgba())[..., :3].astype(int)
+    for line in axes.lines:
+        colour = 255 * np.array(to_rgb(line.get_color()))
+        assert (np.abs(pixels - colour).max(-1) < 12).sum() > 20, line.get_label()
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--", "--", "-"]
 
 
 def test_the_small_print_stays_small(paper: Callable[..., Figure]) -> None:

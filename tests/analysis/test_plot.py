@@ -122,6 +122,27 @@ def test_mixed_builds_are_refused_or_marked(
     assert more["notes"] == ["* 3m: the game's sc2_base_build: 75689 / 90000", "commit: aaaaaaa / bbbbbbb"]
 
 
+def test_one_maps_mixed_runs_do_not_forbid_the_others(
+    write_run: Callable[..., FolderRun], results: Path, drawn: list, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(write_run)
+    odd = write_run(
+        "qmix",
+        3,
+        [(0, {"test_battle_won_mean": 0.0}), (2000, {"test_battle_won_mean": 1.0})],
+        config={"lr": 1},
+    )
+    assert main(["plot", str(results), "--metric", "test_battle_won_mean"]) == 0
+    ((panels, more),) = drawn
+    assert [panel.title for panel in panels] == ["8m"]
+    assert not any(odd is run for curve in panels[0].curves.values() for run in curve.runs)
+    assert "left out, because its runs must not share a panel: 3m" in more["notes"]
+    said = capsys.readouterr()
+    assert "4 runs" in said.out
+    assert "3m: the runs of the curve 'qmix' differ in" in said.err
+    assert odd.name in said.err
+
+
 def test_the_same_map_of_two_environments_has_two_panels(
     write_run: Callable[..., FolderRun], results: Path, drawn: list
 ) -> None:

@@ -65,12 +65,9 @@ def make_curve(strata: Mapping[str, Sequence[Run]], metric: str, settings: Setti
     Raises:
         UserError: the runs have no range of x in common.
     """
-    logged = {
-        name: [(run, *_smoothed(*run.series(metric, settings.x), settings.smooth)) for run in runs]
-        for name, runs in strata.items()
-    }
-    logged = {name: [one for one in series if len(one[1])] for name, series in logged.items()}
-    every = [one for series in logged.values() for one in series]
+    found = {name: [(run, *logged(run, metric, settings)) for run in runs] for name, runs in strata.items()}
+    found = {name: [one for one in series if len(one[1])] for name, series in found.items()}
+    every = [one for series in found.values() for one in series]
     if not every:
         return None
     runs = tuple(run for run, _, _ in every)
@@ -80,11 +77,16 @@ def make_curve(strata: Mapping[str, Sequence[Run]], metric: str, settings: Setti
             f"{metric}: these runs have no {settings.x} in common: "
             + "; ".join(f"{run.name} from {x[0]:,.4g} to {x[-1]:,.4g}" for run, x, _ in every[:8])
         )
-    values = [np.array([np.interp(grid, x, y) for _, x, y in series]) for series in logged.values() if series]
+    values = [np.array([np.interp(grid, x, y) for _, x, y in series]) for series in found.values() if series]
     aggregate = AGGREGATES[settings.aggregate]
     low, high = _band(values, aggregate, settings)
     longest = max(x[-1] for _, x, _ in every)
     return Curve(runs, grid, aggregate(np.concatenate(values), 0), low, high, float(longest))
+
+
+def logged(run: Run, metric: str, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """What a run has of a metric: positions [K] and values [K], the last at each position."""
+    return _smoothed(*run.series(metric, settings.x), settings.smooth)
 
 
 def over_places(values: Mapping[float, Mapping[Run, float]], settings: Settings) -> Curve | None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from cohort.analysis import options
 from cohort.analysis.comparability import between_curves, within_curve, worth_a_note
+from cohort.analysis.output import write_file
 from cohort.analysis.runs import Run
 from cohort.analysis.tables import write
 from cohort.arguments import Parser
 from cohort.errors import UserError
-from cohort.recording.files import write_text_atomically
 from cohort.recording.headline import LABELS
 
 FORMATS = ("csv", "marl-eval")
@@ -65,10 +65,7 @@ def main(words: Sequence[str]) -> int:
     if chosen.out is None:
         write(text)
     else:
-        try:
-            write_text_atomically(chosen.out, text, durable=False)
-        except OSError as error:
-            raise UserError(f"{chosen.out} cannot be written: {error.strerror or error}.") from error
+        write_file(chosen.out, lambda file: file.write(text.encode()))
         print(f"{len(runs)} runs: {chosen.out}")
     return 0
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cohort.analysis.curves import MAX_POINTS, Curve
-from cohort.errors import UserError
+from cohort.analysis.output import write_file
+from cohort.analysis.overlaps import dashes
 from cohort.recording.curve import short_steps
-from cohort.recording.files import replace_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,10 @@ SPOT, LONE_SPOT = 2.5, 6.0  # points: of one result among several, of a curve th
 BARS = 0.8  # of the way from one place to the next that is filled
 
 Form = Literal["lines", "bars", "dots"]
-Style = tuple[str, str]  # colour and stroke
+Stroke = (
+    str | tuple[float, tuple[float, float]]
+)  # one of STROKES, or where dashes begin, and how long they and gaps are
+Style = tuple[str, Stroke]  # colour and stroke
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def draw(
         UserError: the file cannot be written.
     """
     columns, rows = _layout(panels) if columns is None else (columns, -(-len(panels) // columns))
-    styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], same_colour or {})
+    styles = styles_of(panels, entries, same_colour or {})
     points = max((len(curve.x) for panel in panels for curve in panel.curves.values()), default=0)
     stroke_width = 1.3 if points <= MAX_POINTS else 0.9  # thick lines of many points would run together
     width = max(3.3, PANEL[0] * columns)
@@ -179,8 +182,23 @@ def _layout(panels: Sequence[Panel]) -> tuple[int, int]:
     return columns, -(-len(panels) // columns)
 
 
+def styles_of(
+    panels: Sequence[Panel], entries: Sequence[str] = (), same_colour: Mapping[str, str] | None = None
+) -> dict[str, Style]:
+    """Legend entry to colour and stroke, in the order of the entries; `entries` and `same_colour` as in `draw`.
+
+    A whole line that would hide another one is dashed.
+    """
+    styles = _styles([*entries, *(label for panel in panels for label in panel.curves)], same_colour or {})
+    hiding = dashes([panel.curves for panel in panels if panel.form == "lines"])
+    return {
+        label: (colour, (0.0, hiding[label]) if stroke == "-" and label in hiding else stroke)
+        for label, (colour, stroke) in styles.items()
+    }
+
+
 def _styles(labels: Sequence[str], same_colour: Mapping[str, str]) -> dict[str, Style]:
-    """Legend entry to colour and stroke, in the order of the entries."""
+    """Legend entry to colour and stroke, of all lines that lie apart."""
     own = [label for label in dict.fromkeys(labels) if label not in same_colour]
     styles = {
         label: (COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)])
@@ -237,6 +255,8 @@ def _draw_surface(axes: "Axes", surface: Surface) -> None:
 
 def _draw_line(axes: "Axes", curve: Curve, style: Style, width: float, entry: str, spot: float) -> None:
     colour, stroke = style
+    if not isinstance(stroke, str):  # a smaller spot leaves the one below it to be seen
+        spot *= stroke[1][0] / sum(stroke[1])
     axes.plot(
         curve.x,
         curve.centre,
@@ -349,10 +369,4 @@ def write(figure: "Figure", path: Path) -> None:
     """
     kind = path.suffix.lower()
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(kind)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_atomically(
-            path, lambda file: figure.savefig(file, format=kind[1:], dpi=200, metadata=metadata)
-        )
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+    write_file(path, lambda file: figure.savefig(file, format=kind[1:], dpi=200, metadata=metadata))

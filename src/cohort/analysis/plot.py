@@ -1,6 +1,7 @@
 """`run.py plot`: learning curves over seeds."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +47,7 @@ class Axis:
 def main(words: Sequence[str]) -> int:
     """Draw what `words` say; the exit status."""
     chosen = _parse(words)
-    settings = Settings(
-        x=chosen.x,
-        aggregate=chosen.aggregate,
-        band=chosen.band,
-        level=chosen.level,
-        smooth=chosen.smooth,
-    )
+    settings = curve_settings(chosen)
     by = parse_columns(chosen.by)
     fields = [column.field for column in by]
     runs = [run for run in options.chosen_runs(chosen, fields) if not run.config.get("evaluate")]
@@ -60,12 +55,13 @@ def main(words: Sequence[str]) -> int:
         raise UserError("There are no such runs: nothing to draw.")
     metrics = chosen_metrics(chosen.metric, runs)
     axes = pooled_axes(runs, by) if chosen.pool_maps else map_axes(runs, by)
-    varied = {column.field.key[1] for column in by if column.field.key}
-    mixed = check(axes, varied, allow=chosen.allow_mixed)
+    axes, mixed, refused = comparable(axes, varied_keys(by), allow=chosen.allow_mixed)
     panels = [
-        panel for metric in metrics for axis in axes if (panel := _panel(axis, metric, settings, mixed))
+        panel for metric in metrics for axis in axes if (panel := axis_panel(axis, metric, settings, mixed))
     ]
     notes = [*(f"* {text}" for texts in mixed.values() for text in texts)]
+    notes += [f"left out, because its runs must not share a panel: {title}" for title in refused]
+    runs = [run for axis in axes for group in axis.groups.values() for run in group]
     notes += [difference.short() for difference in comparability.worth_a_note(runs)]
     notes += unequal_lengths(panels, settings)
     notes += [f"diverged: {run.name}" for run in runs if run.diverged]
@@ -80,6 +76,8 @@ def main(words: Sequence[str]) -> int:
     )
     for note in notes:
         print(note)
+    for error in refused.values():
+        print(f"left out: {error}", file=sys.stderr)
     print(f"{len(runs)} runs: {chosen.out}")
     return 0
 
@@ -87,6 +85,28 @@ def main(words: Sequence[str]) -> int:
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = Parser("plot", "Draws learning curves: one panel per map and metric.", EXAMPLES + options.FIELDS)
     options.add_source(parser)
+    add_curves(parser)
+    parser.add_argument(
+        "--pool-maps", action="store_true", help="one panel over all maps, seeds resampled per map"
+    )
+    parser.add_argument(
+        "--allow-mixed",
+        action="store_true",
+        help="draw runs that must not be compared, with a mark",
+    )
+    parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
+    parser.add_argument(
+        "--out", type=Path, default=Path("plot.png"), metavar="FILE", help="default: %(default)s"
+    )
+    chosen = parser.parse(words)
+    refuse_curves(parser, chosen)
+    if chosen.out.suffix.lower() not in SUFFIXES:
+        parser.error(f"--out {chosen.out}: must end in {', '.join(SUFFIXES)}")
+    return chosen
+
+
+def add_curves(parser: Parser) -> None:
+    """Options that say which curves are drawn, and how."""
     parser.add_argument(
         "--metric", metavar="NAMES", help="with commas; default: test win rate and test return"
     )
@@ -106,26 +126,26 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         metavar="VALUES",
         help="moving average over so many values; default: none",
     )
-    parser.add_argument(
-        "--pool-maps", action="store_true", help="one panel over all maps, seeds resampled per map"
-    )
-    parser.add_argument(
-        "--allow-mixed",
-        action="store_true",
-        help="draw runs that must not be compared, with a mark",
-    )
-    parser.add_argument("--title", default="", metavar="TEXT", help="a line above the figure")
-    parser.add_argument(
-        "--out", type=Path, default=Path("plot.png"), metavar="FILE", help="default: %(default)s"
-    )
-    chosen = parser.parse(words)
+
+
+def refuse_curves(parser: Parser, chosen: argparse.Namespace) -> None:
+    """Refuse values of the options of `add_curves` that make no curve."""
     if not 0 < chosen.level < 1:
         parser.error(f"--level {chosen.level:g}: must lie between 0 and 1, as 0.95")
     if chosen.smooth < 1:
         parser.error(f"--smooth {chosen.smooth}: must be 1 or more")
-    if chosen.out.suffix.lower() not in SUFFIXES:
-        parser.error(f"--out {chosen.out}: must end in {', '.join(SUFFIXES)}")
-    return chosen
+
+
+def curve_settings(chosen: argparse.Namespace) -> Settings:
+    """What the options of `add_curves` say."""
+    return Settings(
+        x=chosen.x, aggregate=chosen.aggregate, band=chosen.band, level=chosen.level, smooth=chosen.smooth
+    )
+
+
+def varied_keys(by: Sequence[Column]) -> set[str]:
+    """The keys whose values are compared on purpose."""
+    return {column.field.key[1] for column in by if column.field.key}
 
 
 def chosen_metrics(typed: str | None, runs: Sequence[Run]) -> list[str]:
@@ -201,7 +221,32 @@ def curve_groups(runs: Sequence[Run], by: Sequence[Column]) -> dict[str, list[Ru
     return groups
 
 
-def check(axes: Sequence[Axis], varied: set[str], *, allow: bool) -> dict[str, list[str]]:
+def comparable(
+    axes: Sequence[Axis], varied: set[str], *, allow: bool
+) -> tuple[list[Axis], dict[str, list[str]], dict[str, UserError]]:
+    """The axes whose runs may share a panel, what `check` marks in them, and why the others are left out.
+
+    Raises:
+        UserError: there are no others.
+    """
+    kept: list[Axis] = []
+    marks: dict[str, list[str]] = {}
+    refused: dict[str, UserError] = {}
+    for axis in axes:
+        try:
+            found = check(axis, varied, allow=allow)
+        except UserError as error:
+            refused[axis.title] = error
+            continue
+        kept.append(axis)
+        for label, texts in found.items():
+            marks.setdefault(label, []).extend(texts)
+    if not kept:
+        raise next(iter(refused.values()))
+    return kept, marks, refused
+
+
+def check(axis: Axis, varied: set[str], *, allow: bool) -> dict[str, list[str]]:
     """Refuse curves that must not be compared and runs that are not seeds of one curve, or say what to mark.
 
     Returns:
@@ -211,18 +256,16 @@ def check(axes: Sequence[Axis], varied: set[str], *, allow: bool) -> dict[str, l
         UserError: there is such a difference, and `allow` is false.
     """
     marks: dict[str, list[str]] = {}
-    for axis in axes:
-        for label, group in axis.groups.items():
-            found = comparability.within_curve(group)
-            if not allow:
-                comparability.refuse(found, f"{axis.title}: the runs of the curve {label!r}", ALLOW)
-            _mark(marks, [label], axis, found)
-        maps = _by_map([run for group in axis.groups.values() for run in group])
-        for name, members in maps.items():
-            found = comparability.between_curves(members, varied)
-            if not allow:
-                comparability.refuse(found, f"{name}: runs that are to be compared", ALLOW)
-            _mark(marks, list(axis.groups), axis, found)
+    for label, group in axis.groups.items():
+        found = comparability.within_curve(group)
+        if not allow:
+            comparability.refuse(found, f"{axis.title}: the runs of the curve {label!r}", ALLOW)
+        _mark(marks, [label], axis, found)
+    for name, members in _by_map([run for group in axis.groups.values() for run in group]).items():
+        found = comparability.between_curves(members, varied)
+        if not allow:
+            comparability.refuse(found, f"{name}: runs that are to be compared", ALLOW)
+        _mark(marks, list(axis.groups), axis, found)
     return marks
 
 
@@ -234,7 +277,10 @@ def _mark(
             marks.setdefault(label, []).append(f"{axis.title}: {difference.short()}")
 
 
-def _panel(axis: Axis, metric: str, settings: Settings, mixed: Mapping[str, Sequence[str]]) -> Panel | None:
+def axis_panel(
+    axis: Axis, metric: str, settings: Settings, mixed: Mapping[str, Sequence[str]]
+) -> Panel | None:
+    """The panel of one metric; None where no run of the axis has it."""
     curves: dict[str, Curve] = {}
     for label, group in axis.groups.items():
         curve = make_curve(_by_map(group), metric, settings)
