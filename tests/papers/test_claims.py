@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cohort.analysis.folders import FolderRun
+from cohort.analysis.folders import FolderRun, find_runs
 from cohort.cli import main
+from cohort.errors import UserError
 from papers.adama.claims import concentration, rises
-from papers.commands.claims import HEADINGS
+from papers.commands import claims as commands
+from papers.commands.claims import HEADINGS, verdicts
 from papers.evidence import similarity
 
 WriteArm = Callable[..., FolderRun]
@@ -194,3 +196,31 @@ def test_a_run_that_diverged_is_named(write_arm: WriteArm, judged: Callable) -> 
     row = judged()["1"][0]
     assert row["measured (± sd)"].endswith("; diverged: maddpg_fixed_lr seed 3")
     assert row["length"] == "100 of 1k episodes"
+
+
+def test_a_report_has_the_rows_that_its_runs_are_of(write_arm: WriteArm, results: Path) -> None:
+    write_ends(write_arm, "adama_direction", "going_together", -1.0)
+    assert verdicts(find_runs([results])) == []  # one method with one seed decides nothing
+    write_ends(write_arm, "maddpg_fixed_lr", "going_together", -2.0, -2.4, -1.6)
+    for seed in (2, 3):
+        write_arm("adama_direction", "going_together", seed, [0.0] * 9 + [-1.0])
+    (found,) = verdicts(find_runs([results]))
+    assert (found.paper, found.headings) == ("adama", HEADINGS)
+    rows = [dict(zip(HEADINGS, row, strict=True)) for row in found.rows]
+    assert (rows[0][""], rows[0]["where"], rows[0]["verdict"]) == ("1", "going together", "true")
+    assert all(row["measured (± sd)"] for row in rows)
+    assert any("more rows: run.py claims adama" in note for note in found.notes)
+
+
+def test_a_report_says_what_a_paper_refuses(
+    results: Path, monkeypatch: pytest.MonkeyPatch, write_run: Callable
+) -> None:
+    write_run()
+
+    def refuse(name: str, runs: object) -> None:
+        raise UserError(f"{name} does not take these runs")
+
+    monkeypatch.setattr(commands, "tested", refuse)
+    assert ("adama does not take these runs",) in [
+        row for one in verdicts(find_runs([results])) for row in one.rows
+    ]
