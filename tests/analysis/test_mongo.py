@@ -200,6 +200,10 @@ def test_the_commands_read_the_database(
     assert main(["export", "--database", database.name, "--mongo", "--format", "csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + 1 + 4
     assert main(["diff", "qmix", "qmix", "--mongo", "--database", database.name]) == 0
+    pytest.importorskip("plotly", reason="needs requirements/report.txt")
+    page = tmp_path / "a.html"
+    assert main(["report", "--mongo", "--database", database.name, "--out", str(page)]) == 0
+    assert folder.name in page.read_text()
 
 
 def test_a_server_that_is_lost_in_between_is_said(

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cohort.analysis.folders import FolderRun
+from cohort.analysis.folders import FolderRun, find_runs
 from cohort.cli import main
+from cohort.errors import UserError
 from papers.adama.claims import concentration, rises
 from papers.adama.tables import wilson
-from papers.commands.claims import BRIEF, HEADINGS
+from papers.commands import claims as commands
+from papers.commands.claims import BRIEF, HEADINGS, verdicts
 
 WriteArm = Callable[..., FolderRun]
 
@@ -246,3 +248,31 @@ def test_wilsons_interval() -> None:
     """No event in three runs leaves a share of up to 0.56 possible."""
     assert wilson(0, 3) == pytest.approx((0.0, 0.5615), abs=1e-4)
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_a_report_has_the_rows_that_its_runs_are_of(write_arm: WriteArm, results: Path) -> None:
+    write_ends(write_arm, "adama_direction", "going_together", -1.0)
+    assert verdicts(find_runs([results])) == []  # one method with one seed decides nothing
+    write_ends(write_arm, "maddpg_fixed_lr", "going_together", -2.0, -2.4, -1.6)
+    for seed in (2, 3):
+        write_arm("adama_direction", "going_together", seed, [0.0] * 9 + [-1.0])
+    (found,) = verdicts(find_runs([results]))
+    assert (found.paper, found.headings) == ("adama", HEADINGS)
+    rows = [dict(zip(HEADINGS, row, strict=True)) for row in found.rows]
+    assert (rows[0][""], rows[0]["where"], rows[0]["verdict"]) == ("1", "going together", "true")
+    assert all(row["measured (± sd)"] for row in rows)
+    assert any("more rows: run.py claims adama" in note for note in found.notes)
+
+
+def test_a_report_says_what_a_paper_refuses(
+    results: Path, monkeypatch: pytest.MonkeyPatch, write_run: Callable
+) -> None:
+    write_run()
+
+    def refuse(name: str, runs: object) -> None:
+        raise UserError(f"{name} does not take these runs")
+
+    monkeypatch.setattr(commands, "tested", refuse)
+    assert ("adama does not take these runs",) in [
+        row for one in verdicts(find_runs([results])) for row in one.rows
+    ]

@@ -108,6 +108,7 @@ def layout(panel: Panel, settings: Settings) -> dict[str, Any]:
         "yaxis": {"title": {"text": html.escape(metric_label(panel.metric))}, "zeroline": False, **share},
         "margin": {"l": 64, "r": 12, "t": 8, "b": 48},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        "showlegend": True,
         "hovermode": "x unified",
         "uirevision": "kept",
     }

@@ -1,7 +1,10 @@
 """HTML from text: whatever is not `Markup` already is escaped, so that no text of a run becomes a part of the page."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
+
+NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]\d+)?[kMG%]?( \[.*\])?")  # with its interval
 
 
 class Markup(str):
@@ -46,4 +49,4 @@ def _cell(name: str, text: str, right: bool) -> Markup:
 
 
 def _is_number(cell: str) -> bool:
-    return not cell or cell.lstrip("-+")[:1].isdigit()
+    return not cell or NUMBER.fullmatch(cell) is not None

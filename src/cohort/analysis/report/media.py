@@ -1,7 +1,7 @@
 """Videos and pictures that lie in runs' folders, as parts of a page."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,10 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def media_section(files: Sequence[File], megabytes: float) -> Markup:
     """Those of `files` that fit into `megabytes`, in order, and the names of the others."""
-    room, videos, pictures, left_out = megabytes * MEGABYTE, [], [], []
+    room = megabytes * MEGABYTE
+    videos: dict[File, Markup] = {}
+    pictures: dict[File, Markup] = {}
+    left_out: list[str] = []
     for file in files:
         if file.size > room:
             left_out.append(f"{file.run}/{file.name} ({file.size / MEGABYTE:.1f} MB)")
@@ -86,11 +89,11 @@ def media_section(files: Sequence[File], megabytes: float) -> Markup:
             left_out.append(f"{file.run}/{file.name} ({error.strerror or error})")
             continue
         room -= file.size
-        (videos if file.moves else pictures).append(_figure(file, content))
-    parts = [element("div", *videos, class_="media")] if videos else []
+        (videos if file.moves else pictures)[file] = _figure(file, content)
+    parts = [_gallery(videos)] if videos else []
     if pictures:
         title = element("summary", f"{len(pictures)} {'picture' if len(pictures) == 1 else 'pictures'}")
-        parts.append(element("details", title, element("div", *pictures, class_="media")))
+        parts.append(element("details", title, _gallery(pictures)))
     if left_out:
         parts.append(element("p", f"Left out, {len(left_out)} of {len(files)} (--media-mb {megabytes:g}):"))
         more = [f"and {len(left_out) - NAMED} more"] if len(left_out) > NAMED else []
@@ -98,11 +101,18 @@ def media_section(files: Sequence[File], megabytes: float) -> Markup:
     return Markup("".join(parts))
 
 
+def _gallery(shown: Mapping[File, Markup]) -> Markup:
+    """What was chosen, by run."""
+    ordered = sorted(shown, key=lambda file: (file.run, file.name))
+    return element("div", *(shown[file] for file in ordered), class_="media")
+
+
 def _figure(file: File, content: bytes) -> Markup:
     kind = (VIDEOS | PICTURES)[file.path.suffix.lower()]
     source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
     if kind.startswith("video/"):
-        shown = element("video", src=source, controls="", loop="", muted="", preload="metadata")
+        # from a little after the beginning on, so that browsers show a picture before it is played
+        shown = element("video", src=f"{source}#t=0.01", controls="", loop="", muted="", preload="metadata")
     else:
         shown = element("img", src=source, alt=f"{file.name} of {file.run}", loading="lazy")
     return element("figure", shown, element("figcaption", element("b", file.run), " ", file.name))

@@ -25,6 +25,8 @@
     for (const { place, figure } of places) {
       const axis = { gridcolor: colour("--line"), linecolor: colour("--line"), zeroline: false, automargin: true };
       const given = figure.layout;
+      const entries = figure.data.filter((one) => one.meta.part === "centre").length;
+      place.style.height = narrow.matches ? `${300 + 24 * entries}px` : "";  // the legend stands above the curves
       const layout = {
         ...given,
         paper_bgcolor: "rgba(0,0,0,0)",
@@ -34,8 +36,9 @@
         // a finger scrolls the page; a mouse zooms
         dragmode: narrow.matches ? false : "zoom",
         hovermode: narrow.matches || every.checked ? "closest" : given.hovermode,
+        margin: narrow.matches ? { ...given.margin, l: 8 } : given.margin,
         xaxis: { ...given.xaxis, ...axis },
-        yaxis: { ...given.yaxis, ...axis },
+        yaxis: { ...given.yaxis, ...axis, title: narrow.matches ? { text: "" } : given.yaxis.title },
       };
       const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
       Plotly.react(place, figure.data.map((one) => trace(one, colours)), layout, settings);

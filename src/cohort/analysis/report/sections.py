@@ -109,11 +109,11 @@ def settings(runs: Sequence[Run], columns: Mapping[str, Sequence[Run]]) -> Marku
     if len(runs) < 2:
         return Markup()
     rows, equal = differences(runs)
-    place = {run.name: number for number, run in enumerate(runs, start=1)}
+    place = {id(run): number for number, run in enumerate(runs, start=1)}
     folded = [
         [
             row[0].removeprefix("config."),
-            *(_folded([row[place[run.name]] for run in members]) for members in columns.values()),
+            *(_folded([row[place[id(run)]] for run in members]) for members in columns.values()),
         ]
         for row in rows
         if row[0].startswith(SETTINGS) and not row[0].startswith(SAID_ELSEWHERE)
