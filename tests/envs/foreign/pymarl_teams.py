@@ -4,17 +4,17 @@ import numpy as np
 
 
 class Corridor:
-    """Two agents walk from place 0 or 1 to `size`; actions: stay, back, on. It ends when both have arrived.
+    """Two agents walk from place 1 or 2 to `size`; actions: stay, back, on. It ends when both have arrived.
 
     Nobody can go back from 0 or on from `size`. `five`: steps return EPyMARL's five values.
     """
 
-    def __init__(self, size=3, episode_limit=6, says_limit=True, five=False, obs_shape=2) -> None:
+    def __init__(self, size=4, episode_limit=6, says_limit=True, five=False, obs_shape=2) -> None:
         self.size, self.episode_limit, self.says_limit = size, episode_limit, says_limit
         self.five, self.obs_shape = five, obs_shape
 
     def reset(self):
-        self.steps, self.places = 0, np.random.randint(2, size=2)  # noqa: NPY002
+        self.steps, self.places = 0, np.random.randint(1, 3, size=2)  # noqa: NPY002
         return self.get_obs(), self.get_state()
 
     def step(self, actions):

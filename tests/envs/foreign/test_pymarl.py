@@ -26,15 +26,15 @@ def test_what_a_game_shows_and_its_end(five):
     start = played.reset(seed=5).state[:2]
     places = start.copy()
     for step in range(1, 4):
-        actions = np.where(places < 3, 2, 0)
+        actions = np.where(places < 4, 2, 0)
         places = places + (actions == 2)
         seen = played.step(actions)
         np.testing.assert_array_equal(seen.sight.obs, [[0, places[0]], [1, places[1]]])
         np.testing.assert_array_equal(seen.sight.state, [*places, step])
-        np.testing.assert_array_equal(seen.sight.available_actions, [[True, p > 0, p < 3] for p in places])
+        np.testing.assert_array_equal(seen.sight.available_actions, [[True, p > 0, p < 4] for p in places])
         assert seen.reward == places.sum()
         assert seen.info == {"furthest": places.max()}
-        assert seen.terminated == (places == 3).all()
+        assert seen.terminated == (places == 4).all()
         assert not seen.truncated
         if seen.terminated:
             break
@@ -51,12 +51,13 @@ def test_a_limit_truncates(kwargs, time_limit, steps):
 
 
 def test_unavailable_actions_do_not_reach_the_game():
-    played = game(kwargs={"size": 1})
-    played.reset(seed=1)
-    wrong = np.where(played._available[:, 1], 2, 1)
+    played = game()
+    places = played.reset(seed=1).state[:2]
+    played.step(np.where(places == 2, 1, 0))
+    played.step(np.array([1, 1]))  # both stand on 0, from where nobody goes back
     with pytest.raises(ValueError, match="not all available"):
-        played.step(wrong)
-    assert played._env.steps == 0
+        played.step(np.array([0, 1]))
+    assert played._env.steps == 2
 
 
 def test_episodes_go_on_as_they_would_have():
