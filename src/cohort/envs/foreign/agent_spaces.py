@@ -16,7 +16,8 @@ MOST_COMBINATIONS = 1024  # of a MultiDiscrete action's parts
 class AgentSpaces:
     """Turns what one agent observes into flat float32, and what the team's policy chose into its action.
 
-    Discrete actions are numbered from 0, MultiDiscrete ones by their combinations. Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
+    Discrete actions are numbered from 0, MultiDiscrete ones by their combinations.
+    Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
 
     Attributes:
         obs_dim: numbers that it observes.
