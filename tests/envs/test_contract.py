@@ -47,6 +47,7 @@ CASES = [
     ("pettingzoo", {"key": "mpe2.simple_speaker_listener_v4", "kwargs": {"continuous_actions": True}}),
     ("pettingzoo", {"key": f"{TEAMS}:shrinking", "common_reward": False, "time_limit": 9}),
     ("gymnasium", {"key": "tests.envs.foreign.gymnasium_teams:Gather-v0", "time_limit": 6}),
+    ("pymarl", {"entry_point": "tests.envs.foreign.pymarl_teams:Corridor"}),
     (
         "multiwalker",
         {

@@ -27,6 +27,7 @@ ENVS = Registry(
         "predator_prey": "cohort.envs.particles.predator_prey:PredatorPrey",
         "pursuit": "cohort.envs.pursuit.env:Pursuit",
         "repeated_games": "cohort.envs.repeated_games:RepeatedGames",
+        "pymarl": "cohort.envs.foreign.env:Pymarl",
         "rover_tower": "cohort.envs.particles.rover_tower:RoverTower",
         "sc2": "cohort.envs.sc2.env:StarCraft2",
         "sc2_sim": "cohort.envs.sc2_sim.env:SC2Sim",

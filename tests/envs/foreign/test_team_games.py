@@ -272,7 +272,7 @@ def test_continuous_actions_are_stretched_to_their_bounds():
 @pytest.mark.parametrize(
     ("observed", "acted", "words"),
     [
-        (Box(0, 1, (2,)), MultiBinary(3), "only Discrete and Box"),
+        (Box(0, 1, (2,)), MultiBinary(3), "only Discrete, MultiDiscrete and Box"),
         (Box(0, 1, (2,)), Box(-np.inf, np.inf, (2,)), "no bounds"),
         (Text(4), Discrete(2), "no fixed number of values"),
     ],

@@ -1,5 +1,6 @@
 """One agent's place in a team: its spaces in the form that all agents share."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,14 @@ from gymnasium import spaces
 from cohort.errors import UserError
 
 MASK = "action_mask"
+MOST_COMBINATIONS = 1024  # of a MultiDiscrete action's parts
 
 
 class AgentSpaces:
     """Turns what one agent observes into flat float32, and what the team's policy chose into its action.
 
-    Discrete actions are numbered from 0. Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
+    Discrete actions are numbered from 0, MultiDiscrete ones by their combinations.
+    Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
 
     Attributes:
         obs_dim: numbers that it observes.
@@ -42,12 +45,27 @@ class AgentSpaces:
             else (lambda seen: spaces.flatten(observation_space, seen))
         )
         self.n_actions = self.action_dim = 0
+        self._parts: spaces.MultiDiscrete | None = None
         if isinstance(action_space, spaces.Discrete):
             self.n_actions, self._first = int(action_space.n), int(action_space.start)
+        elif isinstance(action_space, spaces.MultiDiscrete):
+            self._number(agent, action_space)
         elif isinstance(action_space, spaces.Box):
             self._stretch(agent, action_space)
         else:
-            raise UserError(f"{agent} acts in {action_space}; only Discrete and Box can be chosen from")
+            raise UserError(
+                f"{agent} acts in {action_space}; only Discrete, MultiDiscrete and Box can be chosen from"
+            )
+
+    def _number(self, agent: str, space: spaces.MultiDiscrete) -> None:
+        """One number for every combination; the last part changes fastest."""
+        combinations = math.prod(map(int, space.nvec.flat))
+        if combinations > MOST_COMBINATIONS:
+            raise UserError(
+                f"{agent} acts in {space}, which has {combinations} combinations; at most {MOST_COMBINATIONS} can be "
+                "chosen from"
+            )
+        self.n_actions, self._parts = combinations, space
 
     def _stretch(self, agent: str, space: spaces.Box) -> None:
         if not space.is_bounded():
@@ -65,6 +83,10 @@ class AgentSpaces:
 
     def act(self, chosen: np.ndarray) -> Any:
         """The agent's action in its own space, from a number or from [U] floats in [-1, 1]."""
+        if self._parts is not None:
+            sizes = self._parts.nvec
+            parts = np.reshape(np.unravel_index(int(chosen), tuple(sizes.flat)), sizes.shape)
+            return (self._parts.start + parts).astype(self._parts.dtype)
         if self.n_actions:
             return self._first + int(chosen)
         action = self._centre + self._half * chosen[: self.action_dim]

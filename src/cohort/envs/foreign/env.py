@@ -10,6 +10,7 @@ from cohort.envs.foreign.settings import (
     MAMuJoCoSettings,
     MultiWalkerSettings,
     PettingZooSettings,
+    PymarlSettings,
 )
 from cohort.envs.packages import require_packages
 from cohort.envs.workers.env import WorkerEnv
@@ -85,6 +86,17 @@ class GymnasiumTeams(_KeyedEnv):
     Settings = GymnasiumSettings
     name, factory = "gymnasium", "cohort.envs.foreign.gymnasium_game:GymnasiumGame"
     requirements, packages = "requirements/pettingzoo.txt", ("gymnasium",)
+
+
+class Pymarl(ForeignEnv):
+    """Any class with the methods of PyMARL's `MultiAgentEnv` (arXiv:1902.04043)."""
+
+    Settings = PymarlSettings
+    name, factory = "pymarl", "cohort.envs.foreign.pymarl_game:PymarlGame"
+    requirements, packages = "", ()
+
+    def describe(self, settings: PymarlSettings) -> str:
+        return f"{self.name} {settings.entry_point}"
 
 
 class MAMuJoCo(ForeignEnv):

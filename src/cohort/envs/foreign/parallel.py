@@ -7,6 +7,7 @@ import numpy as np
 
 from cohort.envs.foreign.agent_spaces import AgentSpaces
 from cohort.envs.foreign.team import Facts, Moment, TeamGame, how_it_ended
+from cohort.errors import UserError
 
 _GONE: dict[str, Any] = {}
 
@@ -33,6 +34,13 @@ class ParallelGame(TeamGame):
 
     def _state_dim(self) -> int | None:
         self.env.reset(seed=0)
+        if self.settings.obs_instead_of_state:
+            return None
+        own = getattr(self.env.unwrapped, "state", None)
+        if own is not None and not callable(own):  # rps_v2 keeps its agents' moves there
+            raise UserError(
+                f"its state is a {type(own).__name__}, not a method: type env_args.obs_instead_of_state=True"
+            )
         try:
             return self.state().size
         except (NotImplementedError, AttributeError):

@@ -97,6 +97,19 @@ class GymnasiumSettings(TeamSettings):
         return self.key.rpartition(":")[0]
 
 
+class PymarlSettings(ForeignSettings):
+    """Settings of `Pymarl`."""
+
+    entry_point: str = Field(description="The game's class, as package.module:Class.")
+
+    @field_validator("entry_point")
+    @classmethod
+    def _can_be_imported(cls, entry_point: str) -> str:
+        if not re.fullmatch(r"\w+(\.\w+)*:\w+", entry_point):
+            raise ValueError("must be package.module:Class")
+        return entry_point
+
+
 class MAMuJoCoSettings(ForeignSettings):
     """Settings of `MAMuJoCo`, with Gymnasium-Robotics' names and defaults."""
 
