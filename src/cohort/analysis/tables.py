@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from cohort.analysis.fields import Value
-from cohort.analysis.widths import GAP, broken, column_widths
+from cohort.analysis.widths import GAP, broken, column_widths, whole_width
 from cohort.recording.curve import short_steps
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def fitting(
 
     Of these, the last named are the last to go.
     """
-    needs = [GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    needs = [GAP + whole_width(column) for column in zip(headings, *rows, strict=True)]
     kept = [number for number, heading in enumerate(headings) if heading not in secondary]
     room = width + GAP - sum(needs[number] for number in kept)
     for heading in reversed([each for each in secondary if each in headings]):

@@ -20,19 +20,10 @@ def column_widths(
     """
     columns = list(zip(headings, *rows, strict=True))
     needs = [max(map(len, column)) for column in columns]
-    cells = [max(map(len, column[1:]), default=0) for column in columns]
-    words = [
-        max((min(len(word), WORD) for cell in column[1:] for word in cell.split()), default=0)
-        for column in columns
-    ]
-    parts = [
-        max(map(len, broken(column[0], max(HEADING, least))))
-        for column, least in zip(columns, words, strict=True)
-    ]
     kept = [heading in whole for heading in headings]
     widths = [
-        max(cell if keep else word, part)
-        for keep, cell, word, part in zip(kept, cells, words, parts, strict=True)
+        whole_width(column) if keep else _with_heading(column[0], _longest_word(column[1:]))
+        for column, keep in zip(columns, kept, strict=True)
     ]
     room -= GAP * (len(headings) - 1)
     while sum(widths) > room and (wide := _widest(widths, kept)) is not None:
@@ -43,6 +34,19 @@ def column_widths(
         ]
         widths[lacking.index(max(lacking))] += 1
     return widths
+
+
+def whole_width(column: Sequence[str]) -> int:
+    """The width in which a column's cells, all but the first, stand in one line each; its heading may be broken."""
+    return _with_heading(column[0], max(map(len, column[1:]), default=0))
+
+
+def _with_heading(heading: str, width: int) -> int:
+    return max(width, *map(len, broken(heading, max(HEADING, width))))
+
+
+def _longest_word(cells: Sequence[str]) -> int:
+    return max((min(len(word), WORD) for cell in cells for word in cell.split()), default=0)
 
 
 def _widest(widths: Sequence[int], kept: Sequence[bool]) -> int | None:
