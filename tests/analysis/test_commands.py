@@ -241,6 +241,65 @@ def test_a_narrow_terminal_keeps_names_and_seeds_whole(
     assert "no room for" not in capsys.readouterr().out  # what was asked for is shown, folded if need be
 
 
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """What a command prints on a terminal of so many columns, in lines of which none is longer."""
+
+    def printed(columns: int, *words: str) -> list[str]:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        capsys.readouterr()
+        assert main(list(words)) == 0
+        found = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+        assert max(map(len, found)) <= columns
+        return found
+
+    return printed
+
+
+def test_chosen_columns_keep_names_whole_and_break_no_word(
+    runs: Path, narrow: Callable[..., list[str]]
+) -> None:
+    columns = "name, seed, config.lr, config.env_args.reset_noise, metrics.test_battle_won_mean, commit"
+    found = narrow(80, "ls", str(runs), "--columns", columns)
+    for name in [run.name for run in find_runs([runs])]:
+        assert any(line.startswith(f"{name}  ") and "0.0005" in line and "aaaaaaa" in line for line in found)
+    assert "config." in " ".join(found[:4])  # a heading is broken where its parts meet
+
+
+def test_show_has_the_course_in_the_room_there_is(
+    write_run: Callable[..., FolderRun], narrow: Callable[..., list[str]]
+) -> None:
+    metric = "trust_regions_within_budget"
+    run = write_run("mamt", 1, [(step, {metric: -0.004524 * step}) for step in range(0, 900, 100)])
+    for columns, least in ((80, 6), (120, 24)):
+        found = narrow(columns, "show", run.place)
+        (line,) = [line for line in found if line.startswith(metric)]
+        assert len(re.search("[▁▂▃▄▅▆▇█ ]+$", line)[0].strip()) >= least // 3
+        assert not any(set(line) <= set("▁▂▃▄▅▆▇█ ") and line.strip() for line in found)  # none is folded
+
+
+def test_diff_numbers_the_runs_where_their_names_do_not_fit(
+    write_run: Callable[..., FolderRun], narrow: Callable[..., list[str]]
+) -> None:
+    one, other = (
+        write_run(
+            method,
+            1,
+            config={"trust_region_grad_norm_clip": clip},
+            commit=letter * 40,
+            suffix="__2026-11-28_01-00-00",
+        )
+        for method, clip, letter in (("mamt", 0.5, "a"), ("maac", 1.5, "b"))
+    )
+    wide = narrow(160, "diff", one.place, other.place)
+    assert wide[0].split() == [one.name, other.name]
+    found = narrow(80, "diff", one.place, other.place)
+    assert found[:2] == [f"run 1  {one.name}", f"run 2  {other.name}"]
+    assert ["config.trust_region_grad_norm_clip", "0.5", "1.5"] in [line.split() for line in found]
+    assert ["commit", "a" * 12, "b" * 12] in [line.split() for line in found]
+
+
 def test_columns_are_left_out_in_order_and_only_as_many_as_need_be() -> None:
     headings, rows = ["name", "age", "wall"], [["a" * 20, "1h", "1234567890"]]
     assert fitting(headings, rows, 80, ("age", "wall")) == [0, 1, 2]

@@ -236,3 +236,30 @@ def test_a_terminal_shows_a_table_that_fits_and_a_pipe_shows_lines():
         "run 4 of 4  vdn climbing seed 0  failed: bug\n"
         "run 1 of 4  qmix climbing seed 0  completed  test return 2.000\n"
     )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_keeps_what_tells_runs_apart(width):
+    varied = {"critic_lr": "0.0005", "env_args.non_stationarity": "modelling"}
+    runs = [
+        run(seed, method, **varied) for method in ("mnmpg_2_rode", "mappo_attention") for seed in (101, 102)
+    ]
+    failed = Entry(
+        "failed", reason="RuntimeError: what went wrong is told at length, and the log has more of it"
+    )
+    running = Entry("running", folder="results/mnmpg_2_rode__27m_vs_30m__seed101__2026-11-28_01-00-00")
+    stream = io.StringIO()
+    console = Console(stream)
+    console.terminal = RichConsole(
+        file=stream, force_terminal=True, color_system=None, width=width, height=20
+    )
+    display = Display(console, runs)
+    display.refresh([running, failed, Entry("waiting"), Entry("waiting")], READINGS)
+    display.close()
+    lines = [line.split() for line in stream.getvalue().splitlines()]
+    for number, each in enumerate(runs, start=1):
+        words = {str(number), "0.0005", "modelling", str(each.seed)}
+        assert any(words <= set(line) for line in lines), words
+    assert any({"run", "seed", "state"} <= set(line) for line in lines)
+    states = {word for line in lines for word in line}
+    assert {"RUNNING", "FAILED", "WAITING"} <= states

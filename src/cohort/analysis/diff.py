@@ -1,11 +1,12 @@
 """`run.py diff RUN RUN`: how runs differ."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from cohort.analysis import options
 from cohort.analysis.runs import Run
-from cohort.analysis.tables import shown, write, write_table
+from cohort.analysis.tables import needed, room_in, shown, write, write_table
 from cohort.arguments import Parser
 from cohort.recording.headline import results
 
@@ -14,6 +15,7 @@ EXAMPLES = """examples:
   run.py diff qmix__3m__seed1 mnmpg__3m__seed1
   run.py diff results/one results/other results/third"""
 _SOURCES = ("commit", "dirty", "diff_hash")
+_HASHES, HASH = ("commit", "source_hash"), 12  # letters of a hash that a terminal shows
 _MACHINE = ("source_hash", "python", "platform", "hostname", "cpu", "cpu_usable", "gpus", "torch_threads")
 
 
@@ -28,9 +30,17 @@ def main(words: Sequence[str]) -> int:
         parser.error("diff needs two runs or more")
     runs = [options.the_run(name, chosen) for name in chosen.runs]
     rows, equal = differences(runs)
-    write_table(["", *(run.name for run in runs)], rows, chosen.form)
-    if chosen.form == "table":
-        write(f"\n{equal} other facts are equal.\n")
+    if chosen.form != "table":
+        write_table(["", *(run.name for run in runs)], rows, chosen.form)
+        return 0
+    rows = [[row[0], *(cell[:HASH] for cell in row[1:])] if row[0] in _HASHES else row for row in rows]
+    names = [run.name for run in runs]
+    if needed(["", *names], rows) > room_in(sys.stdout):
+        numbers = [f"run {number}" for number in range(1, len(runs) + 1)]
+        write("".join(f"{number}  {name}\n" for number, name in zip(numbers, names, strict=True)) + "\n")
+        names = numbers
+    write_table(["", *names], rows, whole=[""])
+    write(f"\n{equal} other facts are equal.\n")
     return 0
 
 

@@ -14,6 +14,7 @@ from cohort.arguments import Parser
 COLUMNS = "status, method, map, seed, t_env, headline, wall, age, name"
 # left out where there is no room, the first first; method, map and seed stand in the name, too
 SECONDARY = ("age", "wall", "map", "method", "t_env", "headline")
+WHOLE = ("name", "seed", "method", "map", "label", "status")  # fields that are folded last of all
 GROUP_COLUMNS = "t_env, metrics.test_return_mean, speed"
 EXAMPLES = """examples:
   run.py ls
@@ -50,7 +51,9 @@ def main(words: Sequence[str]) -> int:
         rows = [group_row(key, group, columns, chosen.form) for key, group in grouped(runs, by)]
     else:
         rows = [[_cell(column, run, chosen.form) for column in columns] for run in runs]
-    write_table(headings, rows, chosen.form, secondary=() if chosen.columns or by else SECONDARY)
+    secondary = () if chosen.columns or by else SECONDARY
+    whole = [column.title for column in [*by, *columns] if column.field.text in WHOLE]
+    write_table(headings, rows, chosen.form, secondary=secondary, whole=whole)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 
@@ -9,12 +10,15 @@ import numpy as np
 
 from cohort.analysis import options
 from cohort.analysis.runs import Run
-from cohort.analysis.tables import duration, shown, write, write_table
+from cohort.analysis.tables import duration, needed, room_in, shown, write, write_table
 from cohort.arguments import Parser
 from cohort.recording.curve import short_steps
 
+COURSE = "course"
 BARS = " ▁▂▃▄▅▆▇█"
-WIDTH = 24
+WIDTH, NARROWEST = 24, 6  # of a sparkline
+HEADINGS = ("metric", "last", "min", "max", "max at", COURSE)
+SECONDARY = (COURSE, "max at", "min", "max")  # left out where there is no room, the first first
 EXAMPLES = """examples:
   run.py show results/qmix__3m__seed1__2026-11-20_18-09-14
   run.py show qmix__3m__seed1              any part of a name in results/ that only one run has"""
@@ -29,10 +33,19 @@ def main(words: Sequence[str]) -> int:
     run = options.the_run(chosen.run, chosen)
     write_table(["", run.name], [[name, text] for name, text in summary(run)])
     write("\n")
-    rows = [metric_row(run, metric) for metric in metrics_of(run)]
-    write_table(["metric", "last", "min", "max", "max at", "first to last"], rows)
+    write_table(HEADINGS, metric_rows(run, room_in(sys.stdout)), secondary=SECONDARY, whole=("metric",))
     write("\n" + config_text(run, shutil.get_terminal_size((120, 24)).columns) + "\n")
     return 0
+
+
+def metric_rows(run: Run, room: int) -> list[list[str]]:
+    """A row for each metric under `HEADINGS`; its course is as long as there is room in a line."""
+    rows = [metric_row(run, metric) for metric in metrics_of(run)]
+    over = needed(HEADINGS, rows) - room
+    if rows and over > 0:
+        width = max(NARROWEST, WIDTH - over)
+        rows = [metric_row(run, row[0], width) for row in rows]
+    return rows
 
 
 def summary(run: Run) -> list[tuple[str, str]]:
@@ -91,7 +104,7 @@ def metrics_of(run: Run) -> list[str]:
     return sorted(names, key=lambda name: not name.startswith("test_"))
 
 
-def metric_row(run: Run, metric: str) -> list[str]:
+def metric_row(run: Run, metric: str, width: int = WIDTH) -> list[str]:
     """A metric's last value, minimum, maximum, the step of the maximum, and its course."""
     steps, values = run.series(metric)
     if not len(values):
@@ -102,7 +115,7 @@ def metric_row(run: Run, metric: str) -> list[str]:
         metric,
         *(shown(number) for number in numbers),
         short_steps(steps[best]),
-        sparkline(steps, values),
+        sparkline(steps, values, width),
     ]
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from cohort.analysis.fields import Value
+from cohort.analysis.widths import GAP, broken, column_widths, whole_width
 from cohort.recording.curve import short_steps
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 FORMS = ("table", "markdown", "csv")
-_GAP = 2  # columns of the terminal between two of a table
+UNBOUNDED = 10_000
 _STATES = {
     "RUNNING": "cyan",
     "COMPLETED": "green",
@@ -34,10 +35,12 @@ def write_table(
     form: str = "table",
     stream: TextIO | None = None,
     secondary: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> None:
     """Write rows of text in one of `FORMS`; "table" is as wide as the terminal, or unbounded in a pipe.
 
-    On a terminal that is too narrow, columns of the headings `secondary` are left out, the first named first.
+    On a terminal that is too narrow, columns of the headings `secondary` are left out, the first named first. Then
+    cells are folded, those of the headings `whole` last of all.
     """
     stream = sys.stdout if stream is None else stream
     if form == "csv":
@@ -48,7 +51,7 @@ def write_table(
         lines = [headings, ["---"] * len(headings), *rows]
         write("".join("| " + " | ".join(_escaped(cell) for cell in line) + " |\n" for line in lines), stream)
     else:
-        write(_for_terminal(headings, rows, stream, secondary), stream)
+        write(_for_terminal(headings, rows, stream, secondary, whole), stream)
 
 
 def write(text: str, stream: TextIO | None = None) -> None:
@@ -69,16 +72,34 @@ def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
+def room_in(stream: TextIO) -> int:
+    """How many letters a line of a table may have: those of the terminal, or any number in a pipe."""
+    from rich.console import Console
+
+    return Console(file=stream).width if stream.isatty() else UNBOUNDED
+
+
+def needed(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How many letters a line of the table has where nothing is folded."""
+    return sum(GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True)) - GAP
+
+
 def _for_terminal(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO, secondary: Sequence[str]
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    stream: TextIO,
+    secondary: Sequence[str],
+    whole: Sequence[str],
 ) -> str:
     from rich.console import Console
 
-    console = Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
+    console = Console(file=stream, width=room_in(stream), highlight=False)
     kept = fitting(headings, rows, console.width, secondary)
     left_out = [heading for number, heading in enumerate(headings) if number not in kept]
+    headings, rows = columns_of(kept, headings, rows)
+    widths = column_widths(headings, rows, console.width, whole)
     with console.capture() as captured:
-        console.print(rich_table(*columns_of(kept, headings, rows), overflow="fold"))
+        console.print(rich_table(headings, rows, overflow="fold", widths=widths))
         if left_out:
             console.print(f"no room for: {', '.join(left_out)}", style="dim")
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
@@ -91,9 +112,9 @@ def fitting(
 
     Of these, the last named are the last to go.
     """
-    needs = [_GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    needs = [GAP + whole_width(column) for column in zip(headings, *rows, strict=True)]
     kept = [number for number, heading in enumerate(headings) if heading not in secondary]
-    room = width + _GAP - sum(needs[number] for number in kept)
+    room = width + GAP - sum(needs[number] for number in kept)
     for heading in reversed([each for each in secondary if each in headings]):
         number = headings.index(heading)
         if needs[number] <= room:
@@ -110,7 +131,11 @@ def columns_of(
 
 
 def rich_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, overflow: Literal["fold", "ellipsis"]
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    overflow: Literal["fold", "ellipsis"],
+    widths: Sequence[int] | None = None,
 ) -> "Table":
     """A table for a terminal: numbers to the right, states in colours; what is too wide is folded or cut."""
     from rich.table import Table
@@ -120,7 +145,11 @@ def rich_table(
     for number, heading in enumerate(headings):
         numeric = bool(rows) and all(_is_number(row[number]) for row in rows)
         justify = "right" if numeric else "left"
-        table.add_column(heading, justify=justify, overflow=overflow, no_wrap=overflow == "ellipsis")
+        width = widths[number] if widths else None
+        title = "\n".join(broken(heading, width)) if width else heading
+        table.add_column(
+            title, justify=justify, overflow=overflow, no_wrap=overflow == "ellipsis", width=width
+        )
     for row in rows:
         table.add_row(*(Text(cell, style=_STATES.get(cell, "")) for cell in row))
     return table

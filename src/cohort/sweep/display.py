@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cohort.analysis.tables import columns_of, fitting, rich_table
+from cohort.analysis.widths import GAP, HEADING, broken, column_widths
 from cohort.recording.console import Console
 from cohort.sweep import view
 from cohort.sweep.folder import SweepRun
@@ -86,18 +87,30 @@ class Display:
     def _table(
         self, entries: Sequence[Entry], readings: Sequence[view.Reading], room: int, width: int
     ) -> Table:
+        headings = view.headings(self._runs)
+        room -= max(len(broken(heading, HEADING)) for heading in headings) - 1  # lines of headings, at most
         by_urgency = sorted(range(len(entries)), key=lambda number: _URGENCY.index(entries[number].state))
         rows = [
             view.row(number, self._runs[number], entries[number], readings[number])
             for number in sorted(by_urgency[: max(1, room)])
         ]
-        headings = view.headings(self._runs)
         narrow = [_cut_notes(headings, row) for row in rows]
         kept = fitting(headings, narrow, width, view.SECONDARY)
-        table = rich_table(*columns_of(kept, headings, rows), overflow="ellipsis")
+        headings, rows = columns_of(kept, headings, rows)
+        table = rich_table(headings, rows, overflow="ellipsis", widths=_widths(headings, rows, width))
         if len(entries) > max(1, room):
             table.caption = f"and {len(entries) - max(1, room)} more"
         return table
+
+
+def _widths(headings: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """All columns are whole but the notes, which have what is left."""
+    widths = column_widths(headings, [_cut_notes(headings, row) for row in rows], room, whole=headings)
+    if "notes" in headings:
+        place = headings.index("notes")
+        spare = room - sum(widths) - GAP * (len(widths) - 1)
+        widths[place] = min(widths[place] + spare, max(len(row[place]) for row in rows))
+    return widths
 
 
 def _cut_notes(headings: Sequence[str], row: Sequence[str]) -> list[str]:
