@@ -13,7 +13,7 @@ NOT_THE_METHOD = frozenset(
         *("seed", "label", "t_max", "local_results_path", "use_tensorboard", "use_cuda", "torch_threads"),
         *("checkpoint_interval", "save_model", "save_model_interval", "log_interval", "test_interval"),
         *("buffer_cpu_only", "save_replay", "replay_format", "replay_agent", "load_step", "mongo_database"),
-        "chains_at_once",
+        *("chains_at_once", "when_diverged"),
     )
 )
 # Arguments of environments that do not change the game.
