@@ -99,6 +99,8 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it(site: Path) -> None:
     assert {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")} == {"cohort"}
     assert (site / "cohort" / "config" / "default.yaml").is_file()
     assert (site / "cohort" / "modules" / "native" / "gru.c").is_file()
+    for name in ("page.css", "page.js"):
+        assert (site / "cohort" / "analysis" / "report" / name).is_file()
     sources = {path.relative_to(ROOT / "src") for path in (ROOT / "src" / "cohort").rglob("*.py")}
     assert {path.relative_to(site) for path in site.rglob("*.py")} == sources
     (scripts,) = site.glob("*.dist-info/entry_points.txt")

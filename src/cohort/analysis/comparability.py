@@ -23,8 +23,7 @@ NOT_THE_METHOD = frozenset(
         *("checkpoint_interval", "save_model", "save_model_interval", "log_interval", "test_interval"),
         *("buffer_cpu_only", "save_replay", "replay_format", "replay_agent", "load_step", "mongo_database"),
         *("use_wandb", "wandb_project", "wandb_team", "wandb_mode"),
-        "save_best",
-        "chains_at_once",
+        *("save_best", "chains_at_once", "when_diverged"),
     )
 )
 # What runs did that are older than a key of every run.

@@ -286,7 +286,10 @@ def axis_panel(
         curve = make_curve(_by_map(group), metric, settings)
         if curve is not None:
             curves[label] = curve
-    return Panel(axis.title, metric, curves, frozenset(mixed)) if curves else None
+    marks = [
+        label for label, texts in mixed.items() if any(text.startswith(f"{axis.title}: ") for text in texts)
+    ]
+    return Panel(axis.title, metric, curves, frozenset(marks)) if curves else None
 
 
 def unequal_lengths(panels: Sequence[Panel], settings: Settings) -> list[str]:

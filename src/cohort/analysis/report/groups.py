@@ -25,6 +25,6 @@ def _by_keys(label: str, runs: Sequence[Run]) -> Groups:
         return {label: runs}
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        values = [f"{key}={run.flat_config.get(key)}" for key in keys]
+        values = [f"{key}={run.flat_config.get(key, '-')}" for key in keys]
         groups.setdefault(", ".join([label, *values]), []).append(run)
     return groups if len(groups) <= CURVES else {label: runs}

@@ -1,6 +1,10 @@
 // Draws the figures in the colours of the scheme, and again when the scheme, the width or the switch changes.
 "use strict";
 (function () {
+  const LINE = 21;  // pixels: of the legend, with its letters, the strokes before them, and the margins beside it
+  const LETTER = 6.5;
+  const SAMPLE = 55;
+  const SIDES = 80;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 600px)");
   const every = document.getElementById("runs");
@@ -9,9 +13,31 @@
     figure: JSON.parse(place.parentNode.querySelector("script").textContent),
   }));
 
+  // A long entry has several lines on a phone.
+  function fitted(name) {
+    return narrow.matches && name.length > 36 ? name.replaceAll(", ", ",<br>") : name;
+  }
+
+  // How many lines the legend will have, which stands above the curves: about.
+  function legendLines(names, width) {
+    let lines = 0;
+    let room = 0;
+    for (const name of names) {
+      const parts = name.split("<br>");
+      const needed = SAMPLE + LETTER * Math.max(...parts.map((part) => part.length));
+      if (needed > room || parts.length > 1) {
+        lines += parts.length;
+        room = parts.length > 1 ? 0 : width - needed;
+      } else {
+        room -= needed;
+      }
+    }
+    return lines;
+  }
+
   function trace(one, colours) {
     const colour = colours[one.meta.colour];
-    const dressed = { ...one, line: { ...one.line, color: colour } };
+    const dressed = { ...one, name: fitted(one.name), line: { ...one.line, color: colour } };
     if (one.meta.part === "band") dressed.fillcolor = colour;
     if (one.marker) dressed.marker = { ...one.marker, color: colour };
     if (one.meta.part === "run") dressed.visible = every.checked;
@@ -25,8 +51,8 @@
     for (const { place, figure } of places) {
       const axis = { gridcolor: colour("--line"), linecolor: colour("--line"), zeroline: false, automargin: true };
       const given = figure.layout;
-      const entries = figure.data.filter((one) => one.meta.part === "centre").length;
-      place.style.height = narrow.matches ? `${300 + 24 * entries}px` : "";  // the legend stands above the curves
+      const names = figure.data.filter((one) => one.meta.part === "centre").map((one) => fitted(one.name));
+      place.style.height = `${320 + LINE * legendLines(names, place.clientWidth - SIDES)}px`;
       const layout = {
         ...given,
         paper_bgcolor: "rgba(0,0,0,0)",
