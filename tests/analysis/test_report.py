@@ -298,6 +298,14 @@ def test_a_browser_draws_the_curves(opened: Callable[..., "Page"]) -> None:
     )
     lines = sorted(end for end in ends if end > 0.5)  # a band ends where it began, at 0
     assert lines == pytest.approx([1, 2, 2], abs=0.01)
+    area = page.locator(".plot .nsewdrag").bounding_box()
+    page.mouse.move(area["x"] + area["width"] - 4, area["y"] + 4)
+    page.wait_for_function("document.querySelector('.plot .hoverlayer').textContent.includes('qmix (2): 2')")
+    buttons = page.evaluate(
+        "Array.from(document.querySelectorAll('.modebar-btn'), (one) => one.dataset.title)"
+    )
+    assert len(buttons) == 4
+    assert not any("share" in title.lower() for title in buttons)
     page.check("#runs")
     page.wait_for_function(f"document.querySelectorAll({drawn!r}).length === {3 + 2 + 4}")
     assert page.evaluate("window.harm") is None

@@ -75,9 +75,9 @@ def traces(panel: Panel, styles: Mapping[str, Style], settings: Settings) -> lis
                 found.append(
                     common
                     | {"x": _numbers(x), "y": _numbers(y), "line": {"width": 1, "color": colour}}
-                    | {"opacity": 0.5, "showlegend": False, "visible": False, "text": html.escape(run.name)}
-                    | {"hovertemplate": "%{text}: %{y:.4g}<extra></extra>"}
-                    | {"meta": {"part": "run", "colour": number}}
+                    | {"opacity": 0.5, "showlegend": False, "visible": False}
+                    | {"hovertemplate": "%{meta.run}: %{y:.4g}<extra></extra>"}
+                    | {"meta": {"part": "run", "colour": number, "run": html.escape(run.name)}}
                 )
         found.append(_centre(common, curve, whole, colour, number))
     return found

@@ -62,11 +62,18 @@
         // a finger scrolls the page; a mouse zooms
         dragmode: narrow.matches ? false : "zoom",
         hovermode: narrow.matches || every.checked ? "closest" : given.hovermode,
-        margin: narrow.matches ? { ...given.margin, l: 8 } : given.margin,
+        margin: narrow.matches ? { ...given.margin, l: 8 } : { ...given.margin, r: 40 },  // the buttons' place
+        modebar: {
+          orientation: "v", bgcolor: "rgba(0,0,0,0)", color: colour("--faint"), activecolor: colour("--ink"),
+        },
         xaxis: { ...given.xaxis, ...axis },
         yaxis: { ...given.yaxis, ...axis, title: narrow.matches ? { text: "" } : given.yaxis.title },
       };
-      const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+      // named one by one: others of Plotly's would share the chart with a server
+      const buttons = [["toImage"], ["zoom2d", "pan2d", "resetScale2d"]];
+      const settings = {
+        responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover", modeBarButtons: buttons,
+      };
       Plotly.react(place, figure.data.map((one) => trace(one, colours)), layout, settings);
     }
   }
