@@ -182,9 +182,8 @@ class Level(Row):
 
     def finding(self, selector: RunSelector) -> Finding:
         found = super().finding(selector)
-        return (
-            found if self.judged else replace(found, difference="", interval="")
-        )  # nobody claimed this level here
+        # where it is not judged, nobody claimed this level
+        return found if self.judged else replace(found, difference="", interval="")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 
-from cohort.errors import UserError
+from cohort.errors import UserError, missing_package
 
 NEAR, NEAR_SHORT = 0.75, 0.66  # difflib's ratio; one other letter of three is two thirds
 
@@ -60,10 +60,7 @@ class Registry:
 
     def _not_imported(self, name: str, error: Exception) -> str:
         if name in self._extras and isinstance(error, ImportError):
-            return (
-                f"{self.noun} {name!r} needs the package {error.name!r}, which is not installed.\n"
-                f"Install it: pip install -r {self._extras[name]}"
-            )
+            return str(missing_package(f"{self.noun} {name!r}", error, self._extras[name]))
         return f"{self.noun} {name!r} cannot be imported: {type(error).__name__}: {error}"
 
 

@@ -10,16 +10,8 @@ from cohort.errors import UserError
 # Keys that say how a run is recorded or computed, not what is learned. Seeds of one curve may differ in them.
 NOT_THE_METHOD = frozenset(
     (
-        *(
-            "seed",
-            "label",
-            "t_max",
-            "local_results_path",
-            "use_tensorboard",
-            "use_cuda",
-            "torch_threads",
-            "native_code",
-        ),
+        *("seed", "label", "t_max", "local_results_path", "use_tensorboard"),
+        *("use_cuda", "torch_threads", "native_code"),
         *("checkpoint_interval", "save_model", "save_model_interval", "log_interval", "test_interval"),
         *("buffer_cpu_only", "save_replay", "replay_format", "replay_agent", "load_step", "mongo_database"),
         *("use_wandb", "wandb_project", "wandb_team", "wandb_mode"),

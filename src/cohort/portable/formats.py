@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from cohort.errors import UserError
+from cohort.errors import UserError, missing_package
 from cohort.portable.team import PortableTeam
 
 REQUIREMENTS = "requirements/export.txt"
@@ -83,10 +83,7 @@ class Onnx:
             import onnxruntime  # noqa: F401
             import onnxscript  # noqa: F401
         except ImportError as error:
-            raise UserError(
-                f"--to=onnx needs the package {error.name!r}, which is not installed.\n"
-                f"Install it: pip install -r {REQUIREMENTS}"
-            ) from error
+            raise missing_package("--to=onnx", error, REQUIREMENTS) from error
 
     def content(self, portable: PortableTeam, recorded: torch.export.ExportedProgram) -> bytes:
         with exporting("torch.onnx"):

@@ -165,8 +165,7 @@ class _Record:
 
         def stacked(values: Iterable[torch.Tensor], where: torch.Tensor, padding: int = 0) -> torch.Tensor:
             """[B, ...] of every step -> [B, T(+1), ...], `padding` `where` [B, T(+1)] a game was over."""
-            values = torch.stack(list(values), dim=1)
-            return values.masked_fill_(where.view(*where.shape, *[1] * (values.dim() - 2)), padding)
+            return padded(torch.stack(list(values), dim=1), where, padding)
 
         return Episodes(
             obs=stacked((each.obs for each in seen), after),
@@ -184,3 +183,8 @@ class _Record:
                 name: stacked((each[name] for each in self.extras[begin:]), idle) for name in self.extras[0]
             },
         )
+
+
+def padded(values: torch.Tensor, where: torch.Tensor, padding: int) -> torch.Tensor:
+    """`values` [B, T, ...], overwritten with `padding` `where` [B, T] an episode is over."""
+    return values.masked_fill_(where.view(*where.shape, *[1] * (values.dim() - 2)), padding)

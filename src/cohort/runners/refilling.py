@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cohort.components.episodes import DONE, PADDING, SEEN, Episodes
 from cohort.envs.base import Observation
-from cohort.runners.in_process import InProcessRunner
+from cohort.runners.in_process import InProcessRunner, padded
 
 
 class RefillingRunner(InProcessRunner):
@@ -94,7 +94,12 @@ class _Playing:
         self._begin = torch.zeros(len(first.obs), dtype=torch.int64, device=first.obs.device)
         self._ended: list[_Ended] = []
         self._waiting: Episodes | None = None
-        self.ended = 0  # episodes that wait
+
+    @property
+    def ended(self) -> int:
+        """How many episodes wait to be taken."""
+        waiting = self._waiting.batch_size if self._waiting else 0
+        return waiting + sum(len(each.game) for each in self._ended)
 
     def end(self, over: Tensor, info: dict[str, Tensor]) -> None:
         """The episodes of the games `over` [B] bool end with the latest step; others begin with the next."""
@@ -105,13 +110,11 @@ class _Playing:
             _Ended(game, begin, after - begin, last, {name: value[game] for name, value in info.items()})
         )
         self._begin = self._begin.masked_fill(over, after)
-        self.ended += len(game)
 
     def take(self, number: int) -> Episodes:
         """The `number` episodes that ended first."""
         episodes = Episodes.concatenated([*([self._waiting] if self._waiting else []), *self._finished()])
-        self.ended = episodes.batch_size - number
-        self._waiting = episodes.rows(slice(number, None)) if self.ended else None
+        self._waiting = episodes.rows(slice(number, None)) if episodes.batch_size > number else None
         return episodes.rows(slice(number))
 
     def _finished(self) -> list[Episodes]:
@@ -152,7 +155,6 @@ class _Playing:
         playing._begin = state["begin"]
         if state["waiting"]:
             playing._waiting = Episodes(**state["waiting"])
-            playing.ended = playing._waiting.batch_size
         for i in range(len(state["done"]["reward"])):
             seen, done, extras = (
                 {name: steps[i] for name, steps in state[part].items()} for part in ("seen", "done", "extras")
@@ -167,17 +169,15 @@ def _cut(steps: Sequence[_Step], ended: _Ended) -> Episodes:
     steps, device = steps[first:], ended.game.device
     rows = torch.arange(len(ended.game), device=device)
     moments = torch.arange(longest + 1, device=device)
-    places = (ended.begin - first).unsqueeze(
-        1
-    ) + moments  # [K, T+1], beyond what was played behind an episode's end
-    places = places.clamp_max(len(steps) - 1)
-    length = ended.length.unsqueeze(1)
+    begin, length = (ended.begin - first).unsqueeze(1), ended.length.unsqueeze(1)
+    places = (begin + moments).clamp_max(len(steps) - 1)  # [K, T+1]; any step behind an episode's end
     after, idle = moments > length, (moments >= length)[:, :-1]  # as padded
 
     def cut(values: list[Tensor], where: Tensor, padding: int = 0) -> Tensor:
         """[B, ...] of every step -> [K, T(+1), ...], `padding` where [K, T(+1)] an episode is over."""
-        chosen = torch.stack(values)[places[:, : where.shape[1]], ended.game.unsqueeze(1)]
-        return chosen.masked_fill_(where.view(*where.shape, *[1] * (chosen.dim() - 2)), padding)
+        return padded(
+            torch.stack(values)[places[:, : where.shape[1]], ended.game.unsqueeze(1)], where, padding
+        )
 
     seen = {}
     for name, last in zip(SEEN, ended.last, strict=True):

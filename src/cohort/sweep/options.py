@@ -74,9 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_options(options: argparse.Namespace) -> SweepOptions:
-    return SweepOptions(
-        **{field.name: getattr(options, field.name) for field in fields(SweepOptions)},
-    )
+    return SweepOptions(**{field.name: getattr(options, field.name) for field in fields(SweepOptions)})
 
 
 def _count(of: str) -> Callable[[str], int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cohort.errors import UserError
+from cohort.errors import UserError, missing_package
 from cohort.program import PACKAGE
 from cohort.sweep.folder import SweepFolder, SweepRun
 from cohort.sweep.processes import Ending, thread_variables
@@ -108,10 +108,7 @@ def _import_ray() -> Any:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise UserError(
-            f"--cluster needs the package {error.name!r}, which is not installed.\n"
-            f"Install it: pip install -r {REQUIREMENTS}"
-        ) from error
+        raise missing_package("--cluster", error, REQUIREMENTS) from error
     return ray
 
 

@@ -110,10 +110,7 @@ def _metrics(typed: str | None, runs: Sequence[Run]) -> list[str]:
 
 
 def _title(runs: Sequence[Run]) -> str:
-    methods, maps = (
-        list(dict.fromkeys(names))
-        for names in zip(*((run.method, run.map_name) for run in runs), strict=True)
-    )
+    methods, maps = ([getattr(run, name) for run in runs] for name in ("method", "map_name"))
     return f"{_some(methods, 'methods')} on {_some(maps, 'maps')}"
 
 

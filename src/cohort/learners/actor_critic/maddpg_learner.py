@@ -89,9 +89,7 @@ class MADDPGLearner(Learner):
         self.critic_parameters = list(self.critic.parameters())
         self.rates = self.make_rates(spec.n_agents, device)
         self.keep(rates=self.rates)
-        self.latest: Transitions | None = (
-            None  # the batch of the latest update since the run began or went on
-        )
+        self.latest: Transitions | None = None  # the batch of this session's latest update
 
     def make_rates(self, n_agents: int, device: torch.device) -> Rates:
         return Rates(self.settings.critic_lr, self.settings.actor_lr_norm, n_agents, device)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cohort.errors import UserError
+from cohort.errors import missing_package
 from cohort.sweep.journal import Trial
 from cohort.sweep.search.parameters import Choice, Grid, Interval, LogWhole, Parameter
 
@@ -24,10 +24,7 @@ def import_optuna() -> ModuleType:
     try:
         optuna = importlib.import_module("optuna")
     except ImportError as error:
-        raise UserError(
-            f"--search needs the package {error.name!r}, which is not installed.\n"
-            f"Install it: pip install -r {REQUIREMENTS}"
-        ) from error
+        raise missing_package("--search", error, REQUIREMENTS) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
