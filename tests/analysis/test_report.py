@@ -121,6 +121,21 @@ def test_tables_say_how_it_ended_what_differs_and_where_from(
     assert "aaaaaaaaaa" in lines
 
 
+def test_the_code_of_every_session_is_named(
+    write_run: Callable[..., FolderRun], report: Callable[..., Reader]
+) -> None:
+    run = write_run("qmix", 1)
+    gits = [
+        {"commit": "a" * 40},
+        {"commit": "b" * 40, "dirty": True},
+        {"commit": "b" * 40, "dirty": True},
+        None,
+    ]
+    sessions = [{"started": "2026-11-20T17:00:01+00:00", "git": git} for git in gits]
+    (Path(run.place) / "provenance.json").write_text(json.dumps({"sessions": sessions}))
+    assert "\naaaaaaaaaa then bbbbbbbbbb with changes then not on record\n" in report().text
+
+
 def test_runs_of_other_settings_have_curves_of_their_own(
     write_run: Callable[..., FolderRun], report: Callable[..., Reader]
 ) -> None:
@@ -179,6 +194,24 @@ def test_media_are_in_the_page_until_it_is_full(
     assert "Left out, 1 of 3 (--media-mb 0.005)" in page.text
     assert "vdn__3m__seed1/replays/two.mp4 (0.0 MB)" in page.text
     assert not [target for target in report("--media-mb", "0").targets if target.startswith("data:")]
+
+
+def test_a_folder_that_cannot_be_listed_does_not_stop_the_page(
+    write_run: Callable[..., FolderRun], report: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run("qmix", 1)
+    folder = Path(run.place)
+    (folder / "replays").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "curve.png")
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "replays":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert "1 picture" in report().text
 
 
 def test_runs_without_results_are_still_listed(

@@ -64,7 +64,11 @@ def _files(run: FolderRun) -> list[File]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:  # it may be removed meanwhile, or be another's
+        return
+    for path in inside:
         if path.is_symlink() or path.name.startswith("."):
             continue
         if path.is_dir() and path.name not in MIRRORS:

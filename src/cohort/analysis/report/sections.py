@@ -157,7 +157,6 @@ def provenance(runs: Sequence[Run]) -> Markup:
 
 def _origin(run: Run) -> list[str]:
     session = run.sessions[-1] if run.sessions else {}
-    commit = (run.git.get("commit") or "")[:10] + (" with changes" if run.git.get("dirty") else "")
     torch = (session.get("packages") or {}).get("torch")
     versions = [f"Python {session.get('python')}", *([f"torch {torch}"] if torch else [])]
     gpus = session.get("gpus") or []
@@ -166,9 +165,20 @@ def _origin(run: Run) -> list[str]:
     return [
         *(run.name, str(run.seed), _minute(run.started) + sessions),
         run.status.seen.strftime("%Y-%m-%d %H:%M") if run.status.seen else "",
-        *(commit or "not on record", ", ".join(versions), session.get("hostname") or "", processor),
+        *(_commits(run), ", ".join(versions), session.get("hostname") or "", processor),
         str(session.get("command") or ""),
     ]  # fmt: skip
+
+
+def _commits(run: Run) -> str:
+    """The code of every session: a run may have been resumed with another."""
+    found = [session.get("git") or {} for session in run.sessions] or [{}]
+    texts = [
+        (commit[:10] if (commit := git.get("commit")) else "not on record")
+        + (" with changes" if git.get("dirty") else "")
+        for git in found
+    ]
+    return " then ".join(dict.fromkeys(texts))
 
 
 def _minute(moment: str | None) -> str:
