@@ -127,6 +127,10 @@ class Targets:
         self._live = {name: networks[rule.of or name] for name, rule in self.rules.items()}
         copies = {name: copy.deepcopy(network) for name, network in self._live.items()}  # each its own
         self.networks = nn.ModuleDict(copies).requires_grad_(False)
+        self._parameters = {
+            name: (list(self.networks[name].parameters()), list(live.parameters()))
+            for name, live in self._live.items()
+        }
         self.last_copy = dict.fromkeys(self.rules, 0)  # in the rule's unit
 
     def __getitem__(self, name: str) -> Any:
@@ -136,17 +140,21 @@ class Targets:
     def follow(self, clock: Clock) -> None:
         """What each rule asks for after an update."""
         for name, rule in self.rules.items():
-            live, target = self._live[name], self.networks[name]
             if isinstance(rule, SoftUpdate):
-                _approach(target, live, rule.rate)
+                self._approach(name, rule.rate)
             elif isinstance(rule, Average):
-                _approach(target, live, 1 - rule.kept(clock.updates))
-                _copy_buffers(target, live)
+                self._approach(name, 1 - rule.kept(clock.updates))
+                _copy_buffers(self.networks[name], self._live[name])
             elif isinstance(rule, HardUpdate):
                 now = getattr(clock, rule.unit)
                 if now - self.last_copy[name] >= rule.every:
                     self.renew(name)
                     self.last_copy[name] = now
+
+    def _approach(self, name: str, rate: float) -> None:
+        """Go `rate` of the way to the live network's parameters."""
+        targets, live = self._parameters[name]
+        torch._foreach_lerp_(targets, live, rate)  # as torch.optim.swa_utils does: one call, not one a parameter
 
     def renew(self, name: str) -> None:
         """The target becomes the live network."""
@@ -184,9 +192,3 @@ class Targets:
 def _copy_buffers(target: nn.Module, live: nn.Module) -> None:
     for into, buffer in zip(target.buffers(), live.buffers(), strict=True):
         into.copy_(buffer)
-
-
-def _approach(target: nn.Module, live: nn.Module, rate: float) -> None:
-    """Go `rate` of the way to the live network's parameters."""
-    for into, parameter in zip(target.parameters(), live.parameters(), strict=True):
-        into.lerp_(parameter, rate)
