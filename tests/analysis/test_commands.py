@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 import subprocess
@@ -318,3 +319,29 @@ def test_before_the_first_run_a_list_says_how_to_begin(
     (tmp_path / "results").mkdir()
     assert main(["ls"]) == 2
     assert "--config=qmix --env-config=sc2_sim" in capsys.readouterr().err
+
+
+def test_no_command_stops_at_an_edited_file(
+    write_run: Callable[..., FolderRun], results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [write_run("qmix", seed).folder for seed in (1, 2)]
+    whole = json.loads(runs[0].provenance.read_text())["sessions"][0]
+    whole |= {"packages": {"torch": "2"}, "gpus": [], "hostname": "a", "cpu": "b"}
+    places = [(key,) for key in whole] + [("git", key) for key in whole["git"]] + [("packages", "torch")]
+    odd_values = (3, 1.5, True, "text", [1], {"a": {"b": 1}}, [{"a": 1}], None)
+    odd = []
+    for place, value in itertools.product(places, odd_values):
+        session = json.loads(json.dumps(whole))
+        inside = session
+        for key in place[:-1]:
+            inside = inside[key]
+        inside[place[-1]] = value
+        odd.append(session)
+    for session in odd:  # as the last one, which most commands look at
+        runs[0].provenance.write_text(json.dumps({"sessions": [whole, session]}))
+        assert main(["show", str(runs[0].root)]) == 0
+        assert main(["diff", str(runs[0].root), str(runs[1].root)]) in (0, 1)
+    runs[0].provenance.write_text(json.dumps({"sessions": odd}))
+    assert main(["ls", str(results), "--columns", "name, host"]) == 0
+    assert main(["report", str(results), "--out", str(tmp_path / "page.html")]) == 0
+    capsys.readouterr()

@@ -193,6 +193,7 @@ def test_media_are_in_the_page_until_it_is_full(
     assert "1 picture" in page.text
     assert "Left out, 1 of 3 (--media-mb 0.005)" in page.text
     assert "vdn__3m__seed1/replays/two.mp4 (0.0 MB)" in page.text
+    assert "one.mp4 (0.0 MB)" in report("--media-mb", "0.0035").text  # 3,000 bytes are 4,000 in base64
     assert not [target for target in report("--media-mb", "0").targets if target.startswith("data:")]
 
 

@@ -17,6 +17,7 @@ from cohort.errors import UserError
 from cohort.program import program_name
 from cohort.recording.folder import RESULTS, RunFolder
 from cohort.recording.metrics import Record, read_metrics
+from cohort.recording.sessions import read_sessions
 
 TAIL = 65536  # bytes from the end of metrics.jsonl in which the last values are looked for first
 DEPTH = 4  # how far below a named folder runs are looked for
@@ -45,8 +46,10 @@ class FolderRun(Run):
 
     @cached_property
     def sessions(self) -> list[dict[str, Any]]:
-        sessions = _read_json(self.folder.provenance).get("sessions", [])
-        return [session for session in sessions if isinstance(session, dict)]
+        try:
+            return read_sessions(self.folder.provenance.read_bytes())
+        except OSError:
+            return []
 
     @cached_property
     def _told(self) -> dict[str, Any]:

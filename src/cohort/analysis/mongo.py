@@ -1,6 +1,5 @@
 """Runs in MongoDB as `Run`s; `cohort.recording.mongo` describes how they are stored."""
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from cohort.errors import UserError
 from cohort.recording.info import as_configured
 from cohort.recording.metrics import Record, read_metrics
 from cohort.recording.mongo.target import MongoTarget
+from cohort.recording.sessions import read_sessions
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -41,7 +41,7 @@ class MongoRun(Run):
     @cached_property
     def sessions(self) -> list[dict[str, Any]]:
         content = self._store.artifact(self._document, "provenance.json")
-        whole = json.loads(content).get("sessions", []) if content else []
+        whole = read_sessions(content) if content else []
         if len(whole) == len(self._documents):
             return whole
         return [_session(document) for document in self._documents]

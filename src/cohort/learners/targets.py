@@ -154,7 +154,9 @@ class Targets:
     def _approach(self, name: str, rate: float) -> None:
         """Go `rate` of the way to the live network's parameters."""
         targets, live = self._parameters[name]
-        torch._foreach_lerp_(targets, live, rate)  # as torch.optim.swa_utils does: one call, not one a parameter
+        torch._foreach_lerp_(
+            targets, live, rate
+        )  # as torch.optim.swa_utils does: one call, not one a parameter
 
     def renew(self, name: str) -> None:
         """The target becomes the live network."""

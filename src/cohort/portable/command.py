@@ -17,6 +17,7 @@ from cohort.portable.formats import FORMATS, record
 from cohort.portable.team import PAST, Port, PortableTeam
 from cohort.recording.files import replace_atomically, write_text_atomically
 from cohort.recording.folder import RunFolder, open_run_folder, place_named
+from cohort.recording.sessions import read_sessions
 
 EXAMPLES = """examples:
   run.py policy results/RUN_FOLDER --to=onnx
@@ -88,9 +89,9 @@ def _described(port: Port) -> dict[str, Any]:
 def _commit(folder: RunFolder) -> str | None:
     """Of the code that the run was last trained with."""
     try:
-        session = json.loads(folder.provenance.read_bytes())["sessions"][-1]
-        return session["git"]["commit"] + ("+changes" if session["git"]["dirty"] else "")
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        git = read_sessions(folder.provenance.read_bytes())[-1]["git"]
+        return git["commit"] + ("+changes" if git.get("dirty") else "")
+    except (OSError, KeyError, IndexError, TypeError):
         return None
 
 

@@ -24,7 +24,11 @@ NAMED = 20  # of what is left out
 
 @dataclass(frozen=True)
 class File:
-    """A video or picture of a run."""
+    """A video or picture of a run.
+
+    Attributes:
+        size: bytes that it takes on the page, where it stands in base64.
+    """
 
     run: str
     path: Path
@@ -57,7 +61,7 @@ def _files(run: FolderRun) -> list[File]:
             facts = path.stat()
         except OSError:
             continue
-        file = File(run.name, path, path.relative_to(run.folder.root).as_posix(), facts.st_size)
+        file = File(run.name, path, path.relative_to(run.folder.root).as_posix(), -(-facts.st_size // 3) * 4)
         # the curve of a run is on the page already: last
         found.append(((not file.moves, path == run.folder.curve, -facts.st_mtime, file.name), file))
     return [file for _, file in sorted(found, key=lambda each: each[0])]
