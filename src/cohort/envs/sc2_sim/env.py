@@ -10,7 +10,7 @@ from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle, Course
 from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.layout import env_spec
-from cohort.envs.sc2_sim.maps import all_maps
+from cohort.envs.sc2_sim.maps import MapFacts, all_maps
 from cohort.envs.sc2_sim.noise import game_keys
 from cohort.envs.sc2_sim.observe import Observer
 from cohort.envs.sc2_sim.planes import HEALTH, STOP
@@ -19,7 +19,7 @@ from cohort.envs.sc2_sim.settings import SC2SimSettings
 from cohort.envs.sc2_sim.spawn import Spawner
 from cohort.envs.sc2_sim.starts import Starts
 from cohort.envs.sc2_sim.terrain import Terrain
-from cohort.envs.sc2_sim.units import unit_constants
+from cohort.envs.sc2_sim.units import UnitConstants, unit_constants
 
 if TYPE_CHECKING:
     from cohort.envs.sc2_sim.render import Renderer
@@ -38,6 +38,8 @@ class SC2Sim:
 
     provides = ("single_resets",)  # `reset` of some games alone
 
+    _memory_width = 0  # W, of `Games.memory`
+
     def __init__(
         self,
         settings: SC2SimSettings,
@@ -55,22 +57,37 @@ class SC2Sim:
             device: where all tensors live.
             first_game: number of the first of these games; the others follow.
         """
-        facts, device = all_maps()[settings.map_name], torch.device(device)
-        constants = unit_constants(facts, settings.enemy_type_ids_swapped, device)
-        terrain = Terrain(facts, device)
-        self.settings, self.batch_size, self.spec = settings, batch_size, env_spec(facts, settings)
-        self.battle = Battle(facts, settings, constants, terrain)
-        self.observer = Observer(facts, settings, constants, terrain)
-        # SMAC's battles end when one side has nobody left who fights; medivacs do not.
-        self._fighters = torch.tensor([unit.damage > 0 for unit in constants.units], device=device)
-        self.rewards = Rewards(facts, settings, constants)
-        self.spawner = Spawner(facts, settings, constants, terrain, self.battle.planes)
+        self.settings, self.batch_size = settings, batch_size
+        self.facts, device = self._facts(), torch.device(device)
+        self.spec, self.terrain = env_spec(self.facts, settings), Terrain(self.facts, device)
         self._game_keys = game_keys(seed, torch.arange(first_game, first_game + batch_size, device=device))
-        self._at_rest = self.battle.at_rest(1)
+        self._prepare(device)
         self.games = self._unbegun(batch_size)
         self.observation: Observation | None = None
         self._starts = self._starts_of_these()
         self._advance = self._compiled() if settings.compile else self._play
+
+    def _facts(self) -> MapFacts:
+        """The map of these games."""
+        return all_maps()[self.settings.map_name]
+
+    def _prepare(self, device: torch.device) -> None:
+        """Make the rules of the battle, and whoever places its units."""
+        constants = unit_constants(self.facts, self.settings.enemy_type_ids_swapped, device)
+        self._equip(constants, Observer(self.facts, self.settings, constants, self.terrain))
+        self.rewards = Rewards(self.facts, self.settings, constants)
+        self.spawner = Spawner(self.facts, self.settings, constants, self.terrain, self.battle.planes)
+        self._at_rest = self.battle.at_rest(1)
+
+    def _equip(self, constants: UnitConstants, observer: Observer) -> None:
+        """Let these units fight."""
+        self.battle = Battle(self.facts, self.settings, constants, self.terrain)
+        self.observer = observer
+        # SMAC's battles end when one side has nobody left who fights; medivacs do not.
+        self._fighters = constants.armed
+
+    def _meet(self, keys: Tensor) -> None:
+        """Let the teams of the episodes with random streams `keys` [B] fight; SMAC's are always the same."""
 
     @torch.no_grad()
     def reset(self, mask: Tensor | None = None) -> Observation:
@@ -83,13 +100,16 @@ class SC2Sim:
         ):  # asked at every step; elsewhere the answer costs more
             return self.observation
         start, column, going = self._starts.next(old.episode + 1, mask), mask.unsqueeze(1), ~mask
+        keys = torch.where(mask, start.keys, old.keys)
+        self._meet(keys)
         self.games = Games(
             units=torch.where(column, start.units, old.units),
             **_chosen(column, self._at_rest, old.course),
             actions=old.actions.masked_fill(column, -1),
             t=old.t * going,
             episode=old.episode + mask,
-            keys=torch.where(mask, start.keys, old.keys),
+            keys=keys,
+            memory=self._new_memory(column, start.units, old.memory),
             terminated=old.terminated & going,
             truncated=old.truncated & going,
         )
@@ -131,6 +151,7 @@ class SC2Sim:
             t=zeros,
             episode=zeros - 1,
             keys=zeros,
+            memory=self.spawner.start.new_zeros(batch, self._memory_width),
             terminated=zeros.bool(),
             truncated=zeros.bool(),
         )
@@ -140,10 +161,19 @@ class SC2Sim:
         return self.observer.observe(games.units, games.actions, games.t)
 
     def _starts_of_these(self) -> Starts:
-        def look(units: Tensor) -> Observation:
-            return self._look(self._unbegun(units.shape[1])._replace(units=units))
+        return Starts(self.spawner, self._first_look, self._game_keys)
 
-        return Starts(self.spawner, look, self._game_keys)
+    def _first_look(self, units: Tensor, keys: Tensor) -> Observation:
+        """What is seen of units [P, B, U] at the start of episodes with random streams `keys` [B]."""
+        return self._look(self._unbegun(units.shape[1])._replace(units=units))
+
+    def _new_memory(self, begins: Tensor, units: Tensor, old: Tensor) -> Tensor:
+        """`old` [B, W], begun anew where `begins` [B, 1] says so, with `units` [P, B, U]."""
+        return old
+
+    def _remember(self, games: Games, units: Tensor) -> Tensor:
+        """[B, W] what is known of the past after a step of `games` that led to `units` [P, B, U]."""
+        return games.memory
 
     def _play(
         self, games: Games, available: Tensor, actions: Tensor
@@ -169,11 +199,12 @@ class SC2Sim:
             t=t,
             episode=games.episode,
             keys=games.keys,
+            memory=self._remember(games, units),
             terminated=over if truncates else over | late,
             truncated=late if truncates else torch.zeros_like(late),
         )
         reward = self.rewards(games.units, units, won, lost) * ongoing
-        return after, self.observer.observe(units, after.actions, t), reward, info
+        return after, self._look(after), reward, info
 
     def _outcome(self, units: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
         """Outcomes for `Transition.info`, and who won, lost and has ended, [B] each.
@@ -210,11 +241,13 @@ class SC2Sim:
                 f"the saved state is of {given[1]} games of {given[0]}, this environment has {self.batch_size} "
                 f"of {self.settings.map_name}; build it with the settings of the saved run"
             )
+        state = {"memory": self.games.memory, **state}  # runs of before November 2026 have none
         self._game_keys = state["game_keys"].to(self._game_keys, copy=True)
         self._starts = self._starts_of_these()
         self.games = Games(
             **{name: state[name].to(own, copy=True) for name, own in self.games._asdict().items()}
         )
+        self._meet(self.games.keys)
         self.observation = self._look(self.games) if state["begun"] else None
 
     def renderer(self, agent: int | None = None) -> "Renderer":
