@@ -26,7 +26,6 @@ from cohort.envs.sc2_sim.planes import (
     NORTH,
     NOWHERE,
     SHIELD,
-    UNHURT,
     WEST,
     X,
 )
@@ -100,7 +99,7 @@ class Battle:
         recoil = (constants.cooldown - constants.backswing).masked_fill(ours, NEVER)
         regenerates = any(unit.health_regeneration for unit in units)
         self.regeneration = constants.regeneration * self.ticks / TICKS_PER_SECOND if regenerates else None
-        self.planes = ENERGY + 1 if self.healing else UNHURT + 1 if constants.layered else COOLDOWN + 1
+        self.planes = constants.planes
 
         self.units = torch.arange(self.n_units, device=device)
         self.grave = torch.zeros(2, 1, self.n_units, device=device)

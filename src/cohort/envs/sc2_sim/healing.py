@@ -22,10 +22,8 @@ class Healing:
 
     def __init__(self, constants: UnitConstants, n_allies: int) -> None:
         self._is_medic, self.medics = constants.medic, constants.who(constants.medic)
-        self._slot = torch.zeros_like(
-            constants.medic, dtype=torch.int64
-        )  # [U] which of the medivacs a unit is
-        self._slot[..., self.medics] = torch.arange(len(self.medics), device=self.medics.device)
+        self._slot = self.medics.new_zeros(constants.n_units)  # [U] which medivac a unit is
+        self._slot[self.medics] = torch.arange(len(self.medics), device=self.medics.device)
         self.full_health, self.heals = constants.health, constants.affects.index_select(-2, self.medics)
 
         def each(table: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cohort.envs.sc2_sim.maps import Group, MapFacts
+from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, UNHURT
 
 TICKS_PER_SECOND = 16  # StarCraft II's game loops per normal second
 
@@ -219,6 +220,12 @@ class UnitConstants:
     def n_units(self) -> int:
         """U."""
         return self.health.shape[-1]
+
+    @property
+    def planes(self) -> int:
+        """P, of the unit tensor: what the battle needs to know of every unit."""
+        healing = any(unit.heal_rate for unit in self.units)
+        return ENERGY + 1 if healing else UNHURT + 1 if self.layered else COOLDOWN + 1
 
     def cast(self, kinds: Tensor) -> "UnitConstants":
         """The tables of B battles in which unit u of battle b is column `kinds[b, u]` of these: [B, U] int64."""
