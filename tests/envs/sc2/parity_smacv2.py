@@ -29,7 +29,6 @@ from tests.envs.sc2.parity_variants import VARIANTS
 from tests.envs.sc2.stand_in_installation import make_installation, missing_packages
 from tests.envs.sc2.told import tell
 
-_BATTLE_ONLY_SMAC = {"reset_noise", "enemy_acquire_range", "enemy_retaliation_range"}
 _CONFIGS = Path(__file__).parents[3] / "src/config/envs"
 
 
@@ -44,20 +43,23 @@ class DrawnMatch(Match):
         self.report, self.number, self.where = report, number, "at the start"
         self.rng = np.random.default_rng(seed)
         variant, task = VARIANTS[number], report.map_name
-        battle = {key: value for key, value in variant.battle.items() if key not in _BATTLE_ONLY_SMAC}
+        battle = _without(variant.battle, {"reset_noise", "enemy_acquire_range", "enemy_retaliation_range"})
+        told = _without(
+            variant.arguments, {"obs_instead_of_state"}
+        )  # which smacv2's class does not know how to make
         knobs = {
-            "battle": {**battle, "move_amount": variant.arguments.get("move_amount", 2)},
+            "battle": {**battle, "move_amount": told.get("move_amount", 2)},
             "enemy_health": variant.enemy_health,
             "old_pathing": variant.old_pathing,
             "task": task,
         }
         os.environ.update(make_installation(folder, **knobs))
-        settings = SMACv2SimSettings(map_name=task, **battle, **variant.arguments)
+        settings = SMACv2SimSettings(map_name=task, **battle, **told)
         self.own = SMACv2Sim(settings, batch_size=1, seed=seed)
         if variant.limit:
             self.own.facts = dataclasses.replace(self.own.facts, episode_limit=variant.limit)
             self.own.spec = dataclasses.replace(self.own.spec, episode_limit=variant.limit)
-        self.wrapper = StarCraftCapabilityEnvWrapper(**_arguments(task), **variant.arguments, seed=seed)
+        self.wrapper = StarCraftCapabilityEnvWrapper(**_arguments(task), **told, seed=seed)
         self.smac = self.wrapper.env
         if variant.limit:
             self.smac.episode_limit = variant.limit
@@ -98,6 +100,10 @@ class DrawnMatch(Match):
     def ranges(self) -> np.ndarray:
         agents = range(self.smac.n_agents)
         return np.array([[self.smac.unit_sight_range(a), self.smac.unit_shoot_range(a)] for a in agents])
+
+
+def _without(arguments: dict[str, Any], keys: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in arguments.items() if key not in keys}
 
 
 def _arguments(task: str) -> dict[str, Any]:
