@@ -42,6 +42,8 @@ CASES = [
     ("sc2_sim", {"map_name": "3m"}),
     ("sc2_sim", {"map_name": "2s3z"}),
     ("sc2_sim", {"map_name": "3m", "continuing_episode": True, "reset_noise": 0.5, "obs_last_action": True}),
+    ("smacv2_sim", {"map_name": "terran_5_vs_5"}),
+    ("smacv2_sim", {"map_name": "protoss_10_vs_11", "continuing_episode": True}),
     ("sc2", {"map_name": "3m"}),
     ("pettingzoo", {"key": "mpe2.simple_spread_v3"}),
     ("pettingzoo", {"key": "mpe2.simple_speaker_listener_v4", "kwargs": {"continuous_actions": True}}),

@@ -8,6 +8,7 @@ MAPS = {
     "repeated_games": "cohort.envs.payoffs:describe_repeated_games",
     "sc2": "cohort.envs.sc2_sim.maps:describe_maps",
     "sc2_sim": "cohort.envs.sc2_sim.maps:describe_maps",
+    "smacv2_sim": "cohort.envs.smacv2_sim.tasks:describe_tasks",
 }
 
 ENVS = Registry(
@@ -31,6 +32,7 @@ ENVS = Registry(
         "rover_tower": "cohort.envs.particles.rover_tower:RoverTower",
         "sc2": "cohort.envs.sc2.env:StarCraft2",
         "sc2_sim": "cohort.envs.sc2_sim.env:SC2Sim",
+        "smacv2_sim": "cohort.envs.smacv2_sim.env:SMACv2Sim",
         "spread": "cohort.envs.particles.spread:Spread",
     },
 )

@@ -96,8 +96,7 @@ class Match:
 
     def play(self, episode: int, charge: bool) -> None:
         """One episode in which the team charges, or acts at random."""
-        self.smac.reset()
-        self.own.reset()
+        self.begin()
         weaken_enemies(self.own, VARIANTS[self.number].enemy_health)
         over, step = False, 0
         while not over:
@@ -112,9 +111,8 @@ class Match:
             transition = self.own.step(torch.tensor([actions]))
             step += 1
             truncated = transition.truncated.item()
-            # Unscaled rewards are differences of float32 sums of hundreds; 1e-5 is asked of them as scaled.
-            unit = 1 if self.smac.reward_scale else self.smac.max_reward / self.smac.reward_scale_rate
-            self.check("reward", reward / unit, transition.reward.item() / unit)
+            theirs, ours = self.reward_units()
+            self.check("reward", reward / theirs, transition.reward.item() / ours)
             self.check("terminated", over, transition.terminated.item() or truncated)
             self.check("episode_limit", info.get("episode_limit", False), truncated)
             for key, value in transition.info.items():
@@ -129,13 +127,34 @@ class Match:
             timeouts=step >= self.own.spec.episode_limit,
         )
 
-    def _check_sights(self) -> None:
-        smac, seen = self.smac, self.own.observation
+    def begin(self) -> None:
+        """Begin the same episode in both."""
+        self.smac.reset()
+        self.own.reset()
+
+    def reward_units(self) -> tuple[float, float]:
+        """By what rewards of smac and of the simulator are divided before they are compared."""
+        # Unscaled rewards are differences of float32 sums of hundreds; 1e-5 is asked of them as scaled.
+        unit = 1 if self.smac.reward_scale else self.smac.max_reward / self.smac.reward_scale_rate
+        return unit, unit
+
+    def sights(self) -> tuple[np.ndarray, np.ndarray]:
+        """smac's observations [N, O] and state [S]."""
+        smac = self.smac
         obs, state = np.stack(smac.get_obs()), smac.get_state()
         if smac.obs_timestep_number:
             # SMAC leaves a zero before the time, which makes the vectors longer than get_obs_size() says.
             self.check("zero", obs[:, -2], np.zeros(len(obs)))
             obs = np.delete(obs, -2, 1)
+        return obs, state
+
+    def ranges(self) -> np.ndarray:
+        """[N or 1, 2] metres of sight and shot."""
+        return np.array([[SIGHT, SHOOT]])
+
+    def _check_sights(self) -> None:
+        smac, seen = self.smac, self.own.observation
+        obs, state = self.sights()
         available = np.array(smac.get_avail_actions(), bool)
         own = seen.obs[0].numpy(), seen.available_actions[0].numpy()
         if obs.shape == own[0].shape:
@@ -160,7 +179,7 @@ class Match:
             [(u.pos.x, u.pos.y) for team in (self.smac.agents, self.smac.enemies) for u in team.values()]
         )
         distance = np.hypot(*(at[: self.smac.n_agents, None] - at).transpose(2, 0, 1))
-        return (np.abs(distance[..., None] - (SIGHT, SHOOT)) < TOLERANCE).any((1, 2))
+        return (np.abs(distance[..., None] - self.ranges()[:, None]) < TOLERANCE).any((1, 2))
 
     def _choose(self, charge: bool) -> list[int]:
         """Actions available in both; a charge is nine times in ten an attack or a move towards an enemy."""

@@ -176,9 +176,13 @@ class Game:
 
     def _debug(self, asked, _told) -> None:
         for command in asked.debug:
-            if not command.HasField("kill_unit"):
-                raise ValueError("the stand-in knows no debug command but kill_unit")
-            self.world.kill(list(command.kill_unit.tag))
+            if command.HasField("kill_unit"):
+                self.world.kill(list(command.kill_unit.tag))
+            elif command.HasField("create_unit"):
+                wish = command.create_unit
+                self.world.create(wish.unit_type, wish.owner, (wish.pos.x, wish.pos.y))
+            else:
+                raise ValueError("the stand-in knows no debug command but kill_unit and create_unit")
 
     def _data(self, _asked, told) -> None:
         from tests.envs.sc2.stand_in_world import ABILITIES
@@ -186,8 +190,9 @@ class Game:
         for number, name in ABILITIES.items():
             told.abilities.add(ability_id=number, link_name=name, friendly_name=name.capitalize())
         seen = {body.unit_type: body.unit for body in self.world.bodies()}
-        for number, unit in seen.items():
-            told.units.add(unit_id=number, name=f"unit{number}", movement_speed=unit.speed)
+        for number in self.world.unit_types() or seen:
+            speed = seen[number].speed if number in seen else 0.0
+            told.units.add(unit_id=number, name=f"unit{number}", movement_speed=speed)
 
     def _save_replay(self, _asked, told) -> None:
         told.data = f"replay of {self.map_path}, {self.world.game_loop} loops".encode()

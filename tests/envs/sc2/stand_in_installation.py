@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 BUILD_4_10, BUILD_4_6_2 = 75689, 69232
+PLAIN = "32x32_flat"  # the map of SMACv2's tasks
 FAULTS = ("", "exit", "error", "ended", "hang", "stop", "no_launch", "no_map")
 
 _KNOBS, _LAUNCHES, _MAPS = "stand_in.json", "launches", "Maps/SMAC_Maps"
@@ -35,6 +36,7 @@ class Knobs:
         seed: seed of the battles; None: the one of the request `create_game`, 0 where that has none.
         enemy_health: fraction of their health and shield that the enemies begin with; little of it makes wins easy.
         battle: arguments of `SC2SimSettings` but for the map, e.g. {"weapon_jitter": False, "move_amount": 1}.
+        task: SMACv2's task, whose units the client creates on the map 32x32_flat; "" for SMAC's maps.
     """
 
     fault: str = ""
@@ -48,6 +50,7 @@ class Knobs:
     seed: int | None = None
     enemy_health: float = 1.0
     battle: dict[str, Any] = field(default_factory=dict)
+    task: str = ""
 
     def __post_init__(self) -> None:
         if self.fault not in FAULTS:
@@ -79,7 +82,7 @@ def make_installation(folder: Path, builds: tuple[int, ...] = (BUILD_4_10,), **k
         program.chmod(0o755)
     (folder / _LAUNCHES).mkdir(exist_ok=True)
     (folder / _MAPS).mkdir(parents=True, exist_ok=True)
-    for name in all_maps():
+    for name in (*all_maps(), PLAIN):
         (folder / _MAPS / f"{name}.SC2Map").touch()
     (folder / _KNOBS).write_text(json.dumps(asdict(Knobs(**knobs))))
     return {"SC2PATH": str(folder)}
@@ -118,15 +121,15 @@ def register_launch(folder: Path, pid: int) -> int:
     raise AssertionError
 
 
-def missing_packages() -> str:
-    """What the stand-in and smac need that is not installed, as a sentence; "" if all is there.
+def missing_packages(benchmark: str = "smac") -> str:
+    """What the stand-in and `benchmark` (or smacv2) need that is not installed, as a sentence; "" if all is there.
 
-    Nothing of smac is imported for it, since that fails without PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python.
+    Nothing of it is imported for that, since it fails without PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python.
     """
     missing = [name for name in ("pysc2", "s2clientprotocol", "websockets") if find_spec(name) is None]
-    smac = find_spec("smac")  # AutoML has a package of that name too
+    smac = find_spec(benchmark)  # AutoML has a package of smac's name too
     folders = smac.submodule_search_locations if smac else []
     if not any((Path(folder) / "env/starcraft2/starcraft2.py").exists() for folder in folders or []):
-        missing.append("oxwhirl's smac")
+        missing.append(f"oxwhirl's {benchmark}")
     names = ", ".join(missing)
     return f"{names} not installed; install requirements/sc2.txt and websockets" if missing else ""

@@ -4,13 +4,18 @@ from typing import NamedTuple
 
 import torch
 
+from cohort.envs.sc2_sim.battles import Battles
 from cohort.envs.sc2_sim.env import SC2Sim
-from cohort.envs.sc2_sim.maps import CENTRE, MAP_SIZE, all_maps
+from cohort.envs.sc2_sim.maps import CENTRE, MAP_SIZE
 from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, FIRST_ATTACK, HEALTH, NO_OP, SHIELD, STOP, X, Y
 from cohort.envs.sc2_sim.settings import SC2SimSettings
 from cohort.envs.sc2_sim.terrain import walkable_cells
 from cohort.envs.sc2_sim.units import UNITS, Unit, unit_names
+from cohort.envs.smacv2_sim.env import SMACv2Sim
+from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
+from cohort.envs.smacv2_sim.tasks import race_of
 from tests.envs.sc2.stand_in_installation import Knobs
+from tests.envs.sc2.told import tell
 
 ABILITIES = {4: "stop", 16: "move", 23: "attack", 386: "heal"}
 FIRST_AGENT_TYPE = 2005  # the maps' own types; only that they are consecutive matters
@@ -18,6 +23,11 @@ ENEMY_TYPES = {
     "Colossus": 4, "Baneling": 9, "Marine": 48, "Marauder": 51, "Medivac": 54, "Zealot": 73, "Stalker": 74,
     "SpineCrawler": 98, "Zergling": 105, "Hydralisk": 107,
 }  # fmt: skip
+
+# The types of SMACv2's map, in the order of their numbers.
+DRAWN_KINDS = [
+    "Baneling", "Colossus", "Hydralisk", "Marauder", "Marine", "Medivac", "Stalker", "Zealot", "Zergling",
+]  # fmt: skip
 
 # Moves as actions: north, south, east, west.
 _DIRECTIONS = {(0, 1): 2, (0, -1): 3, (1, 0): 4, (-1, 0): 5}
@@ -58,15 +68,42 @@ class World:
             ValueError: the simulator cannot play the map.
         """
         torch.set_num_threads(1)
-        self.sim = SC2Sim(SC2SimSettings(map_name=map_name, **knobs.battle), batch_size=1, seed=seed)
-        self.facts = all_maps()[map_name]
+        self.knobs, self.game_loop, self.first_tag, self.wishes = knobs, 0, first_tag, []
+        if knobs.task:
+            settings = SMACv2SimSettings(map_name=knobs.task, **knobs.battle)
+            self.sim: Battles = SMACv2Sim(settings, batch_size=1, seed=seed)
+        else:
+            self.sim = SC2Sim(SC2SimSettings(map_name=map_name, **knobs.battle), batch_size=1, seed=seed)
+        self.facts = self.sim.facts
         self.n = self.facts.n_agents
-        self.names = unit_names(self.facts)
-        kinds = sorted(set(self.names[: self.n]))
-        self.types = [FIRST_AGENT_TYPE + kinds.index(name) for name in self.names[: self.n]]
-        self.types += [ENEMY_TYPES[name] for name in self.names[self.n :]]
-        self.knobs, self.game_loop, self.first_tag = knobs, 0, first_tag
-        self._respawn()
+        if knobs.task:
+            self._take(["Marine"] * (self.n + self.facts.n_enemies), DRAWN_KINDS)
+            self.orders: dict[int, int] = {}
+            self.killed = set(range(len(self.names)))  # nobody is there until somebody is created
+            self.tags, self.late, self.listening = first_tag, 0, False
+        else:
+            self._take(unit_names(self.facts))
+            self._respawn()
+
+    def _take(self, names: list[str], kinds: list[str] | None = None) -> None:
+        """Let these units fight; the team's own types are numbered as `kinds` are, by default those it has."""
+        self.names, kinds = names, kinds or sorted(set(names[: self.n]))
+        self.types = [FIRST_AGENT_TYPE + kinds.index(name) for name in names[: self.n]]
+        self.types += [ENEMY_TYPES[name] for name in names[self.n :]]
+
+    def unit_types(self) -> range:
+        """All types of the game where the client creates units: the maps' own are the last of them."""
+        return range(FIRST_AGENT_TYPE + len(DRAWN_KINDS) if self.knobs.task else 0)
+
+    def create(self, unit_type: int, owner: int, point: tuple[float, float]) -> None:
+        """Wish for a unit; it is there when time has passed and all units of the battle were wished for."""
+        if not self.knobs.task:
+            raise Refusal("on SMAC's maps the units come by themselves")
+        if owner == 1:
+            name = DRAWN_KINDS[unit_type - FIRST_AGENT_TYPE]
+        else:
+            name = next(name for name, number in ENEMY_TYPES.items() if number == unit_type)
+        self.wishes.append((owner, name, point))
 
     def bodies(self) -> list[Body]:
         """The living: the team in no useful order, then the enemies in order of creation."""
@@ -119,7 +156,7 @@ class World:
         self.game_loop += loops
         battles, self.listening = self.listening, False
         if not any(self._alive()):
-            self._respawn()
+            self._come_back()
         elif not battles:
             self.late = max(self.late - 1, 0)
         elif loops != self.sim.settings.step_mul:
@@ -141,14 +178,28 @@ class World:
         """The ground's height in 0..1, by [x][y]."""
         middles = torch.arange(MAP_SIZE) + 0.5 - CENTRE
         points = torch.stack(torch.meshgrid(middles, middles, indexing="ij"))
-        return self.sim.observer.terrain.height(points).tolist()
+        return self.sim.terrain.height(points).tolist()
+
+    def _come_back(self) -> None:
+        """The next battle, once the client has created its units where that is its task."""
+        if self.knobs.task and not self.wishes:
+            return
+        if self.knobs.task:
+            self.wishes.sort(key=lambda wish: wish[0])  # stable
+            wishes, self.wishes = self.wishes, []
+            team, enemies = ([name.lower() for owner, name, _ in wishes if owner == side] for side in (1, 2))
+            tell(self.sim, team, enemies, [point for *_, point in wishes])
+        self._respawn()
+        if self.knobs.task:
+            kinds = self.sim.spawner.kinds(self.sim.games.keys)[0].tolist()
+            names = [kind.name for kind in race_of(self.knobs.task).kinds]
+            self._take([names[kind % len(names)] for kind in kinds], DRAWN_KINDS)
 
     def _respawn(self) -> None:
         self.sim.reset()
         weaken_enemies(self.sim, self.knobs.enemy_health)
         self.tags, self.first_tag = self.first_tag, self.first_tag + len(self.names)
-        self.orders: dict[int, int] = {}
-        self.killed: set[int] = set()
+        self.orders, self.killed = {}, set()
         self.late = self.knobs.late_units
         self.listening = False
 
@@ -192,7 +243,7 @@ class World:
         )
 
 
-def weaken_enemies(sim: SC2Sim, fraction: float) -> None:
+def weaken_enemies(sim: Battles, fraction: float) -> None:
     """Leave the enemies this fraction of their health and shield."""
     if fraction == 1:
         return

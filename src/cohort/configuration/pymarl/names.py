@@ -13,6 +13,6 @@ NAMES: dict[str, str] = {
     **dict.fromkeys(("pac_ns", "pac_dcg_ns"), "--config=mappo; PAC is not here"),
     "sc2_beta": f"--env-config=sc2 {_PARALLEL}",
     "gymma": "--env-config=gymnasium",
-    "sc2v2": "--env-config=sc2 or --env-config=sc2_sim; SMACv2 is not here",
+    "sc2v2": "--env-config=smacv2_sim, or sc2_gen_terran, _protoss, _zerg with the game",
     "smaclite": "--env-config=sc2_sim; SMAClite is not here",
 }

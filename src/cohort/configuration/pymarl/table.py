@@ -7,7 +7,8 @@ from cohort.configuration.pymarl.names import NAMES
 from cohort.configuration.pymarl.rows import Row, computed, dropped, only, renamed, same, worded
 
 _QTRAN, _PAC = "QTRAN's, which is not here", "PAC's, which is not here"
-_SMACV2 = "SMACv2's, which is not here"
+_SMACV2 = "SMACv2's: --env-config=smacv2_sim, or sc2_gen_terran, _protoss, _zerg"
+_SMACV2_GAMES = "SMACv2: type --env-config=smacv2_sim (no StarCraft needed), or sc2_gen_terran, _protoss or _zerg"
 _OWN = "with `agent: rnn_ns`, networks of each agent's own"
 
 KEYS: tuple[Row, ...] = (
@@ -218,8 +219,8 @@ NOT_HERE: dict[str, dict[Any, str]] = {
         "pac_dcg_learner": "PAC is not here: type --config=mappo",
     },
     "env": {
-        "sc2v2": "SMACv2 is not here: type --env-config=sc2 or --env-config=sc2_sim with one of SMAC's maps",
-        "sc2wrapped": "SMACv2 is not here: type --env-config=sc2 or --env-config=sc2_sim with one of SMAC's maps",
+        "sc2v2": _SMACV2_GAMES,
+        "sc2wrapped": _SMACV2_GAMES,
         "smaclite": "SMAClite is not here: type --env-config=sc2_sim, SMAC's maps without StarCraft",
     },
 }

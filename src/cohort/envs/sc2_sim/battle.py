@@ -26,12 +26,10 @@ from cohort.envs.sc2_sim.planes import (
     NORTH,
     NOWHERE,
     SHIELD,
-    UNHURT,
     WEST,
     X,
 )
-from cohort.envs.sc2_sim.settings import SC2SimSettings
-from cohort.envs.sc2_sim.spawn import start_positions
+from cohort.envs.sc2_sim.settings import BattleSettings
 from cohort.envs.sc2_sim.splash import Bursts, Lines
 from cohort.envs.sc2_sim.targeting import Senses, acquire, edge_distance
 from cohort.envs.sc2_sim.terrain import Terrain, walkable_cells
@@ -77,7 +75,7 @@ class Battle:
     """The rules of one map, as tensors that every step uses."""
 
     def __init__(
-        self, facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants, terrain: Terrain
+        self, facts: MapFacts, settings: BattleSettings, constants: UnitConstants, terrain: Terrain
     ) -> None:
         device, units = constants.health.device, constants.units
         self.n_allies, self.n_units = facts.n_agents, facts.n_agents + facts.n_enemies
@@ -86,8 +84,7 @@ class Battle:
             raise ValueError("a unit could fire twice in one step, which the simulator does not model")
 
         self.senses = Senses(facts, settings, constants)
-        start = torch.from_numpy(start_positions(facts, settings.enemy_spawn_spacing)).to(device)
-        self.march = March(facts, start[:, self.n_allies :], constants.radius[self.n_allies :])
+        self.march = March(facts, settings, constants.radius[..., self.n_allies :])
         self.collision, self.damage = Collision(constants, terrain), Damage(constants)
         self.lines = Lines(constants) if any(unit.line[0] for unit in units) else None
         self.bursts = Bursts(constants) if any(unit.burst for unit in units) else None
@@ -97,18 +94,18 @@ class Battle:
         self.delivery = Delivery(constants) if Delivery.needed(constants) else None
         self.kinds = 2 if constants.layered else 1  # K: raw damage, and hits where they matter
         self.paths = None if terrain.rectangular else Paths(walkable_cells(facts), device)
-        regeneration = torch.tensor([unit.health_regeneration for unit in units], device=device)
         # An enemy stands still for its backswing after each shot; agents are given orders, which end it.
         ours = torch.arange(self.n_units, device=device) < self.n_allies
         recoil = (constants.cooldown - constants.backswing).masked_fill(ours, NEVER)
-        self.regeneration = regeneration * self.ticks / TICKS_PER_SECOND if regeneration.any() else None
-        self.planes = ENERGY + 1 if self.healing else UNHURT + 1 if constants.layered else COOLDOWN + 1
+        regenerates = any(unit.health_regeneration for unit in units)
+        self.regeneration = constants.regeneration * self.ticks / TICKS_PER_SECOND if regenerates else None
+        self.planes = constants.planes
 
         self.units = torch.arange(self.n_units, device=device)
         self.grave = torch.zeros(2, 1, self.n_units, device=device)
         self.grave[X] = NOWHERE * (1 + self.units)  # apart from each other, so that no two coincide
         self.shots = self.delivery.shots if self.delivery else self.units
-        self.own_row = self.shots * self.n_units
+        self.own_row = self._own_rows()
         self.nobody = torch.tensor(-1.0, device=device)  # a reach within which nobody is
         self.duel = self._tabulate_duels()
         self.allies, self.enemies = self.units[: self.n_allies], self.units[self.n_allies :].unsqueeze(1)
@@ -116,14 +113,25 @@ class Battle:
         self.recoils = (recoil + self.tick_numbers).unbind(0)
         self.moves, self.victims = self._tabulate_actions(facts, settings.move_amount)
 
+    def _own_rows(self) -> Tensor:
+        """[S], or [B, S] where teams are drawn: where the row of each shot begins in `duel`."""
+        rows = self.shots * self.n_units
+        if self.constants.health.dim() == 1:
+            return rows
+        games = torch.arange(len(self.constants.health), device=rows.device)
+        return rows + games.unsqueeze(1) * self.n_units**2
+
     def _tabulate_duels(self) -> Tensor:
-        """[2 + K, U * U] squared reaches and weapon of unit i on unit j at i * U + j; splash is a part of its own."""
-        units, device = self.constants.units, self.units.device
-        splash = torch.tensor([[unit.splashes] for unit in units], device=device)
-        parts = torch.tensor([[unit.hits if unit.hit_interval else 1.0] for unit in units], device=device)
-        duel = self.constants.duel.clone()
-        duel[2:] = (duel[2:] / parts).masked_fill(splash, 0)
-        return duel[: 2 + self.kinds].flatten(1)
+        """[2 + K, U * U] squared reaches and weapon of unit i on unit j at i * U + j; splash is a part of its own.
+
+        Where teams are drawn, the games' tables stand one behind the other.
+        """
+        constants = self.constants
+        splash = (constants.burst > 0) | constants.sweeps
+        reaches, weapon = constants.duel[:2], constants.duel[2:]
+        parts = torch.where(constants.second_hit.unsqueeze(-1) > 0, weapon[1], 1.0)
+        weapon = (weapon / parts).masked_fill(splash.unsqueeze(-1), 0)
+        return torch.cat((reaches, weapon[: self.kinds])).flatten(1)
 
     def at_rest(self, batch: int) -> Course:
         """Of battles that begin."""
@@ -133,31 +141,32 @@ class Battle:
         return Course(
             target=torch.full((batch, self.n_units), -1, device=device),
             aimed=torch.full((batch, aims), NEVER, device=device),
-            pace=self.healing.thrust.repeat(batch, 1)
+            pace=self.healing.thrust.expand(batch, -1).clone()
             if self.healing
             else torch.zeros(batch, 0, device=device),
             pending=torch.zeros(batch, waits, device=device),
         )
 
     def _tabulate_actions(self, facts: MapFacts, distance: float) -> tuple[Tensor, Tensor]:
-        """[2, A] displacement of each action's goal; [N, A] unit it acts on, oneself if none or in vain."""
+        """[2, A] displacement of each action's goal; [1 or B, N, A] unit it acts on, oneself if none or in vain."""
         n_actions, device = FIRST_ATTACK + facts.n_enemies, self.units.device
         moves = torch.zeros(2, n_actions, device=device)
         moves[X] = NOWHERE
         directions = torch.tensor([[0.0, 0.0, 1.0, -1.0], [1.0, -1.0, 0.0, 0.0]], device=device)
         moves[:, NORTH : WEST + 1] = directions * distance
         # SMAC numbers enemies, but for a medivac allies; on its maps the enemies are at least as many.
-        heals = torch.tensor([unit.heal_rate > 0 for unit in self.constants.units], device=device)
-        first = torch.where(heals[: self.n_allies], 0, self.n_allies).unsqueeze(1)
+        n = self.n_allies
+        first = torch.where(self.constants.medic[..., :n], 0, n).unsqueeze(-1)
         victim = (first + torch.arange(facts.n_enemies, device=device)).clamp_max(self.n_units - 1)
-        able = self.constants.affects[: self.n_allies].gather(1, victim)
-        victims = self.allies.unsqueeze(1).repeat(1, n_actions)
-        victims[:, FIRST_ATTACK:] = torch.where(able, victim, self.allies.unsqueeze(1))
-        return moves, victims
+        able = self.constants.affects[..., :n, :].gather(-1, victim)
+        oneself = self.allies.unsqueeze(1)
+        attacks = torch.where(able, victim, oneself)
+        victims = torch.cat((oneself.expand(*attacks.shape[:-1], FIRST_ATTACK), attacks), -1)
+        return moves, victims if victims.dim() == 3 else victims.unsqueeze(0)
 
     def orders(self, units: Tensor, actions: Tensor, keys: Tensor) -> Orders:
         """Translate available actions [B, N] in episodes with random streams `keys` [B]."""
-        target = self.victims[self.allies, actions]
+        target = self.victims.expand(len(actions), -1, -1).gather(2, actions.unsqueeze(2)).squeeze(2)
         goal = units[:2, :, : self.n_allies] + self.moves[:, actions]
         march = self.march.goals(keys).expand(-1, len(keys), -1)
         attacked = target.unsqueeze(1) == self.enemies
@@ -268,7 +277,7 @@ class Battle:
         `alarm` [B, E, N] is the distance within which enemy e notices ally n.
         """
         n, senses = self.n_allies, self.senses
-        distance = edge_distance(position[:, :, n:], position[:, :, :n], self.constants.radius[:n])
+        distance = edge_distance(position[:, :, n:], position[:, :, :n], self.constants.radius[..., :n])
         return acquire(distance, target, engaged, senses.reach, alarm, senses.chase)
 
     def aim(

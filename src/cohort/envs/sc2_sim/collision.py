@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from cohort.envs.sc2_sim.terrain import Terrain
-from cohort.envs.sc2_sim.units import Unit, UnitConstants
+from cohort.envs.sc2_sim.units import UnitConstants
 
 # Radians by which every other push is turned from the line of centres, the same way for everybody. Along that line
 # exactly, a unit straight behind another one could push for ever and never pass it, where StarCraft II's walk round.
@@ -19,20 +19,18 @@ class Collision:
     """
 
     def __init__(self, constants: UnitConstants, terrain: Terrain) -> None:
-        device, units = constants.health.device, constants.units
+        device, units, n_units = constants.health.device, constants.units, constants.n_units
         # One pass settles a pair; in a crowd, where everybody pushes, overlaps of over 10 % need more to vanish.
-        self.passes = 1 + (len(units) > 12) + (len(units) > 20)
+        self.passes = 1 + (n_units > 12) + (n_units > 20)
         self.tiny = torch.tensor(1e-12, device=device)
         self.turn = torch.tensor([-_TURN, _TURN], device=device).view(2, 1, 1)
         self.terrain, self.uneven = terrain, not terrain.rectangular
-        share, touching = _shares(units)
-        self.touching, self.half = touching.to(device), share.to(device)
+        self.half, self.touching = _shares(constants)
         self.low, self.high, self.free = terrain.low, terrain.high, None
         if any(unit.layer == "air" or unit.strides for unit in units):
-            air = torch.tensor([unit.layer == "air" for unit in units], device=device)
-            self.low = torch.where(air, terrain.air_low, terrain.low)
-            self.high = torch.where(air, terrain.air_high, terrain.high)
-            self.free = air | torch.tensor([unit.strides for unit in units], device=device)
+            self.low = torch.where(constants.air, terrain.air_low, terrain.low)
+            self.high = torch.where(constants.air, terrain.air_high, terrain.high)
+            self.free = constants.air | constants.strides
 
     def settle(self, before: Tensor, position: Tensor, turned: bool = True) -> Tensor:
         """Where units end [2, B, U] that were at `before` and walked to `position`: apart, on walkable ground.
@@ -59,21 +57,17 @@ class Collision:
         return push.add_(position)
 
 
-def _shares(units: tuple[Unit, ...]) -> tuple[Tensor, Tensor]:
+def _shares(constants: UnitConstants) -> tuple[Tensor, Tensor]:
     """Minus the part of an overlap by which unit i yields to j, and that part times the distance of touching.
 
     The part is a half, but all for those who run into a rooted unit and nothing for the rooted one itself. Units on
-    different layers never touch.
+    different layers never touch, nor does anybody touch itself.
     """
-
-    def share(a: Unit, b: Unit) -> float:
-        return 0.0 if a.rooted else 1.0 if b.rooted else 0.5
-
-    def touching(a: Unit, b: Unit) -> float:
-        meet = (a.layer, a.strides) == (b.layer, b.strides)
-        return share(a, b) * (a.separation + b.separation) if meet else 0.0
-
-    shares = torch.tensor([[-share(a, b) for b in units] for a in units])
-    if bool((shares == -0.5).all()):
-        shares = torch.tensor(-0.5)
-    return shares, torch.tensor([[touching(a, b) for b in units] for a in units]).fill_diagonal_(0.0)
+    rooted, layer = constants.rooted, constants.air + 2 * constants.strides
+    share = torch.full((), 0.5, device=rooted.device)
+    if any(unit.rooted for unit in constants.units):
+        share = (1 - rooted.float()).unsqueeze(-1) * torch.where(rooted.unsqueeze(-2), 1.0, 0.5)
+    meet = layer.unsqueeze(-1) == layer.unsqueeze(-2)
+    meet = meet & ~torch.eye(constants.n_units, dtype=torch.bool, device=rooted.device)
+    separation = constants.separation.unsqueeze(-1) + constants.separation.unsqueeze(-2)
+    return -share, share * separation * meet

@@ -6,7 +6,7 @@ Damage lands when it arrives, on its target wherever that has gone; on one that 
 import torch
 from torch import Tensor
 
-from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
+from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, Unit, UnitConstants
 
 HORIZON = 8  # ticks: nothing is longer on its way
 _FARTHEST = 9.0  # metres, more than any weapon reaches from centre to centre
@@ -20,16 +20,18 @@ class Delivery:
     """
 
     def __init__(self, constants: UnitConstants) -> None:
-        units, device = constants.units, constants.health.device
-        self.n_units = len(units)
-        twice = [i for i, unit in enumerate(units) if unit.hit_interval]
-        self.shots = torch.tensor([*range(self.n_units), *twice], device=device)
-        intervals = [0.0] * self.n_units + [units[i].hit_interval * TICKS_PER_SECOND for i in twice]
-        lag = constants.lag[self.shots] + torch.tensor(intervals, device=device)
-        self.slowness = constants.slowness[self.shots]
-        if (longest := float((lag + self.slowness * _FARTHEST).max())) > HORIZON:
+        self.n_units = constants.n_units
+        self.shots = torch.arange(self.n_units, device=constants.health.device)
+        wait = constants.lag
+        if any(unit.hit_interval for unit in constants.units):
+            twice = constants.who(constants.second_hit > 0)
+            self.shots = torch.cat((self.shots, twice))
+            second = (constants.lag + constants.second_hit).index_select(-1, twice)
+            wait = torch.cat((constants.lag, second), -1)
+        self.slowness = constants.slowness.index_select(-1, self.shots)
+        if (longest := max(map(_longest, constants.units))) > HORIZON:
             raise ValueError(f"a shot may be on its way for {longest:.1f} ticks, more than {HORIZON}")
-        self.rounded_lag = lag + 0.5  # a shot arrives in the nearest tick
+        self.rounded_lag = wait + 0.5  # a shot arrives in the nearest tick
 
     @staticmethod
     def needed(constants: UnitConstants) -> bool:
@@ -74,3 +76,9 @@ class Delivery:
     def arriving(self, queue: Tensor, tick: int) -> Tensor:
         """The volley [K, B, U] that lands in this tick."""
         return queue[:, :, tick * self.n_units : (tick + 1) * self.n_units]
+
+
+def _longest(unit: Unit) -> float:
+    """Ticks that a shot of the unit may be on its way."""
+    flight = _FARTHEST / unit.missile_speed if unit.missile_speed else 0.0
+    return (unit.delay + unit.hit_interval + flight) * TICKS_PER_SECOND

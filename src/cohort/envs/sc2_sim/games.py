@@ -6,8 +6,9 @@ from torch import Tensor
 
 from cohort.envs.base import EnvSpec
 from cohort.envs.sc2_sim.battle import Battle, Course
+from cohort.envs.sc2_sim.maps import MapFacts
 from cohort.envs.sc2_sim.observe import Observer
-from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.settings import BattleSettings
 
 
 class Games(NamedTuple):
@@ -22,6 +23,7 @@ class Games(NamedTuple):
     t: Tensor  # [B] int64 steps of this episode
     episode: Tensor  # [B] int64 number of this episode, -1 before the first
     keys: Tensor  # [B] int64 random streams of this episode
+    memory: Tensor  # [B, W] what the eyes need of the past beside all this; W is 0 for SMAC's
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
 
@@ -34,9 +36,10 @@ class Games(NamedTuple):
 class Drawable(Protocol):
     """What pictures read of an environment: `SC2Sim` is one."""
 
-    settings: SC2SimSettings
+    settings: BattleSettings
     batch_size: int
     spec: EnvSpec
+    facts: MapFacts
     battle: Battle
     observer: Observer
     games: Games

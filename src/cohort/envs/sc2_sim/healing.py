@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
+from cohort.envs.sc2_sim.units import UnitConstants
 from cohort.envs.sc2_sim.vectors import length2
 
 # Liberty.SC2Mod, MedivacHeal: DrainVitalCostFactor, and AutoCastRange between centres
@@ -14,26 +14,24 @@ _NOTICE = 6.0
 class Healing:
     """The rule of one map with M medivacs on both sides, whose energy is a tensor [B, M].
 
+    Where teams are drawn, M is U: any unit may be a medivac, and who is none heals nothing.
+
     Attributes:
         medics: [M] int64 units.
     """
 
     def __init__(self, constants: UnitConstants, n_allies: int) -> None:
-        device, units = constants.health.device, constants.units
-        medics = [i for i, unit in enumerate(units) if unit.heal_rate]
+        self._is_medic, self.medics = constants.medic, constants.who(constants.medic)
+        self._slot = self.medics.new_zeros(constants.n_units)  # [U] which medivac a unit is
+        self._slot[self.medics] = torch.arange(len(self.medics), device=self.medics.device)
+        self.full_health, self.heals = constants.health, constants.affects.index_select(-2, self.medics)
 
-        def each(value) -> Tensor:
-            return torch.tensor([value(units[i]) for i in medics], device=device)
+        def each(table: Tensor) -> Tensor:
+            return table.index_select(-1, self.medics)
 
-        self.medics = torch.tensor(medics, device=device)
-        self._is_medic = torch.tensor([unit.heal_rate > 0 for unit in units], device=device)
-        self._slot = (self._is_medic.cumsum(0) - 1).clamp_min(0)  # [U] which of the medivacs a unit is
-        self.full_health, self.heals = constants.health, constants.affects[self.medics]
-        self.dose = each(lambda unit: unit.heal_rate / TICKS_PER_SECOND)
-        self.full_energy = each(lambda unit: unit.max_energy)
-        self.recovery = each(lambda unit: unit.energy_regeneration / TICKS_PER_SECOND)
-        self.thrust = each(lambda unit: unit.acceleration / TICKS_PER_SECOND**2)
-        self.top_speed = constants.stride[self.medics]
+        self.dose, self.thrust = each(constants.dose), each(constants.thrust)
+        self.full_energy, self.recovery = each(constants.full_energy), each(constants.recovery)
+        self.top_speed = each(constants.stride)
         self.unordered = self.medics >= n_allies  # these choose their patients themselves
 
     def choose(

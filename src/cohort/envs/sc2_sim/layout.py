@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cohort.envs.base import EnvSpec
 from cohort.envs.sc2_sim.maps import MapFacts
-from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.settings import BattleSettings
 
 MOVES = 4
 PATHING_CELLS = 8
@@ -48,7 +48,7 @@ class Layout:
         return units + self.state_extra_width
 
 
-def layout(facts: MapFacts, settings: SC2SimSettings) -> Layout:
+def layout(facts: MapFacts, settings: BattleSettings) -> Layout:
     """The layout of any map."""
     bits = facts.unit_type_bits
     ally_body, enemy_body = 1 + facts.shield_bits_ally, 1 + facts.shield_bits_enemy
@@ -63,7 +63,9 @@ def layout(facts: MapFacts, settings: SC2SimSettings) -> Layout:
         enemy_width=4 + enemy_body * settings.obs_all_health + bits,
         ally_width=4 + ally_body * settings.obs_all_health + bits + n_actions * settings.obs_last_action,
         # SMAC shows an agent its own health whenever it shows all health.
-        own_width=ally_body * (settings.obs_own_health or settings.obs_all_health) + bits,
+        own_width=ally_body * (settings.obs_own_health or settings.obs_all_health)
+        + 2 * settings.obs_own_pos
+        + bits,
         obs_time_width=int(settings.obs_timestep_number),
         state_ally_width=3 + ally_body + bits,
         state_enemy_width=2 + enemy_body + bits,
@@ -73,7 +75,7 @@ def layout(facts: MapFacts, settings: SC2SimSettings) -> Layout:
     )
 
 
-def env_spec(facts: MapFacts, settings: SC2SimSettings) -> EnvSpec:
+def env_spec(facts: MapFacts, settings: BattleSettings) -> EnvSpec:
     """The facts that networks and memories are sized by."""
     sizes = layout(facts, settings)
     return EnvSpec(

@@ -38,7 +38,8 @@ class MapFacts:
     ally_race: str
     enemy_race: str
     groups: tuple[Group, ...]
-    enemy_order: str  # "attack_move" to the goal, "attack_units": the allies, or "none"
+    # "attack_move" to the goal, "attack_units": the nearest ally, "attack_unit": the same until it is dead, or "none"
+    enemy_order: str
     enemy_goals: (
         tuple[tuple[float, float], tuple[float, float]] | None
     )  # ends of the segment it is drawn from

@@ -6,6 +6,8 @@ from torch import Tensor
 from cohort.envs.sc2_sim.maps import CENTRE, MapFacts
 from cohort.envs.sc2_sim.noise import uniform
 from cohort.envs.sc2_sim.planes import NOWHERE
+from cohort.envs.sc2_sim.settings import BattleSettings
+from cohort.envs.sc2_sim.spawn import start_positions
 
 _COMPACT = (
     6.0  # metres, a group's largest width that keeps its formation (Core.SC2Mod: MixedFormationDiameter)
@@ -26,14 +28,17 @@ class March:
         places: [2, 1, E] each enemy's goal less that of the group.
     """
 
-    def __init__(self, facts: MapFacts, position: Tensor, radius: Tensor) -> None:
-        """For enemies that start at `position` [2, E] and have these radii [E]."""
-        device = position.device
+    def __init__(self, facts: MapFacts, settings: BattleSettings, radius: Tensor) -> None:
+        """For enemies with these radii [E]."""
+        device = radius.device
         first, last = facts.enemy_goals or ((NOWHERE, NOWHERE), (NOWHERE, NOWHERE))
         self.start = torch.tensor(first, device=device).view(2, 1, 1) - CENTRE
         self.stretch = torch.tensor(last, device=device).view(2, 1, 1) - CENTRE - self.start
         self.random, self.lane = first != last, torch.zeros(1, dtype=torch.int64, device=device)
-        self.places = formation(position, radius).unsqueeze(1)
+        self.places = torch.zeros(2, 1, facts.n_enemies, device=device)
+        if facts.enemy_goals:
+            position = torch.from_numpy(start_positions(facts, settings.enemy_spawn_spacing)).to(device)
+            self.places = formation(position[:, facts.n_agents :], radius).unsqueeze(1)
 
     def goals(self, keys: Tensor) -> Tensor:
         """[2, B, E] of the episodes with random streams `keys` [B] ([2, 1, E] where all share them)."""

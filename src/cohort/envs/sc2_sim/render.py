@@ -14,7 +14,6 @@ from cohort.envs.sc2_sim.canvas import (
 )
 from cohort.envs.sc2_sim.caption import HEADER, Caption
 from cohort.envs.sc2_sim.games import Drawable
-from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.observe import SHOOT, SIGHT
 from cohort.envs.sc2_sim.substep_replay import Moment, SubstepReplay
 from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, unit_names
@@ -56,7 +55,7 @@ class Renderer:
             ValueError: there is no such game or agent, or a frame count below one.
         """
         refuse_view(game, env.batch_size, agent, env.spec.n_agents, frames_per_step)
-        facts, constants = all_maps()[env.settings.map_name], env.battle.constants
+        facts, constants = env.facts, env.battle.constants
         self.env, self.game, self.agent, self.frames_per_step = env, game, agent, frames_per_step
         self.units, self.n, self.names = constants.units, facts.n_agents, unit_names(facts)
         self.colours = [ALLY] * self.n + [ENEMY] * (len(self.units) - self.n)

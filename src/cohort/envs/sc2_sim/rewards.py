@@ -5,22 +5,29 @@ from torch import Tensor
 
 from cohort.envs.sc2_sim.maps import MapFacts
 from cohort.envs.sc2_sim.planes import HEALTH, SHIELD
-from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.settings import BattleSettings
 from cohort.envs.sc2_sim.units import UnitConstants
 from cohort.envs.smac_settings import ADER_REWARDS
 
 
-def max_reward(facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants) -> float:
-    """What a won battle pays before scaling: all enemies' health and shield, their deaths and the win."""
-    bodies = (constants.health + constants.shield)[facts.n_agents :].sum()
-    return float(bodies) + facts.n_enemies * settings.reward_death_value + settings.reward_win
+def max_reward(facts: MapFacts, settings: BattleSettings, constants: UnitConstants) -> float | Tensor:
+    """What a won battle pays before scaling: all enemies' health and shield, their deaths and the win.
+
+    [B] where teams are drawn.
+    """
+    bodies = (constants.health + constants.shield)[..., facts.n_agents :].sum(-1)
+    rest = facts.n_enemies * settings.reward_death_value + settings.reward_win
+    return (float(bodies) if bodies.dim() == 0 else bodies) + rest
 
 
 class Rewards:
     """Team reward [B] of one step from the unit planes before and after it."""
 
-    def __init__(self, facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants) -> None:
-        self.n, self.settings = facts.n_agents, settings
+    def __init__(
+        self, facts: MapFacts, settings: BattleSettings, constants: UnitConstants, absolute: bool = True
+    ) -> None:
+        """With `absolute`, `reward_only_positive` takes the absolute value, as SMAC does; else it cuts at zero."""
+        self.n, self.settings, self.absolute = facts.n_agents, settings, absolute
         self.scale = 1.0
         if settings.reward_scale:
             self.scale = settings.reward_scale_rate / max_reward(facts, settings, constants)
@@ -41,7 +48,7 @@ class Rewards:
         reward = worth[:, n:].sum(1)
         if settings.reward_only_positive:
             # SMAC takes the absolute value: shields that recover pay too.
-            reward = reward.abs()
+            reward = reward.abs() if self.absolute else reward.clamp_min(0)
         else:
             reward = reward - settings.reward_negative_scale * worth[:, :n].sum(1)
         return reward + settings.reward_win * won + settings.reward_defeat * lost

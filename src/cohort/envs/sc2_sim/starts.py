@@ -26,8 +26,10 @@ class Starts:
     soon as one is needed, and picked from until a game needs its second.
     """
 
-    def __init__(self, spawner: Spawner, look: Callable[[Tensor], Observation], game_keys: Tensor) -> None:
-        """`look` says what is seen of units [P, B, U] at the start; `game_keys` [B] are the games' streams."""
+    def __init__(
+        self, spawner: Spawner, look: Callable[[Tensor, Tensor], Observation], game_keys: Tensor
+    ) -> None:
+        """`look` says what is seen of units [P, B, U] in episodes with streams [B]; `game_keys` [B] are the games'."""
         self._spawner, self._look, self._game_keys = spawner, look, game_keys
         self._prepared = torch.full_like(game_keys, -1)  # the episode whose start is ready
         self._next: Start | None = None
@@ -44,4 +46,4 @@ class Starts:
         if self._next is not None and not self._spawner.noise:
             return self._next._replace(keys=keys)
         units = self._spawner.place(keys)
-        return Start(keys, units, self._look(units))
+        return Start(keys, units, self._look(units, keys))

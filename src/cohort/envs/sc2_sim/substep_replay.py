@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cohort.envs.sc2_sim.battle import Battle
 from cohort.envs.sc2_sim.games import Drawable, Games
-from cohort.envs.sc2_sim.maps import CENTRE, all_maps
+from cohort.envs.sc2_sim.maps import CENTRE
 from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, HEALTH, SHIELD
 
 _PIECE = (
@@ -44,7 +44,7 @@ class SubstepReplay:
         settings = env.settings
         self.pieces = settings.step_mul // _PIECE if settings.step_mul % _PIECE == 0 else 1
         in_pieces = settings.model_copy(update={"step_mul": settings.step_mul // self.pieces})
-        facts = all_maps()[settings.map_name]
+        facts = env.facts
         self.battle = Battle(facts, in_pieces, env.battle.constants, env.observer.terrain)
         self.bursts = np.array([unit.burst > 0 for unit in env.battle.constants.units])
         self.last: Games | None = None

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from cohort.envs.sc2_sim.maps import MapFacts
 from cohort.envs.sc2_sim.planes import NOWHERE
-from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.envs.sc2_sim.settings import BattleSettings, SC2SimSettings
 from cohort.envs.sc2_sim.units import UnitConstants
 from cohort.envs.sc2_sim.vectors import length2, root
 
@@ -19,16 +19,30 @@ class Senses:
     """Distances from an enemy's centre to an ally's edge at which the enemy acts.
 
     Attributes:
-        reach: [E] its weapon hits the ally.
+        reach: [E] it keeps its target: its weapon hits the ally.
         acquire: [E, N] it notices the ally.
         answer: [E, N] it notices an ally who attacks it or a comrade nearby.
         help2: [E, E] squared distance between centres at which the first comes to help the second.
         chase: [E] it follows its last target while it notices nobody.
     """
 
-    def __init__(self, facts: MapFacts, settings: SC2SimSettings, constants: UnitConstants) -> None:
+    def __init__(self, facts: MapFacts, settings: BattleSettings, constants: UnitConstants) -> None:
         n = facts.n_agents
-        self.reach, radius = constants.reach[n:], constants.radius[n:]
+        self.reach, radius = constants.reach[..., n:], constants.radius[..., n:]
+        self.chase = torch.full_like(radius, _FAR)
+        self.help2 = (_HELP + radius.unsqueeze(-2) + radius.unsqueeze(-1)) ** 2
+        if facts.enemy_order in ("attack_units", "attack_unit"):
+            acquire = answer = torch.full_like(radius, NOWHERE)  # the order itself points at the nearest ally
+            if facts.enemy_order == "attack_unit":  # and at nobody else while that one lives
+                self.reach = self.chase
+        else:
+            acquire, answer = self._awareness(settings, constants.rooted[..., n:], radius)
+        harmless = ~constants.affects[..., n:, :n]
+        self.acquire = acquire.unsqueeze(-1).masked_fill(harmless, _NEVER)
+        self.answer = answer.unsqueeze(-1).masked_fill(harmless, _NEVER)
+
+    def _awareness(self, settings: SC2SimSettings, rooted: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
+        """Metres [E] at which enemies notice an ally, and one that attacks."""
         if settings.enemy_acquire_range is None:
             acquire = self.reach.maximum(radius + _ACQUIRE)
         else:
@@ -36,15 +50,7 @@ class Senses:
         answer = torch.full_like(radius, NOWHERE)
         if settings.enemy_retaliation_range is not None:
             answer = (radius + settings.enemy_retaliation_range).maximum(acquire)
-        rooted = torch.tensor([unit.rooted for unit in constants.units[n:]], device=radius.device)
-        acquire, answer = torch.where(rooted, self.reach, acquire), torch.where(rooted, self.reach, answer)
-        self.chase = torch.full_like(radius, _FAR)
-        if facts.enemy_order == "attack_units":
-            acquire = answer = torch.full_like(radius, NOWHERE)  # the order itself points at the nearest ally
-        self.help2 = (_HELP + radius + radius.unsqueeze(1)) ** 2
-        harmless = ~constants.affects[n:, :n]
-        self.acquire = acquire.unsqueeze(1).masked_fill(harmless, _NEVER)
-        self.answer = answer.unsqueeze(1).masked_fill(harmless, _NEVER)
+        return torch.where(rooted, self.reach, acquire), torch.where(rooted, self.reach, answer)
 
     def alarm(self, position: Tensor, attacked: Tensor) -> Tensor:
         """Distances [B, E, N] at which enemies notice allies that fire: who attacks them or a comrade nearby, far away.
@@ -58,9 +64,9 @@ class Senses:
 
 
 def edge_distance(shooters: Tensor, targets: Tensor, radius: Tensor) -> Tensor:
-    """[B, S, T] from the centres of shooters [2, B, S] to the edges of targets [2, B, T] with `radius` [T]."""
+    """[B, S, T] from centres of shooters [2, B, S] to edges of targets [2, B, T] with `radius` [T] or [B, T]."""
     gap = shooters.unsqueeze(3) - targets.unsqueeze(2)
-    return root(length2(gap)).sub_(radius)
+    return root(length2(gap)).sub_(radius.unsqueeze(-2))
 
 
 def acquire(

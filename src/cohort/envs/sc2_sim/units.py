@@ -1,7 +1,7 @@
 """The unit catalogue, and what a map's units make of it as constant tensors."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cohort.envs.sc2_sim.maps import Group, MapFacts
+from cohort.envs.sc2_sim.planes import COOLDOWN, ENERGY, UNHURT
 
 TICKS_PER_SECOND = 16  # StarCraft II's game loops per normal second
 
@@ -155,16 +156,26 @@ def map_units(facts: MapFacts) -> list[Unit]:
 class UnitConstants:
     """What never changes during a battle; U units, allies first. Times are in ticks.
 
+    Where teams are drawn anew for every episode, each table has a dimension B in front: see `cast`.
+
     Attributes:
-        units: the catalogue's entries, length U.
+        units: the catalogue's entries, length U; where teams are drawn, all that may come up.
         health, shield, armour, energy: [U] at the start.
         stride: [U] metres per tick.
+        separation: [U] radius within which ground units push each other apart.
         cooldown: [U] ticks between attacks, before jitter.
         damage_point, backswing: [U] ticks from taking aim to the shot, and of standing still after it.
         lag: [U] ticks from the shot to its effect, beside the flight.
+        second_hit: [U] ticks from the first hit of an attack to its second, 0 where there is none.
         slowness: [U] ticks that the shot flies for each metre.
         max_cooldown: [U] divisor of the cooldown in the state.
         radius, reach: [U] own radius, and weapon range plus own radius (edge to centre).
+        burst: [U] metres around the unit within which its only attack hurts, 0 where it aims.
+        regeneration: [U] health per second.
+        dose, thrust: [U] health per tick that it heals, and metres per tick that it gains in a tick.
+        full_energy, recovery: [U] the most energy, and energy per tick.
+        medic, armed, air, strides, rooted, sweeps: [U] bool whether it heals, has a weapon, flies, walks over cliffs,
+            never moves, and hurts whoever stands in a line.
         affects: [U, U] whether unit i can act on j: attack or heal it.
         duel: [4, U, U] squared reach, squared reach once it aims, raw damage and hits of unit i acting on unit j;
             the reaches are -1 (never) where it cannot.
@@ -178,26 +189,83 @@ class UnitConstants:
     armour: Tensor
     energy: Tensor
     stride: Tensor
+    separation: Tensor
     cooldown: Tensor
     damage_point: Tensor
     backswing: Tensor
     lag: Tensor
+    second_hit: Tensor
     slowness: Tensor
     max_cooldown: Tensor
     radius: Tensor
     reach: Tensor
+    burst: Tensor
+    regeneration: Tensor
+    dose: Tensor
+    thrust: Tensor
+    full_energy: Tensor
+    recovery: Tensor
+    medic: Tensor
+    armed: Tensor
+    air: Tensor
+    strides: Tensor
+    rooted: Tensor
+    sweeps: Tensor
     affects: Tensor
     duel: Tensor
     type_bits: Tensor
     layered: bool
 
+    @property
+    def n_units(self) -> int:
+        """U."""
+        return self.health.shape[-1]
+
+    @property
+    def planes(self) -> int:
+        """P, of the unit tensor: what the battle needs to know of every unit."""
+        healing = any(unit.heal_rate for unit in self.units)
+        return ENERGY + 1 if healing else UNHURT + 1 if self.layered else COOLDOWN + 1
+
+    def cast(self, kinds: Tensor) -> "UnitConstants":
+        """The tables of B battles in which unit u of battle b is column `kinds[b, u]` of these: [B, U] int64."""
+        flat, pairs = kinds.flatten(), (kinds.unsqueeze(2) * self.n_units + kinds.unsqueeze(1)).flatten()
+        square = (*kinds.shape, kinds.shape[1])
+
+        def picked(name: str, table: Tensor) -> Tensor:
+            if name == "type_bits":
+                return table[kinds]
+            if name in ("affects", "duel"):
+                return table.flatten(-2).index_select(-1, pairs).unflatten(-1, square)
+            return table.index_select(-1, flat).view(kinds.shape)
+
+        tables = {
+            name: picked(name, table) for name, table in vars(self).items() if isinstance(table, Tensor)
+        }
+        return replace(self, **tables)
+
+    def who(self, mask: Tensor) -> Tensor:
+        """Numbers of the units of `mask` [U] bool; where teams are drawn, [B, U], any unit may be one."""
+        if mask.dim() > 1:
+            return torch.arange(self.n_units, device=mask.device)
+        return mask.nonzero().flatten()
+
 
 def unit_constants(facts: MapFacts, swap_enemy_types: bool, device: torch.device) -> UnitConstants:
     """Tabulate the catalogue for one map's units."""
-    units, sides = map_units(facts), [i < facts.n_agents for i in range(facts.n_agents + facts.n_enemies)]
+    bits = torch.from_numpy(_type_bits(facts, swap_enemy_types)).to(device)
+    return tabulate(map_units(facts), facts.n_agents, bits)
+
+
+def tabulate(units: list[Unit], n_allies: int, type_bits: Tensor) -> UnitConstants:
+    """Tabulate units, the allies first; `type_bits` [U, bits] are what observations and states say of them."""
+    device, sides = type_bits.device, [i < n_allies for i in range(len(units))]
 
     def each(value) -> Tensor:
         return torch.tensor([float(value(unit)) for unit in units], device=device)
+
+    def true(value) -> Tensor:
+        return torch.tensor([bool(value(unit)) for unit in units], device=device)
 
     def pairs(value) -> Tensor:
         return torch.tensor([[float(value(a, b)) for b in units] for a in units], device=device)
@@ -213,17 +281,31 @@ def unit_constants(facts: MapFacts, swap_enemy_types: bool, device: torch.device
         armour=each(lambda unit: unit.armour),
         energy=each(lambda unit: unit.energy),
         stride=each(lambda unit: unit.speed / TICKS_PER_SECOND),
+        separation=each(lambda unit: unit.separation),
         cooldown=each(lambda unit: unit.cooldown * TICKS_PER_SECOND),
         damage_point=each(lambda unit: unit.damage_point * TICKS_PER_SECOND),
         backswing=each(lambda unit: unit.backswing * TICKS_PER_SECOND),
         lag=each(lambda unit: unit.delay * TICKS_PER_SECOND),
+        second_hit=each(lambda unit: unit.hit_interval * TICKS_PER_SECOND),
         slowness=each(lambda unit: TICKS_PER_SECOND / unit.missile_speed if unit.missile_speed else 0.0),
         max_cooldown=each(lambda unit: unit.max_cooldown),
         radius=each(lambda unit: unit.radius),
         reach=each(lambda unit: unit.range + unit.radius),
+        burst=each(lambda unit: unit.burst),
+        regeneration=each(lambda unit: unit.health_regeneration),
+        dose=each(lambda unit: unit.heal_rate / TICKS_PER_SECOND),
+        thrust=each(lambda unit: unit.acceleration / TICKS_PER_SECOND**2),
+        full_energy=each(lambda unit: unit.max_energy),
+        recovery=each(lambda unit: unit.energy_regeneration / TICKS_PER_SECOND),
+        medic=true(lambda unit: unit.heal_rate),
+        armed=true(lambda unit: unit.damage),
+        air=true(lambda unit: unit.layer == "air"),
+        strides=true(lambda unit: unit.strides),
+        rooted=true(lambda unit: unit.rooted),
+        sweeps=true(lambda unit: unit.line[0]),
         affects=affects,
         duel=torch.stack((reach2, hold2, pairs(Unit.damage_to), pairs(lambda a, b: a.hits))),
-        type_bits=torch.from_numpy(_type_bits(facts, swap_enemy_types)).to(device),
+        type_bits=type_bits,
         layered=any(unit.shield or unit.armour for unit in units),
     )
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cohort.envs.sc2_sim.units import UnitConstants
+from cohort.envs.sc2_sim.units import TICKS_PER_SECOND, UnitConstants
 
 NEVER = 1e9  # ticks: the aim of whoever takes none
 
@@ -26,7 +26,7 @@ class WindUp:
     @staticmethod
     def needed(constants: UnitConstants) -> bool:
         """Whether any weapon of the map takes a tick or more to aim."""
-        return bool((constants.damage_point >= 1).any())
+        return any(unit.damage_point * TICKS_PER_SECOND >= 1 for unit in constants.units)
 
     def take(self, aimed: Tensor, reached: Tensor, cooldown: Tensor, tick: int) -> tuple[Tensor, Tensor]:
         """Who aims after a tick, bool, and when those will fire, both [B, U], from whose target is in reach.

@@ -1,0 +1,65 @@
+"""SMACv2 without StarCraft: SMACv2's interface, this package's battles."""
+
+import torch
+from torch import Tensor
+
+from cohort.envs.base import Observation
+from cohort.envs.sc2_sim.battle import Battle
+from cohort.envs.sc2_sim.battles import Battles
+from cohort.envs.sc2_sim.games import Games
+from cohort.envs.sc2_sim.maps import MapFacts
+from cohort.envs.sc2_sim.rewards import Rewards
+from cohort.envs.smacv2_sim.eyes import Eyes
+from cohort.envs.smacv2_sim.muster import Muster
+from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
+from cohort.envs.smacv2_sim.tasks import race_of, roster, task_facts
+
+
+class SMACv2Sim(Battles):
+    """B battles of one SMACv2 task in one tensor program: teams and places are drawn anew for every episode.
+
+    Observations, states, available actions and rewards are those of SMACv2 (arXiv:2212.07489) with its files
+    sc2_gen_<race>.yaml, feature by feature; the battle is `sc2_sim`'s. Win rates compare methods within this simulator.
+
+    Departs from SMACv2 in: rewards are scaled by the enemy team of their own episode, where SMACv2 keeps the scale of
+    the first one a process drew; an action that is not available acts as stop instead of failing.
+    """
+
+    Settings = SMACv2SimSettings
+
+    settings: SMACv2SimSettings
+    spawner: Muster
+
+    def _facts(self) -> MapFacts:
+        return task_facts(self.settings.map_name)
+
+    def _prepare(self, device: torch.device) -> None:
+        self._race = race_of(self.settings.map_name)
+        self._roster = roster(self._race, device)
+        self._memory_width = 3 * self.facts.n_enemies
+        self.spawner = Muster(self._race, self.facts, self._roster, self.terrain)
+        self._meet(torch.zeros_like(self._game_keys))
+
+    def _meet(self, keys: Tensor) -> None:
+        kinds = self.spawner.kinds(keys)
+        constants = self._roster.cast(kinds)
+        self.battle = Battle(self.facts, self.settings, constants, self.terrain)
+        self.eyes = Eyes(self._race, self.facts, self.settings, constants, self.terrain, kinds)
+        self.rewards = Rewards(self.facts, self.settings, constants, absolute=False)
+        self._at_rest, self._fighters = self.battle.at_rest(len(keys)), constants.armed
+
+    def _look(self, games: Games) -> Observation:
+        return self.eyes.look(games)
+
+    def _first_look(self, units: Tensor, keys: Tensor) -> Observation:
+        kinds = self.spawner.kinds(keys)
+        constants = self._roster.cast(kinds)
+        eyes = Eyes(self._race, self.facts, self.settings, constants, self.terrain, kinds)
+        games = self._unbegun(len(keys))._replace(units=units, keys=keys, memory=eyes.fresh(units))
+        return eyes.look(games)
+
+    def _new_memory(self, begins: Tensor, units: Tensor, old: Tensor) -> Tensor:
+        return torch.where(begins, self.eyes.fresh(units), old)
+
+    def _remember(self, games: Games, units: Tensor, ongoing: Tensor) -> Tensor:
+        return torch.where(ongoing, self.eyes.remember(games, units), games.memory)

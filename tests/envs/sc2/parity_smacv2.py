@@ -1,0 +1,160 @@
+"""Does `SMACv2Sim` see, allow and reward what SMACv2 does? oxwhirl's unmodified smacv2 plays beside it.
+
+As in `parity`, the game is the stand-in. smacv2 draws teams and places with its own distributions and creates the units
+in the stand-in; the simulator here is told them, and from then on both must agree after every step.
+
+    PYTHONPATH=<smacv2's folder> python -m tests.envs.sc2.parity_smacv2 --episodes 4
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from cohort.envs.sc2_sim.noise import episode_keys, uniform
+from cohort.envs.smacv2_sim.env import SMACv2Sim
+from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
+from cohort.envs.smacv2_sim.tasks import TASKS
+from tests.envs.sc2.parity import Match, Report, header, row
+from tests.envs.sc2.parity_variants import VARIANTS
+from tests.envs.sc2.stand_in_installation import make_installation, missing_packages
+from tests.envs.sc2.told import tell
+
+_CONFIGS = Path(__file__).parents[3] / "src/config/envs"
+
+
+class DrawnMatch(Match):
+    """smacv2 and a simulator of the same settings, playing the same episodes of one task."""
+
+    def __init__(self, report: Report, number: int, seed: int, folder: Path) -> None:
+        """Start both; arguments as `Match`'s."""
+        from smacv2.env.starcraft2 import starcraft2
+        from smacv2.env.starcraft2.wrapper import StarCraftCapabilityEnvWrapper
+
+        self.report, self.number, self.where = report, number, "at the start"
+        self.rng = np.random.default_rng(seed)
+        variant, task = VARIANTS[number], report.map_name
+        battle = _without(variant.battle, {"reset_noise", "enemy_acquire_range", "enemy_retaliation_range"})
+        told = _without(
+            variant.arguments, {"obs_instead_of_state"}
+        )  # which smacv2's class does not know how to make
+        knobs = {
+            "battle": {**battle, "move_amount": told.get("move_amount", 2)},
+            "enemy_health": variant.enemy_health,
+            "old_pathing": variant.old_pathing,
+            "task": task,
+        }
+        os.environ.update(make_installation(folder, **knobs))
+        settings = SMACv2SimSettings(map_name=task, **battle, **told)
+        self.own = SMACv2Sim(settings, batch_size=1, seed=seed)
+        if variant.limit:
+            self.own.facts = dataclasses.replace(self.own.facts, episode_limit=variant.limit)
+            self.own.spec = dataclasses.replace(self.own.spec, episode_limit=variant.limit)
+        self.wrapper = StarCraftCapabilityEnvWrapper(**_arguments(task), **told, seed=seed)
+        self.smac = self.wrapper.env
+        if variant.limit:
+            self.smac.episode_limit = variant.limit
+        for key, size in self.own.get_env_info().items():
+            self.check(key, self.smac.get_env_info()[key], size)
+        # smacv2 asks its agents in a random order, which matters to who finds an enemy first: in ours
+        starcraft2.random = SimpleNamespace(shuffle=self._in_our_order)
+
+    def _in_our_order(self, agents: list[int]) -> None:
+        games = self.own.games
+        begins = torch.tensor([self.beginning])
+        keys = episode_keys(self.own._game_keys, games.episode + begins)
+        t = games.t.masked_fill(begins, 0)
+        agents.sort(key=uniform(keys, t, self.own.eyes.lanes)[0].tolist().__getitem__)
+
+    def begin(self) -> None:
+        self.beginning = True
+        self.wrapper.reset()
+        drawn = self.smac.episode_config
+        points = [*drawn["ally_start_positions"]["item"], *drawn["enemy_start_positions"]["item"]]
+        teams = drawn["team_gen"]
+        tell(self.own, list(teams["ally_team"]), list(teams["enemy_team"]), [tuple(p) for p in points])
+        self.own.reset()
+        self.beginning = False
+
+    def reward_units(self) -> tuple[float, float]:
+        if not self.smac.reward_scale:
+            return super().reward_units()
+        # smacv2 keeps the scale of the first teams it drew, the simulator takes each episode's
+        health = self.own.battle.constants
+        bodies = (health.health + health.shield)[0, self.own.spec.n_agents :].sum().item()
+        worth = self.smac.n_enemies * self.smac.reward_death_value + self.smac.reward_win + bodies
+        return worth / self.smac.max_reward, 1.0
+
+    def sights(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.stack(self.smac.get_obs()), self.smac.get_state()
+
+    def ranges(self) -> np.ndarray:
+        agents = range(self.smac.n_agents)
+        return np.array([[self.smac.unit_sight_range(a), self.smac.unit_shoot_range(a)] for a in agents])
+
+
+def _without(arguments: dict[str, Any], keys: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in arguments.items() if key not in keys}
+
+
+def _arguments(task: str) -> dict[str, Any]:
+    """smacv2's arguments for a task, from this package's file for the real game."""
+    race, _, size = task.partition("_")
+    arguments = yaml.safe_load((_CONFIGS / f"sc2_gen_{race}.yaml").read_text())["env_args"]["kwargs"]
+    n_units, n_enemies = map(int, size.split("_vs_"))
+    arguments["capability_config"] |= {"n_units": n_units, "n_enemies": n_enemies}
+    return arguments
+
+
+def compare_task(task: str, episodes: int, seed: int, numbers: list[int]) -> Report:
+    """Play `episodes` episodes of one task, spread over the variants."""
+    report = Report(task)
+    for index, number in enumerate(numbers):
+        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+            match = DrawnMatch(report, number, seed + number, Path(folder))
+            try:
+                for episode, turn in enumerate(range(index, episodes, len(numbers))):
+                    match.play(episode, charge=(index + turn // len(numbers)) % 2 == 0)
+            finally:
+                match.smac.close()
+    return report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare, print the table or JSON, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--maps", nargs="+", default=TASKS, help="default: all tasks")
+    parser.add_argument("--episodes", type=int, default=2, help="of each task")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--variants", nargs="+", type=int, default=[0], help=f"0..{len(VARIANTS) - 1}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each task")
+    options = parser.parse_args(arguments)
+    if missing_packages("smacv2"):
+        print(missing_packages("smacv2"), file=sys.stderr)
+        return 2
+    os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
+    torch.set_num_threads(1)
+    reports = []
+    if not options.json:
+        print(header())
+    for name in options.maps:
+        reports.append(compare_task(name, options.episodes, options.seed, options.variants))
+        print(json.dumps(vars(reports[-1])) if options.json else row(reports[-1]), flush=True)
+    if not options.json:
+        for report in reports:
+            for what, text in report.disagreements.items():
+                print(f"{report.map_name}, {what} {text}")
+    return int(any(report.disagreements for report in reports))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

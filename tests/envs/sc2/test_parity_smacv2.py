@@ -1,0 +1,64 @@
+"""oxwhirl's smacv2, driving the stand-in, and `SMACv2Sim` agree step by step; and smacv2 plays through the runner.
+
+PARITY_EPISODES is the number of episodes of each task, 2 by default. smacv2 is on no package index; with a checkout of
+it: PYTHONPATH=<its folder> python -m pytest tests/envs/sc2/test_parity_smacv2.py
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cohort.envs.smacv2_sim.tasks import RACES
+from tests.envs.sc2.parity_variants import VARIANTS
+from tests.envs.sc2.stand_in_installation import launches, make_installation, missing_packages
+from tests.envs.sc2.test_parity import EPISODES, REPOSITORY
+
+pytestmark = pytest.mark.skipif(bool(missing_packages("smacv2")), reason=missing_packages("smacv2"))
+
+
+def compare(*arguments: str) -> list[dict]:
+    command = [sys.executable, "-m", "tests.envs.sc2.parity_smacv2", "--json", *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
+    assert "Traceback" not in done.stderr, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_smacv2_and_the_simulator_agree(race):
+    tasks = [f"{race}_{size}" for size in ("5_vs_5", "10_vs_10", "10_vs_11")]
+    reports = compare("--maps", *tasks, "--episodes", str(EPISODES))
+    assert [(report["map_name"], report["disagreements"]) for report in reports] == [(t, {}) for t in tasks]
+    for report in reports:
+        assert report["counts"]["episodes"] == EPISODES
+        assert {"obs", "state", "available", "reward", "terminated", "battle_won"} <= report[
+            "deviations"
+        ].keys()
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_they_agree_however_they_are_set_up(race):
+    numbers = [str(number) for number in range(len(VARIANTS))]
+    (report,) = compare("--maps", f"{race}_5_vs_5", "--episodes", str(len(VARIANTS)), "--variants", *numbers)
+    assert report["disagreements"] == {}
+
+
+def test_a_run_trains_on_smacv2s_own_code(tmp_path):
+    words = f"t_max=60 test_nepisode=1 env_args.time_limit=30 local_results_path={tmp_path / 'results'}"
+    environment = os.environ | make_installation(tmp_path / "game", task="terran_5_vs_5")
+    environment["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
+    command = [
+        sys.executable,
+        "run.py",
+        "--config=vdn",
+        "--env-config=sc2_gen_terran",
+        "with",
+        *words.split(),
+    ]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert launches(tmp_path / "game")

@@ -1,0 +1,114 @@
+"""Whole games: alone and side by side, resumed, rewarded."""
+
+import pytest
+import torch
+
+from cohort.envs.sc2_sim.planes import HEALTH, NO_OP, STOP
+from cohort.envs.smacv2_sim.env import SMACv2Sim
+from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
+
+
+def make(task: str, batch: int = 4, seed: int = 3, **options) -> SMACv2Sim:
+    first_game = options.pop("first_game", 0)
+    return SMACv2Sim(SMACv2SimSettings(map_name=task, **options), batch, seed, first_game=first_game)
+
+
+def choose(available: torch.Tensor, step: int) -> torch.Tensor:
+    """Actions of each game that depend on nothing but the step and what it may do."""
+    wish = (
+        torch.arange(available.shape[2]) * 7919
+        + step * 104729
+        + torch.arange(available.shape[1]).unsqueeze(1)
+    ) % 97
+    return torch.where(available, wish + 1, 0).argmax(2)
+
+
+def play(env: SMACv2Sim, steps: int) -> list[torch.Tensor]:
+    trace, seen = [], env.observation or env.reset()
+    for step in range(steps):
+        transition = env.step(choose(seen.available_actions, step))
+        trace += [*transition.observation, transition.reward, transition.terminated, env.games.units]
+        seen = env.reset(transition.terminated | transition.truncated)
+        trace += [*seen]
+    return trace
+
+
+@pytest.mark.parametrize("task", ["terran_10_vs_11", "protoss_5_vs_5", "zerg_5_vs_5"])
+def test_a_game_alone_is_the_game_among_others(task):
+    games = 8
+    together = play(make(task, games), 60)
+    for game in (0, 5):
+        alone = play(make(task, 1, first_game=game), 60)
+        for one, many in zip(alone, together, strict=True):
+            axis = 1 if one.dim() == 3 and one.shape[1] == 1 and many.shape[1] == games else 0
+            torch.testing.assert_close(one, many.narrow(axis, game, 1), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("task", ["terran_5_vs_5", "protoss_5_vs_5", "zerg_10_vs_10"])
+def test_a_restored_game_goes_on_bit_for_bit(task):
+    one = make(task)
+    play(one, 30)
+    state = one.state_dict()
+    other = make(task, seed=99)
+    other.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(one.observation, other.observation, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(play(one, 40), play(other, 40), strict=True))
+
+
+def test_a_state_of_another_task_is_refused():
+    with pytest.raises(ValueError, match="4 games of zerg_5_vs_5, this environment has 4 of terran_5_vs_5"):
+        make("terran_5_vs_5").load_state_dict(make("zerg_5_vs_5").state_dict())
+
+
+def test_teams_change_from_episode_to_episode_and_stay_within_one():
+    env = make("terran_5_vs_5", 16)
+    env.reset()
+    first = env.battle.constants.health
+    env.step(choose(env.observation.available_actions, 0))
+    mask = torch.arange(16) < 8
+    env.reset(mask)
+    second = env.battle.constants.health
+    assert torch.equal(first[8:], second[8:])
+    assert (first[:8] != second[:8]).any(1).sum() > 4
+
+
+@pytest.mark.parametrize("task", ["terran_5_vs_5", "protoss_5_vs_5", "zerg_5_vs_5"])
+def test_a_won_battle_pays_twenty_where_nothing_recovers(task):
+    env = make(task, 64)
+    env.reset()
+    state = env.state_dict()
+    state["units"][HEALTH, :, 5:] = 0.01  # one hit each
+    state["units"][4:6, :, 5:] = 0
+    env.load_state_dict(state)
+    scale = env.rewards.scale
+    worth = 20 / scale  # of each episode's own team
+    bodies = (env.battle.constants.health + env.battle.constants.shield)[:, 5:].sum(1)
+    torch.testing.assert_close(worth, bodies + 5 * 10 + 200)
+
+
+def test_shields_that_recover_pay_nothing():
+    env = make("protoss_5_vs_5", 1)
+    env.reset()
+    units = env.games.units
+    hurt = units.clone()
+    hurt[4, :, 5:] -= 10
+    none = torch.zeros(1, dtype=torch.bool)
+    assert env.rewards(hurt, units, none, none).item() == 0
+    assert env.rewards(units, hurt, none, none).item() > 0
+
+
+def test_enemies_come_to_a_team_that_waits():
+    """They have an order to attack the nearest agent, wherever it is, and no other while that one lives."""
+    env = make("protoss_5_vs_5", 8)
+    seen = env.reset()
+    for _ in range(60):
+        seen = env.step(torch.where(seen.available_actions[:, :, STOP], STOP, NO_OP)).observation
+    lost = env.games.units[HEALTH, :, :5] <= 0
+    assert lost.any(1).all()
+
+
+@pytest.mark.parametrize("task", ["terran_5_vs_5", "protoss_5_vs_5"])
+def test_compiled_games_with_changing_teams_play_as_the_others(task):
+    plain, compiled = play(make(task, 3), 25), play(make(task, 3, compile=True), 25)
+    for one, other in zip(plain, compiled, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
