@@ -239,6 +239,10 @@ def _train(command: Command) -> int:
     if command.print_config:
         print(plan.text(), end="")
         return 0
+    if plan.run.seeds_at_once > 1:
+        from cohort import at_once
+
+        return at_once.start(plan, command.mongo_url)
     from cohort import session
 
     return session.start(plan, command.mongo_url)

@@ -1,6 +1,6 @@
 """StarCraft II micromanagement without StarCraft: SMAC's interface, this package's battles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +24,10 @@ from cohort.envs.sc2_sim.units import unit_constants
 if TYPE_CHECKING:
     from cohort.envs.sc2_sim.render import Renderer
 
+After = tuple[
+    Games, Observation, Tensor, dict[str, Tensor]
+]  # a step: games, what is seen, rewards [B], outcomes
+
 
 class SC2Sim:
     """B battles of one SMAC map in one tensor program.
@@ -36,7 +40,8 @@ class SC2Sim:
 
     Settings = SC2SimSettings
 
-    provides = ("single_resets",)  # `reset` of some games alone
+    # `reset` of some games alone; `step_together`
+    provides = ("single_resets", "joint_steps")
 
     def __init__(
         self,
@@ -105,11 +110,37 @@ class SC2Sim:
     @torch.no_grad()
     def step(self, actions: Tensor) -> Transition:
         """Advance every game that has not ended by one step; `actions` is [B, N] int64."""
+        return self._enter(self._advance(self.games, self._available, actions))
+
+    @staticmethod
+    @torch.no_grad()
+    def step_together(envs: Sequence["SC2Sim"], actions: Sequence[Tensor]) -> list[Transition]:
+        """`step` of several environments with the same settings, as one batch: each one's numbers are the same."""
+        joint = Games.joined([each.games for each in envs])
+        available = torch.cat([each._available for each in envs])
+        games, seen, reward, info = envs[0]._advance(joint, available, torch.cat(list(actions)))
+        sizes = [each.batch_size for each in envs]
+        parts = zip(
+            games.split(sizes),
+            (Observation(*part) for part in zip(*(each.split(sizes) for each in seen), strict=True)),
+            reward.split(sizes),
+            (
+                dict(zip(info, part, strict=True))
+                for part in zip(*(each.split(sizes) for each in info.values()), strict=True)
+            ),
+            strict=True,
+        )
+        return [each._enter(part) for each, part in zip(envs, parts, strict=True)]
+
+    @property
+    def _available(self) -> Tensor:
         if self.observation is None:
             raise RuntimeError("call reset() before the first step()")
-        self.games, self.observation, reward, info = self._advance(
-            self.games, self.observation.available_actions, actions
-        )
+        return self.observation.available_actions
+
+    def _enter(self, after: After) -> Transition:
+        """Have the games stand where a step has led."""
+        self.games, self.observation, reward, info = after
         return Transition(self.observation, reward, self.games.terminated, self.games.truncated, info)
 
     def _compiled(self) -> Callable:
@@ -145,9 +176,7 @@ class SC2Sim:
 
         return Starts(self.spawner, look, self._game_keys)
 
-    def _play(
-        self, games: Games, available: Tensor, actions: Tensor
-    ) -> tuple[Games, Observation, Tensor, dict[str, Tensor]]:
+    def _play(self, games: Games, available: Tensor, actions: Tensor) -> After:
         """One step as a pure function: the next games, what is seen, rewards [B] and outcomes."""
         ongoing = ~(games.terminated | games.truncated)
         column = ongoing.unsqueeze(1)
