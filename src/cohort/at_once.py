@@ -55,17 +55,16 @@ Session = Callable[[session.Alone], int]
 
 def start(plan: Plan, mongo_url: str | None = None) -> int:
     """Train `seeds_at_once` seeds; the exit status, 0 if that of all is."""
-    refuse_apart(plan["env"])
+    refuse_apart(plan["env"], f"seeds_at_once={plan.run.seeds_at_once}")
     plans = [_of_seed(plan, plan.run.seed + number) for number in range(plan.run.seeds_at_once)]
     return _carry_out([partial(session.start, each, mongo_url) for each in plans])
 
 
 def resume(paths: Sequence[Path], typed: Mapping[str, Any], mongo_url: str | None = None) -> int:
     """Go on with several runs; those that are finished stay so, unless they are told a later end."""
-    going = [path for path in paths if typed or not ended_well(open_run_folder(path))]
-    for path in paths:
-        if path not in going:
-            print(f"{path} is finished")
+    going = [path for path in paths if "t_max" in typed or not ended_well(open_run_folder(path))]
+    if not going:
+        raise UserError("all of these runs are finished. To train them further: with t_max=<more>.")
     return _carry_out([partial(session.resume, path, typed, mongo_url) for path in going])
 
 

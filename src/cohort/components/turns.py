@@ -26,24 +26,28 @@ class Turns(Generic[Request, Answer]):
         self._answers: dict[int, Answer] = {}
         self._failure: Exception | None = None  # of an answer: nobody survives it
         self._interrupted = False
+        self._over = threading.Event()
 
     def run(self, bodies: Sequence[Callable[[], None]]) -> None:
         """Carry out all `bodies`, each in a thread of its own; none of them raises.
 
         A KeyboardInterrupt that comes while they run is raised in each of them, at what it asks for next.
         """
+        if not bodies:
+            return
         self._begins = [threading.Semaphore(0) for _ in bodies]
         self._next.extend(range(len(bodies)))
         threads = [threading.Thread(target=self._carry_out, args=each) for each in enumerate(bodies)]
         for thread in threads:
             thread.start()
         self._pass_on()
+        while not self._over.is_set():
+            try:
+                self._over.wait()  # an interrupted `join` takes its thread for ended
+            except KeyboardInterrupt:
+                self._interrupted = True
         for thread in threads:
-            while thread.is_alive():
-                try:
-                    thread.join()
-                except KeyboardInterrupt:
-                    self._interrupted = True
+            thread.join()
 
     def ask(self, request: Request) -> Answer:
         """Called in one of the threads: the answer, once all others wait, too."""
@@ -78,3 +82,5 @@ class Turns(Generic[Request, Answer]):
             self._requests.clear()
         if self._next:
             self._begins[self._next.popleft()].release()
+        else:
+            self._over.set()

@@ -72,19 +72,24 @@ class TogetherComponent(Component):
     @classmethod
     def of(cls, env: Component, turns: Turns[Ask, Transition]) -> Self:
         """Raises `UserError` where they cannot."""
-        refuse_apart(env)
+        refuse_apart(env, "several runs at once")
         return cls(env.name, env.cls, env.settings, turns)
 
     def create(self, **parts: Any) -> GamesTogether:
         return GamesTogether(super().create(**parts), self.turns)
 
 
-def refuse_apart(env: Component) -> None:
-    """Raises `UserError` where the games of several runs cannot step together."""
+def refuse_apart(env: Component, asked: str) -> None:
+    """Raises `UserError` where the games of several runs, as is `asked` for, cannot step together."""
     if not _can(env.cls):
         raise UserError(
-            f"the games of runs in one program step together, which env={env.name} does not know: start each run by "
-            f"itself, or choose another environment: {fitting('env', _can)}"
+            f"{asked}: their games step together, which env={env.name} does not know. Start each run by itself, or "
+            f"choose another environment: {fitting('env', _can)}"
+        )
+    if getattr(env.settings, "compile", False):
+        raise UserError(
+            f"{asked}: env_args.compile=True makes a program for batches of one size, and theirs change with who plays "
+            "at the moment. Leave it out, or start each run by itself."
         )
 
 
