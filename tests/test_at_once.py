@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from torch import Tensor
 
 from cohort.cli import main
 from tests import harness
+from tests.envs.sc2_sim.test_env import assert_same
 from tests.test_resume import lines, sacred_states, start, state, stop_when
 
 COMMON = "use_cuda=False env_args.map_name=3m test_nepisode=4"
@@ -36,22 +36,6 @@ def by_seed(results: Path) -> dict[int, Path]:
     found = {yaml.safe_load((run / "config.yaml").read_text())["seed"]: run for run in results.iterdir()}
     assert len(found) == len(list(results.iterdir()))
     return found
-
-
-def assert_same(one, other, place: str = "") -> None:
-    """Nested states, bit for bit."""
-    if isinstance(one, Tensor):
-        assert torch.equal(one, other), place
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), place
-        for name in one:
-            assert_same(one[name], other[name], f"{place}/{name}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), place
-        for number, pair in enumerate(zip(one, other, strict=True)):
-            assert_same(*pair, f"{place}/{number}")
-    else:
-        assert one == other, place
 
 
 @pytest.mark.parametrize("algorithm", OWN)
