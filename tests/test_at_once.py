@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
 from cohort.cli import main
+from cohort.recording.checkpoints import load_checkpoint
 from tests import harness
 from tests.envs.sc2_sim.test_env import assert_same
 from tests.test_resume import lines, sacred_states, start, state, stop_when
@@ -46,9 +46,6 @@ def test_each_seed_is_the_run_alone(algorithm, tmp_path, capsys):
     assert sorted(runs) == [4, 5, 6]
     printed = capsys.readouterr().out.splitlines()
     assert {line.split(":")[0] for line in printed} >= {"seed 4", "seed 5", "seed 6"}
-    assert not any(
-        "seed" in line.split("  ")[1][:6] for line in (runs[5] / "console.log").read_text().splitlines()
-    )
     assert main(typed(algorithm, alone, "t_max=1200 seed=5")) == 0
     lone = harness.only_run(alone)
     assert len(harness.metrics(lone)) > 5
@@ -58,7 +55,7 @@ def test_each_seed_is_the_run_alone(algorithm, tmp_path, capsys):
     for config in configs:
         del config["local_results_path"]
     assert configs[0] == configs[1]
-    states = [torch.load(run / "checkpoint.pt", weights_only=False) for run in (runs[5], lone)]
+    states = [load_checkpoint(run / "checkpoint.pt") for run in (runs[5], lone)]
     assert_same(states[0]["trainer"], states[1]["trainer"])
     for run in runs.values():
         assert state(run)["state"] == "COMPLETED"
