@@ -108,7 +108,9 @@ class RunSettings(Settings):
                 f"seeds_at_once={self.seeds_at_once} trains; evaluate=True is of one model: leave one of them out"
             )
         if self.seed + self.seeds_at_once > 2**63:
-            raise ValueError(f"there are no {self.seeds_at_once} seeds from seed={self.seed} on")
+            raise ValueError(
+                f"seeds_at_once={self.seeds_at_once}: there are not so many seeds from seed={self.seed} on"
+            )
         return self
 
     @model_validator(mode="after")
