@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cohort import session
+from cohort.components.process import share_freed_memory
 from cohort.components.turns import Turns
 from cohort.configuration.plan import Plan
 from cohort.envs.base import Transition
@@ -76,6 +77,7 @@ def _of_seed(plan: Plan, seed: int) -> Plan:
 
 def _carry_out(sessions: Sequence[Session]) -> int:
     statuses = [0] * len(sessions)
+    share_freed_memory()
     with stop_on_signals() as stop:
         turns: Turns[Ask, Transition] = Turns(step_together)
         around = Beside(len(sessions), turns, stop, [])
