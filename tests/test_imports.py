@@ -38,6 +38,7 @@ ROWS = (
     ("assembly",),
     ("experiment", "policy"),
     ("analysis", "listing", "portable", "session", "watch"),
+    ("at_once",),
     ("sweep",),
     ("commands",),
     ("cli",),

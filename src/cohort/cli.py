@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cohort.sweep.search.space import Space
 
 USAGE = """{program} --config=ALGORITHM --env-config=ENVIRONMENT [--mongo=URL] [print_config] [with KEY=VALUE ...]
-       {program} --resume=RUN_OR_SWEEP_FOLDER [--mongo=URL] [with t_max=STEPS ...]
+       {program} --resume=RUN_OR_SWEEP_FOLDER[,RUN_FOLDER ...] [--mongo=URL] [with t_max=STEPS ...]
        {program} --list"""
 EPILOG = """examples:
   {program} --config=mnmpg --env-config=sc2_sim with env_args.map_name=3m
@@ -79,7 +79,8 @@ def parse(words: Sequence[str]) -> Command:
         "--resume",
         metavar="FOLDER",
         type=Path,
-        help="go on with a run or sweep that was stopped or killed; a part of a name in results/ will do",
+        help="go on with a run or sweep that was stopped or killed; a part of a name in results/ will do; "
+        "several runs, with commas between them, go on in one program",
     )
     parser.add_argument(
         "--mongo", metavar="URL", default=os.environ.get(VARIABLE),
@@ -239,6 +240,10 @@ def _train(command: Command) -> int:
     if command.print_config:
         print(plan.text(), end="")
         return 0
+    if plan.run.seeds_at_once > 1:
+        from cohort import at_once
+
+        return at_once.start(plan, command.mongo_url)
     from cohort import session
 
     return session.start(plan, command.mongo_url)
@@ -249,14 +254,25 @@ def _resume(command: Command) -> int:
 
     if command.config or command.env_config:
         raise UserError("--resume takes the configuration of its run: leave out --config and --env-config.")
-    place = place_named(command.resume)
-    if is_sweep(place):
+    places = _places(command.resume)
+    place = places[0]
+    if is_sweep(place) and len(places) == 1:
         return _resume_sweep(command, place)
     if command.sweep.typed:
         raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {place} is none.")
+    if len(places) > 1:
+        from cohort import at_once
+
+        return at_once.resume(places, command.updates, command.mongo_url)
     from cohort import session
 
     return session.resume(place, command.updates, command.mongo_url)
+
+
+def _places(named: Path) -> list[Path]:
+    """The folders that are meant: one, or several with commas between them."""
+    names = [named] if named.exists() else [Path(name) for name in str(named).split(",") if name]
+    return [place_named(name) for name in names or [named]]
 
 
 def _resume_sweep(command: Command, place: Path) -> int:

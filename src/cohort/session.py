@@ -5,7 +5,7 @@ import json
 import shutil
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,32 @@ LINES_OF_TRANSFER = 12  # of what was not taken over
 EXIT_STATUS = {"COMPLETED": 0, "DIVERGED": 1, "INTERRUPTED": 130, "TERMINATED": 143}
 
 
-def start(plan: Plan, mongo_url: str | None = None) -> int:
+class Alone:
+    """What surrounds a session that has the program for itself."""
+
+    def adapted(self, plan: Plan) -> Plan:
+        """What is built of a run's plan."""
+        return plan
+
+    def console(self, plan: Plan) -> Console:
+        """Where it prints."""
+        return Console()
+
+    def listening(self) -> AbstractContextManager[Stop]:
+        """While this is open, signals ask it to stop."""
+        return stop_on_signals()
+
+    def began(self, folder: RunFolder) -> None:
+        """It has a record now."""
+
+
+ALONE = Alone()
+
+
+def start(plan: Plan, mongo_url: str | None = None, around: Alone = ALONE) -> int:
     """Train from the beginning, or from a saved model, in a new run folder; the exit status."""
     mongo = _mongo_target(plan, mongo_url)
-    console = Console()
+    plan, console = around.adapted(plan), around.console(plan)
     with closing(_build(plan, console)) as experiment:
         if plan.run.checkpoint_path:
             state, step, path = load_learner(Path(plan.run.checkpoint_path), plan.run.load_step)
@@ -67,12 +89,13 @@ def start(plan: Plan, mongo_url: str | None = None) -> int:
             console.print(f"model: {path}")
         if plan.run.transfer_from:
             _transfer(experiment, plan, console)
-        with stop_on_signals() as stop:  # from here on there is something to close properly
+        with around.listening() as stop:  # from here on there is something to close properly
             folder = create_run_folder(Path(plan.run.local_results_path), run_name(plan))
+            around.began(folder)
             return _record(experiment, folder, console, stop, mongo, checkpoint=None)
 
 
-def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -> int:
+def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None, around: Alone = ALONE) -> int:
     """Go on with a run as if it had never stopped; the exit status."""
     folder = open_run_folder(path)
     for key, value in typed.items():
@@ -86,7 +109,7 @@ def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -
         checkpoint = load_run_checkpoint(folder)
         plan = make_plan(Sources.of_run(folder.config, typed))
         mongo = _mongo_target(plan, mongo_url)
-        console = Console()
+        plan, console = around.adapted(plan), around.console(plan)
         with closing(_build(plan, console)) as experiment:
             _load(experiment.load_state_dict, checkpoint, folder.checkpoint)
             if experiment.trainer.t_env >= plan.run.t_max and ended_well(folder):
@@ -99,7 +122,8 @@ def resume(path: Path, typed: Mapping[str, Any], mongo_url: str | None = None) -
             for line in edited({**checkpoint.get("config", now), **typed}, now):
                 console.print(f"changed since the last session: {line}")
             remove_all_leftovers(folder.root)
-            with stop_on_signals() as stop:
+            with around.listening() as stop:
+                around.began(folder)
                 return _record(experiment, folder, console, stop, mongo, checkpoint, metrics)
 
 

@@ -54,7 +54,13 @@ def read_by(what: str, reader: type[Settings]) -> set[str]:
     if "self.model_dump(" in inspect.getsource(reader):  # hands all its fields on, as smac's arguments
         return set(reader.model_fields)
     if what == "run":
-        files_of_a_run = ("experiment.py", "session.py", "assembly.py", "runners/env_factory.py")
+        files_of_a_run = (
+            "at_once.py",
+            "experiment.py",
+            "session.py",
+            "assembly.py",
+            "runners/env_factory.py",
+        )
         return set().union(*(fields_read((SOURCE / name).read_text()) for name in files_of_a_run))
     packages = {
         cls.__module__.rpartition(".")[0] for cls in reader.__mro__ if cls.__module__.startswith("cohort.")

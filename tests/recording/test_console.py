@@ -46,6 +46,16 @@ def test_output_is_plain_and_repeated_with_the_time(tmp_path: Path) -> None:
     ]
 
 
+def test_a_label_begins_every_printed_line_and_is_not_in_the_log(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    console = Console(stream, label="seed 3: ")
+    console.open_log(tmp_path / "console.log")
+    console.print("one\ntwo")
+    console.close()
+    assert stream.getvalue() == "seed 3: one\nseed 3: two\n"
+    assert "seed 3" not in (tmp_path / "console.log").read_text()
+
+
 def test_passwords_are_neither_printed_nor_kept(tmp_path: Path) -> None:
     stream = io.StringIO()
     console = Console(stream)

@@ -11,7 +11,7 @@ from cohort.errors import UserError
 NOT_THE_METHOD = frozenset(
     (
         *("seed", "label", "t_max", "local_results_path", "use_tensorboard"),
-        *("use_cuda", "torch_threads", "native_code"),
+        *("use_cuda", "torch_threads", "native_code", "seeds_at_once"),
         *("checkpoint_interval", "save_model", "save_model_interval", "log_interval", "test_interval"),
         *("buffer_cpu_only", "save_replay", "replay_format", "replay_agent", "load_step", "mongo_database"),
         *("use_wandb", "wandb_project", "wandb_team", "wandb_mode"),

@@ -6,7 +6,7 @@ import platform
 import torch
 
 # glibc's names for what is set below (malloc.h)
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 
 
 def prepare_process(torch_threads: int) -> None:
@@ -16,8 +16,19 @@ def prepare_process(torch_threads: int) -> None:
     and the system clears every page anew: 10 to 15 % of an update's time (docs/performance.md).
     """
     torch.set_num_threads(torch_threads)
+    _tell_malloc({_M_MMAP_THRESHOLD: 1 << 30, _M_TRIM_THRESHOLD: (1 << 31) - 1, _M_TOP_PAD: 1 << 26})
+
+
+def share_freed_memory() -> None:
+    """Have threads that will start take their memory from one store, as is good for those that take turns.
+
+    glibc gives each thread one of its own, of parts of 64 MB: what does not fit in, the system clears every time.
+    """
+    _tell_malloc({_M_ARENA_MAX: 1})
+
+
+def _tell_malloc(options: dict[int, int]) -> None:
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-        libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
-        libc.mallopt(_M_TOP_PAD, 1 << 26)
+        for option, value in options.items():
+            libc.mallopt(option, value)

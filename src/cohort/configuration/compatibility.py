@@ -23,13 +23,13 @@ def _refuse_differences(flat: Mapping[str, Any], sources: Sources, chosen: Mappi
         if _meet(wanted, found):
             continue
         what = attribute.replace("_", " ")
-        fitting = _fitting(
+        others = fitting(
             other, lambda cls, wanted=wanted, said=attribute: _meet(wanted, _accepted(cls, said))
         )
         raise UserError(
             f"{_pair(role, other, flat, sources)} do not fit together: "
             f"{what} {_either(found)} here, {what} {_either(wanted)} there. "
-            f"To fit {flat[role]}, {fitting}."
+            f"To fit {flat[role]}, {others}."
         )
 
 
@@ -43,11 +43,11 @@ def _refuse_missing_capabilities(
             missing = wanted - _provided(chosen[other])
             if not missing:
                 continue
-            fitting = _fitting(other, lambda found, wanted=wanted: wanted <= _provided(found))
+            others = fitting(other, lambda found, wanted=wanted: wanted <= _provided(found))
             raise UserError(
                 f"{_pair(role, other, flat, sources)} do not fit together: "
                 f"{flat[role]} requires {' and '.join(sorted(missing))}, which {flat[other]} does not provide. "
-                f"To fit {flat[role]}, {fitting}."
+                f"To fit {flat[role]}, {others}."
             )
 
 
@@ -76,7 +76,7 @@ def _pair(role: str, other: str, flat: Mapping[str, Any], sources: Sources) -> s
     return " and ".join(parts)
 
 
-def _fitting(role: str, fits: Callable[[type], bool]) -> str:
+def fitting(role: str, fits: Callable[[type], bool]) -> str:
     """Which registered components of a role would do; those that cannot be imported here would not."""
     names = []
     for name in ROLES[role].entries:

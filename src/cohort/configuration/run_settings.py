@@ -31,6 +31,12 @@ class RunSettings(Settings):
         pattern=r"^[^/\\]*$", description="your own word for this run, added to its folder's name"
     )
     seed: int = Field(ge=0, lt=2**63, description="the same seed repeats the run bit for bit (CPU)")
+    seeds_at_once: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="train this many seeds, from `seed` on, in one program: each a run of its own, as if it were alone",
+    )
     t_max: int = Field(ge=1, le=LONGEST_RUN, description="environment steps to train for")
     test_interval: int = Field(ge=1, description="environment steps between two evaluations")
     test_nepisode: int = Field(ge=1, description="greedy episodes of each evaluation")
@@ -92,6 +98,18 @@ class RunSettings(Settings):
         if self.save_replay and not self.evaluate:
             raise ValueError(
                 "save_replay=True needs evaluate=True checkpoint_path=<run folder or models folder>"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def several_seeds_train(self) -> Self:
+        if self.seeds_at_once > 1 and self.evaluate:
+            raise ValueError(
+                f"seeds_at_once={self.seeds_at_once} trains; evaluate=True is of one model: leave one of them out"
+            )
+        if self.seed + self.seeds_at_once > 2**63:
+            raise ValueError(
+                f"seeds_at_once={self.seeds_at_once}: there are not so many seeds from seed={self.seed} on"
             )
         return self
 

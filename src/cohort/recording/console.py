@@ -21,11 +21,17 @@ class Console:
     A terminal that closes or a pipe that breaks ends the printing, not the run. Any thread may print.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        """Print to `stream` (default: standard output). Lines wait until `open_log` names the file."""
+    def __init__(self, stream: TextIO | None = None, label: str = "") -> None:
+        """Print to `stream` (default: standard output). Lines wait until `open_log` names the file.
+
+        With a `label`, which begins every line that is printed, the stream is shared: nothing is redrawn there.
+        """
         self.stream = stream or sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (`>&-` closes standard output)
+        self._label = label
         self.terminal = (
-            rich.console.Console(file=self.stream, force_terminal=True) if _is_live(self.stream) else None
+            rich.console.Console(file=self.stream, force_terminal=True)
+            if _is_live(self.stream) and not label
+            else None
         )
         self._log: TextIO | None = None
         self._waiting: list[str] | None = []  # None once there is, or was, a log
@@ -75,6 +81,7 @@ class Console:
     def _write_stream(self, text: str) -> None:
         if not self._connected:
             return
+        text = "\n".join(f"{self._label}{line}" for line in text.split("\n"))
         try:
             if self.terminal is not None:
                 self.terminal.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -152,6 +152,11 @@ def _plans_of_search(space: Space) -> list[tuple[RunWords, Plan]]:
 
 
 def _sweep_run(words: RunWords, plan: Plan) -> SweepRun:
+    if plan.run.seeds_at_once > 1:
+        raise UserError(
+            f"seeds_at_once={plan.run.seeds_at_once} puts several runs into one program, and a sweep starts a program "
+            "for each run: leave it out and list the seeds, or name one value for every other key"
+        )
     # what has a column of its own needs no other
     shown = {CONFIG: plan.run.name, f"{ENV_ARGS}.map_name": None, "seed": None}
     varied = {

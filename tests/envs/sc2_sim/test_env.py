@@ -162,6 +162,23 @@ def test_a_battle_does_not_depend_on_the_others_beside_it(map_name):
     assert not torch.equal(many.games.units[:, 0], many.games.units[:, 5])
 
 
+@pytest.mark.parametrize("map_name", ["3m", "2s3z", "MMM2", "2m_vs_1z", "bane_vs_bane", "corridor"])
+def test_environments_that_step_together_are_each_as_if_alone(map_name):
+    kinds = [(3, 7), (1, 7), (5, 8)]  # games, seed
+    together, alone = ([make(map_name, *kind, reset_noise=0.1) for kind in kinds] for _ in range(2))
+    for step in range(40):
+        actions = [nearest(env) for env in alone]
+        for joint, one in zip(
+            SC2Sim.step_together(together, actions), map(SC2Sim.step, alone, actions), strict=True
+        ):
+            assert_same(joint, one)
+        for joint, one in zip(together, alone, strict=True):
+            assert_same(joint.state_dict(), one.state_dict())
+            if step % 10 == 9:  # those that are over wait frozen beside the others until then
+                assert_same(joint.reset(joint.games.terminated), one.reset(one.games.terminated))
+    assert all((env.games.units[HEALTH] < env.spawner.start[HEALTH]).any() for env in alone)
+
+
 def test_equal_seeds_repeat_and_others_differ():
     runs = []
     for seed in (3, 3, 4):

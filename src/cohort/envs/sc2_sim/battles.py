@@ -19,6 +19,9 @@ from cohort.envs.sc2_sim.settings import BattleSettings
 from cohort.envs.sc2_sim.starts import Starts
 from cohort.envs.sc2_sim.terrain import Terrain
 
+# a step: games, what is seen, rewards [B], outcomes
+After = tuple[Games, Observation, Tensor, dict[str, Tensor]]
+
 
 class Battles(ABC):
     """What SMAC's fixed maps and SMACv2's drawn teams have in common: B games that begin, advance and end.
@@ -126,11 +129,17 @@ class Battles(ABC):
     @torch.no_grad()
     def step(self, actions: Tensor) -> Transition:
         """Advance every game that has not ended by one step; `actions` is [B, N] int64."""
+        return self._enter(self._advance(self.games, self._available, actions))
+
+    @property
+    def _available(self) -> Tensor:
         if self.observation is None:
             raise RuntimeError("call reset() before the first step()")
-        self.games, self.observation, reward, info = self._advance(
-            self.games, self.observation.available_actions, actions
-        )
+        return self.observation.available_actions
+
+    def _enter(self, after: After) -> Transition:
+        """Have the games stand where a step has led."""
+        self.games, self.observation, reward, info = after
         return Transition(self.observation, reward, self.games.terminated, self.games.truncated, info)
 
     def _compiled(self) -> Callable:
@@ -160,9 +169,7 @@ class Battles(ABC):
     def _starts_of_these(self) -> Starts:
         return Starts(self.spawner, self._first_look, self._game_keys)
 
-    def _play(
-        self, games: Games, available: Tensor, actions: Tensor
-    ) -> tuple[Games, Observation, Tensor, dict[str, Tensor]]:
+    def _play(self, games: Games, available: Tensor, actions: Tensor) -> After:
         """One step as a pure function: the next games, what is seen, rewards [B] and outcomes."""
         ongoing = ~(games.terminated | games.truncated)
         column = ongoing.unsqueeze(1)

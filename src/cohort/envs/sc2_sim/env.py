@@ -1,11 +1,12 @@
 """StarCraft II micromanagement without StarCraft: SMAC's interface, this package's battles."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from cohort.envs.base import Observation
+from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle
 from cohort.envs.sc2_sim.battles import Battles
 from cohort.envs.sc2_sim.games import Games
@@ -31,6 +32,8 @@ class SC2Sim(Battles):
 
     Settings = SC2SimSettings
 
+    provides = (*Battles.provides, "joint_steps")  # `step_together`
+
     settings: SC2SimSettings
 
     def _facts(self) -> MapFacts:
@@ -53,6 +56,26 @@ class SC2Sim(Battles):
 
     def _first_look(self, units: Tensor, keys: Tensor) -> Observation:
         return self._look(self._unbegun(units.shape[1])._replace(units=units))
+
+    @staticmethod
+    @torch.no_grad()
+    def step_together(envs: Sequence["SC2Sim"], actions: Sequence[Tensor]) -> list[Transition]:
+        """`step` of several environments with the same settings, as one batch: each one's numbers are the same."""
+        joint = Games.joined([each.games for each in envs])
+        available = torch.cat([each._available for each in envs])
+        games, seen, reward, info = envs[0]._advance(joint, available, torch.cat(list(actions)))
+        sizes = [each.batch_size for each in envs]
+        parts = zip(
+            games.split(sizes),
+            (Observation(*part) for part in zip(*(each.split(sizes) for each in seen), strict=True)),
+            reward.split(sizes),
+            (
+                dict(zip(info, part, strict=True))
+                for part in zip(*(each.split(sizes) for each in info.values()), strict=True)
+            ),
+            strict=True,
+        )
+        return [each._enter(part) for each, part in zip(envs, parts, strict=True)]
 
     def renderer(self, agent: int | None = None) -> "Renderer":
         """Draws the first game from here on; see `Renderer`, whose libraries only those who watch load."""

@@ -1,7 +1,9 @@
 """What B battles remember, and what a picture may look at."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, Self
 
+import torch
 from torch import Tensor
 
 from cohort.envs.base import EnvSpec
@@ -31,6 +33,22 @@ class Games(NamedTuple):
     def course(self) -> Course:
         """What the battles go on with."""
         return Course(self.target, self.aimed, self.pace, self.pending)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All games of `parts`, one after the other."""
+        fields = zip(zip(*parts, strict=True), _DIM, strict=True)
+        return cls(*(torch.cat(each, dim) if each[0].numel() else each[0] for each, dim in fields))
+
+    def split(self, sizes: list[int]) -> Iterator[Self]:
+        """The way back: so many games each."""
+        fields = zip(self, _DIM, strict=True)
+        cut = [each.split(sizes, dim) if each.numel() else [each] * len(sizes) for each, dim in fields]
+        return map(type(self)._make, zip(*cut, strict=True))
+
+
+# the dimension of the games; what a map lacks has no width
+_DIM = [1 if name == "units" else 0 for name in Games._fields]
 
 
 class Drawable(Protocol):
