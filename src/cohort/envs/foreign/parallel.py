@@ -33,18 +33,18 @@ class ParallelGame(TeamGame):
         return Facts(seats, self.own_limit(), self._state_dim())
 
     def _state_dim(self) -> int | None:
-        self.env.reset(seed=0)
         if self.settings.obs_instead_of_state:
             return None
         own = getattr(self.env.unwrapped, "state", None)
         if own is not None and not callable(own):  # rps_v2 keeps its agents' moves there
-            raise UserError(
-                f"its state is a {type(own).__name__}, not a method: type env_args.obs_instead_of_state=True"
-            )
+            raise _without_state(f"is a {type(own).__name__}, not a method")
+        self.env.reset(seed=0)
         try:
-            return self.state().size
+            return self._read_state().size
         except (NotImplementedError, AttributeError):
             return None
+        except Exception as error:  # whatever the game raises
+            raise _without_state(_raised(error)) from error
 
     def begin(self, seed: int) -> Moment:
         seen, infos = self.env.reset(seed=seed)
@@ -75,5 +75,24 @@ class ParallelGame(TeamGame):
         )
 
     def state(self) -> np.ndarray:
+        try:
+            state = self._read_state()
+        except Exception as error:  # whatever the game raises
+            raise _without_state(_raised(error)) from error
+        if state.size != self.spec.state_dim:
+            raise _without_state(f"has {state.size} values, and had {self.spec.state_dim} at first")
+        return state
+
+    def _read_state(self) -> np.ndarray:
         state = np.asarray(self.env.state())
         return (state / 255 if state.dtype == np.uint8 else state).reshape(-1)
+
+
+def _without_state(why: str) -> UserError:
+    return UserError(
+        f"the game's state {why}: type env_args.obs_instead_of_state=True, and the state is all observations in a row"
+    )
+
+
+def _raised(error: Exception) -> str:
+    return f"raised {type(error).__name__} ({error})"

@@ -35,7 +35,7 @@ class PettingZooSettings(TeamSettings):
     """Settings of `PettingZoo`."""
 
     key: str = Field(
-        description="A module with a function parallel_env, or package.module:function of another name."
+        description="A module with a function parallel_env (else env), or package.module:function of another name."
     )
 
     @field_validator("key")
