@@ -32,5 +32,6 @@ ENVS = Registry(
         "sc2": "cohort.envs.sc2.env:StarCraft2",
         "sc2_sim": "cohort.envs.sc2_sim.env:SC2Sim",
         "spread": "cohort.envs.particles.spread:Spread",
+        "vmas": "cohort.envs.vmas.env:Vmas",
     },
 )
