@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cohort.envs.foreign.agent_spaces import AgentSpaces
+from cohort.envs.foreign.pictures import is_picture, shrunk
 from cohort.envs.foreign.team import Facts, Moment, TeamGame, how_it_ended
 from cohort.errors import UserError
 
@@ -27,12 +28,15 @@ class ParallelGame(TeamGame):
         self.env = self.open_env(render_mode)
         self.agents = list(self.env.possible_agents)
         seats = [
-            AgentSpaces(agent, self.env.observation_space(agent), self.env.action_space(agent))
+            AgentSpaces(agent, self.env.observation_space(agent), self.env.action_space(agent), self.pictures)
             for agent in self.agents
         ]
-        return Facts(seats, self.own_limit(), self._state_dim())
+        state = self._first_state()
+        if state is None:
+            return Facts(seats, self.own_limit(), None)
+        return Facts(seats, self.own_limit(), state.size, state_in_bytes=state.dtype == np.uint8)
 
-    def _state_dim(self) -> int | None:
+    def _first_state(self) -> np.ndarray | None:
         if self.settings.obs_instead_of_state:
             return None
         own = getattr(self.env.unwrapped, "state", None)
@@ -40,7 +44,7 @@ class ParallelGame(TeamGame):
             raise _without_state(f"is a {type(own).__name__}, not a method")
         self.env.reset(seed=0)
         try:
-            return self._read_state().size
+            return self._read_state()
         except (NotImplementedError, AttributeError):
             return None
         except Exception as error:  # whatever the game raises
@@ -85,6 +89,8 @@ class ParallelGame(TeamGame):
 
     def _read_state(self) -> np.ndarray:
         state = np.asarray(self.env.state())
+        if is_picture(state.shape, state.dtype):
+            return shrunk(state, self.pictures).reshape(-1)
         return (state / 255 if state.dtype == np.uint8 else state).reshape(-1)
 
 

@@ -23,7 +23,10 @@ class PettingZooGame(ParallelGame):
 
     def __init__(self, settings: PettingZooSettings) -> None:
         super().__init__(
-            settings, common_reward=settings.common_reward, scalarisation=settings.reward_scalarisation
+            settings,
+            common_reward=settings.common_reward,
+            scalarisation=settings.reward_scalarisation,
+            pictures=settings,
         )
 
     def open_env(self, render_mode: str | None) -> Any:

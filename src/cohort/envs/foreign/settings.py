@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from cohort.envs.foreign.pictures import PictureSettings
 from cohort.envs.team_rewards import TeamRewardSettings
 from cohort.settings import Settings
 
@@ -31,7 +32,7 @@ class TeamSettings(ForeignSettings, TeamRewardSettings):
     """Settings where every agent is paid a reward of its own."""
 
 
-class PettingZooSettings(TeamSettings):
+class PettingZooSettings(TeamSettings, PictureSettings):
     """Settings of `PettingZoo`."""
 
     key: str = Field(
@@ -77,7 +78,7 @@ class MultiWalkerSettings(TeamSettings):
         return kwargs
 
 
-class GymnasiumSettings(TeamSettings):
+class GymnasiumSettings(TeamSettings, PictureSettings):
     """Settings of `GymnasiumTeams`."""
 
     key: str = Field(
