@@ -147,7 +147,8 @@ def test_the_network_convolves_the_picture_and_reads_what_is_seen_besides():
 
 
 def test_without_pictures_the_network_is_refused_before_anything_is_written(tmp_path, capsys):
-    said = refusal(capsys, *harness.words("qmix", "matrix_games", f"agent=cnn local_results_path={tmp_path}"))
+    typed = ["with", "agent=cnn", f"local_results_path={tmp_path}"]
+    said = refusal(capsys, "--config=qmix", "--env-config=matrix_games", *typed)
     assert "agent=cnn reads pictures of bytes, which this environment does not show: type agent=mlp" in said
     assert not list(tmp_path.iterdir())
 

@@ -14,5 +14,4 @@ NAMES: dict[str, str] = {
     "sc2_beta": f"--env-config=sc2 {_PARALLEL}",
     "gymma": "--env-config=gymnasium",
     "sc2v2": "--env-config=sc2 or --env-config=sc2_sim; SMACv2 is not here",
-    "smaclite": "--env-config=sc2_sim; SMAClite is not here",
 }

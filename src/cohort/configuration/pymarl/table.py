@@ -220,7 +220,7 @@ NOT_HERE: dict[str, dict[Any, str]] = {
     "env": {
         "sc2v2": "SMACv2 is not here: type --env-config=sc2 or --env-config=sc2_sim with one of SMAC's maps",
         "sc2wrapped": "SMACv2 is not here: type --env-config=sc2 or --env-config=sc2_sim with one of SMAC's maps",
-        "smaclite": "SMAClite is not here: type --env-config=sc2_sim, SMAC's maps without StarCraft",
+        "smaclite": "here it is one of PyMARL's games: type --env-config=smaclite",
     },
 }
 

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from cohort.envs.foreign.pictures import PictureSettings
 from cohort.envs.team_rewards import TeamRewardSettings
+from cohort.errors import UserError
 from cohort.settings import Settings
 
 
@@ -26,6 +27,15 @@ class ForeignSettings(Settings):
     obs_instead_of_state: bool = Field(
         False, description="The state is all agents' observations in a row, also where there is a state()."
     )
+
+    def limit(self, own: int | None) -> int:
+        """The most steps of an episode; `own` is what the environment says of itself."""
+        limit = self.time_limit or own
+        if limit is None:
+            raise UserError(
+                "this environment does not say how long its episodes can be: type env_args.time_limit=<steps>"
+            )
+        return limit
 
 
 class TeamSettings(ForeignSettings, TeamRewardSettings):

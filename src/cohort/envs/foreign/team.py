@@ -80,7 +80,7 @@ class TeamGame(Game):
             n_actions=max(seat.n_actions for seat in self.seats),
             obs_dim=max(sizes),
             state_dim=facts.state_dim if self._own_state else sum(sizes),
-            episode_limit=self._limit(facts.limit),
+            episode_limit=settings.limit(facts.limit),
             info_keys=settings.info_keys,
             action_dim=max(seat.action_dim for seat in self.seats),
             common_reward=common_reward,
@@ -91,14 +91,6 @@ class TeamGame(Game):
         actions = np.array([seat.n_actions for seat in self.seats])
         self._possible = np.arange(self.spec.n_actions) < actions[:, None]  # [N, A]
         self._nothing = np.arange(self.spec.n_actions) == 0  # [A]
-
-    def _limit(self, own: int | None) -> int:
-        limit = self.settings.time_limit or own
-        if limit is None:
-            raise UserError(
-                "this environment does not say how long its episodes can be: type env_args.time_limit=<steps>"
-            )
-        return limit
 
     def open_game(self, render_mode: str | None) -> Facts:
         """Make the game, in place of the one before if there was one."""
