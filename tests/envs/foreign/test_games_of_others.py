@@ -29,7 +29,8 @@ GAMES = {
     "pistonball": (
         ("pygame", "pymunk"),
         f"{ZOO}=pettingzoo.butterfly.pistonball_v6 env_args.kwargs.continuous=False env_args.kwargs.n_pistons=4 "
-        "env_args.kwargs.max_cycles=25 env_args.picture_shrink=16 env_args.picture_grey=True agent=cnn agent_channels=[4]",
+        "env_args.kwargs.max_cycles=25 env_args.picture_shrink=16 env_args.picture_grey=True "
+        "agent=cnn agent_channels=[4]",
     ),
     "battle": (
         ("magent2",),
