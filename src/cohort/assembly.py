@@ -62,7 +62,7 @@ def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[Team
     """The team's policy and the learner that trains it, for an environment of these sizes."""
     policy = plan["mac"].create(
         spec=spec,
-        agent=plan["agent"].create,
+        agent=_agent(plan, spec),
         head=plan["head"].create(spec=spec),
         action_selector=plan["action_selector"].create(),
         extras=plan["learner"].cls.extras,
@@ -79,6 +79,13 @@ def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[Team
         spec=spec, policy=policy.to(device), device=device, seed=plan.run.seed, **factories
     )
     return policy, learner
+
+
+def _agent(plan: Plan, spec: EnvSpec) -> Callable[..., torch.nn.Module]:
+    """What makes the agents' network; one that reads pictures is told their sizes."""
+    choice = plan["agent"]
+    reads_pictures = getattr(choice.cls, "reads_pictures", False)
+    return partial(choice.create, picture=spec.picture) if reads_pictures else choice.create
 
 
 def _make(create: Callable[..., torch.nn.Module], spec: EnvSpec, device: torch.device, **sizes: Any) -> Any:

@@ -242,7 +242,7 @@ def test_every_key_that_stands_in_the_way_is_told_at_once_and_mended_by_what_is_
         ("env_args.heuristic_ai=True", "env_args.heuristic_ai=False", "env_args.heuristic_ai=False"),
         ("common_reward=False", "type common_reward=True", "common_reward=True reward_scalarisation=sum"),
         ("learner=qtran_learner", "QTRAN is not here", "learner=q_learner opt_loss=1"),
-        ("env=smaclite", "type --env-config=sc2_sim", "env=sc2_sim"),
+        ("env=smaclite", "type --env-config=smaclite", "env=sc2_sim"),
         ("target_update_interval_or_tau=-1", "type target_update_interval", "target_update_interval_or_tau=0.5"),
     ],
 )  # fmt: skip

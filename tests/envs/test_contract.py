@@ -50,6 +50,20 @@ CASES = [
     ("pettingzoo", {"key": f"{TEAMS}:shrinking", "common_reward": False, "time_limit": 9}),
     ("gymnasium", {"key": "tests.envs.foreign.gymnasium_teams:Gather-v0", "time_limit": 6}),
     ("pymarl", {"entry_point": "tests.envs.foreign.pymarl_teams:Corridor"}),
+    *(
+        ("vmas", {"scenario": name, "continuous_actions": False, "episode_limit": 9})
+        for name in ("balance", "navigation", "simple_speaker_listener")
+    ),
+    (
+        "vmas",
+        {
+            "scenario": "simple_world_comm",
+            "continuous_actions": True,
+            "episode_limit": 9,
+            "common_reward": False,
+            "info_keys": ("pos_rew",),
+        },
+    ),
     (
         "multiwalker",
         {

@@ -37,13 +37,21 @@ class RunningAverages:
 
 
 class EpisodeStatistics:
-    """PyMARL's episode metrics: `return_mean`, `return_std`, `ep_length_mean` and `<outcome>_mean`."""
+    """PyMARL's episode metrics: `return_mean`, `return_std`, `ep_length_mean` and `<outcome>_mean`.
+
+    Where agents have rewards of their own, `return_mean` is their sum, and EPyMARL's `agent_0_return_mean` and so on
+    are each agent's own.
+    """
 
     def __init__(self) -> None:
         self._values: dict[str, list[Tensor]] = {}
 
     def add(self, episodes: Episodes) -> None:
         per_episode = {"return": episodes.returns, "ep_length": episodes.length, **episodes.info}
+        if episodes.reward.dim() == 3:  # [B, T, N]
+            per_episode |= dict(
+                zip(_own(episodes.reward.shape[2]), episodes.reward.sum(1).unbind(1), strict=True)
+            )
         for name, values in per_episode.items():
             self._values.setdefault(name, []).append(values.to(torch.float64))
 
@@ -57,9 +65,9 @@ class EpisodeStatistics:
         return metrics
 
     @staticmethod
-    def names(info_keys: Sequence[str], prefix: str = "") -> tuple[str, ...]:
-        """Those that `flush` gives of episodes with these outcomes."""
-        means = (f"{prefix}{name}_mean" for name in ("return", "ep_length", *info_keys))
+    def names(info_keys: Sequence[str], own_returns: int = 0, prefix: str = "") -> tuple[str, ...]:
+        """Those that `flush` gives of episodes with these outcomes, and so many agents with rewards of their own."""
+        means = (f"{prefix}{name}_mean" for name in ("return", "ep_length", *info_keys, *_own(own_returns)))
         return (*means, f"{prefix}return_std")
 
     def state_dict(self) -> dict[str, list[Tensor]]:
@@ -67,3 +75,7 @@ class EpisodeStatistics:
 
     def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
         self._values = {name: list(values) for name, values in state.items()}
+
+
+def _own(n_agents: int) -> list[str]:
+    return [f"agent_{i}_return" for i in range(n_agents)]

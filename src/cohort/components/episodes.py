@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
+from cohort.components.pictures import as_numbers
 from cohort.components.transitions import Transitions
 
 SEEN = ("obs", "state", "available_actions")  # [B, T+1, ...]: before the first step, and after each
@@ -22,8 +23,8 @@ class Episodes:
     is available there, so that a policy is defined everywhere.
     """
 
-    obs: Tensor  # [B, T+1, N, O] float32
-    state: Tensor  # [B, T+1, S] float32
+    obs: Tensor  # [B, T+1, N, O] float32; uint8 where they are pictures, until `as_numbers`
+    state: Tensor  # [B, T+1, S] float32, or uint8 likewise
     available_actions: Tensor  # [B, T+1, N, A] bool, at least one for each agent
     actions: Tensor  # [B, T, N] int64, or [B, T, N, U] float32 where actions are continuous
     reward: Tensor  # [B, T] float32, or [B, T, N] where agents have rewards of their own
@@ -88,6 +89,10 @@ class Episodes:
 
     def with_extras(self, **extras: Tensor) -> "Episodes":
         return replace(self, extras={**self.extras, **extras})
+
+    def as_numbers(self) -> "Episodes":
+        """With pictures of bytes as numbers, for what learns from them; memories give them so."""
+        return replace(self, obs=as_numbers(self.obs), state=as_numbers(self.state))
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Episodes":
         """The same record with `function` applied to every tensor in it."""

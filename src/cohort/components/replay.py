@@ -89,7 +89,8 @@ class Replay:
 
     def describe(self) -> str:
         """One line on the size to come."""
-        return self._ring.describe(f"{self.settings.buffer_size:,} {self.unit}", self.settings.buffer_dtype)
+        stored = str(self._ring.fields["obs"].stored).removeprefix("torch.")
+        return self._ring.describe(f"{self.settings.buffer_size:,} {self.unit}", stored)
 
     def add(self, episodes: Episodes) -> None:
         """Keep every episode or step, the oldest making room. Nothing beyond an episode's end is read."""

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from cohort.components.episodes import DONE, PADDING, SEEN, Episodes
+from cohort.components.pictures import as_numbers, as_stored
 from cohort.envs.base import EnvSpec
 
 FIRST_ROWS = 4096
-
+FIRST_BYTES = 2**28  # or as many rows as these hold: rows of pictures are large
 
 EXTRA = "extra/"  # before the names of what acting added
 
@@ -31,7 +32,7 @@ def step_fields(
 
     Args:
         spec: the environment's sizes.
-        stored: the type of observations and states.
+        stored: the type of observations and states, but for pictures of bytes, which stay bytes.
         extras: what acting adds to each step: name -> shape.
     """
     agents = (spec.n_agents,)
@@ -41,8 +42,8 @@ def step_fields(
         small = torch.uint8 if spec.n_actions <= 256 else torch.int16
         actions = RowField(agents, small, torch.int64)
     fields = {
-        "obs": RowField((*agents, spec.obs_dim), stored, torch.float32),
-        "state": RowField((spec.state_dim,), stored, torch.float32),
+        "obs": RowField((*agents, spec.obs_dim), torch.uint8 if spec.picture else stored, torch.float32),
+        "state": RowField((spec.state_dim,), torch.uint8 if spec.state_in_bytes else stored, torch.float32),
         "available_actions": RowField((*agents, spec.n_actions), torch.bool, torch.bool),
         "actions": actions,
         "reward": RowField(() if spec.common_reward else agents, torch.float32, torch.float32),
@@ -91,8 +92,16 @@ class RowRing:
     @property
     def bytes_at_most(self) -> int:
         """What `most_rows` rows take."""
-        per_row = sum(torch.Size(each.shape).numel() * each.stored.itemsize for each in self.fields.values())
-        return self.most_rows * per_row
+        return self.most_rows * self._row_bytes
+
+    @property
+    def _row_bytes(self) -> int:
+        return sum(torch.Size(each.shape).numel() * each.stored.itemsize for each in self.fields.values())
+
+    @property
+    def _first_rows(self) -> int:
+        """What the ring begins with."""
+        return min(FIRST_ROWS, max(1, FIRST_BYTES // self._row_bytes))
 
     def describe(self, contents: str, stored: str) -> str:
         """One line on the size to come, with a warning where the memory at hand is smaller."""
@@ -117,13 +126,15 @@ class RowRing:
         self._reserve(count, tail)
         places = ((self.head + torch.arange(count)) % self.capacity).to(self.device)
         for name, into in self._rows.items():
-            into.index_copy_(0, places, rows[name].to(into.device, into.dtype))
+            into.index_copy_(0, places, as_stored(rows[name], into.dtype).to(into.device))
         self.head += count
 
     def read(self, name: str, places: Tensor, device: torch.device) -> Tensor:
         """Rows of one field at `places` [R] of the ring, as learners on `device` read them."""
-        rows = self._rows[name].index_select(0, places)
-        return rows.to(device, self.fields[name].read_as, non_blocking=True)
+        rows, read_as = self._rows[name].index_select(0, places), self.fields[name].read_as
+        if rows.dtype == torch.uint8 and read_as == torch.float32:
+            return as_numbers(rows.to(device, non_blocking=True))
+        return rows.to(device, read_as, non_blocking=True)
 
     @property
     def capacity(self) -> int:
@@ -146,7 +157,7 @@ class RowRing:
                 return
             except RuntimeError:  # more than the system promises; less may do
                 self._rows = {name: self._allocate(name, 0) for name in self.fields}
-        capacity = max(needed, min(max(2 * self.capacity, FIRST_ROWS), self.most_rows))
+        capacity = max(needed, min(max(2 * self.capacity, self._first_rows), self.most_rows))
         kept = torch.arange(tail, self.head)
         source = (kept % max(1, self.capacity)).to(self.device)
         places = (kept % capacity).to(self.device)

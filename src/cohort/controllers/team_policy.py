@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from cohort.components.distributions import Decision
 from cohort.components.episodes import Episodes
 from cohort.components.packing import Packing
+from cohort.components.pictures import as_numbers
 from cohort.envs.base import EnvSpec, Observation
 from cohort.settings import Settings
 
@@ -187,7 +188,7 @@ class TeamPolicy(nn.Module):
 
     def _inputs(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
         """[..., N, O], [..., N] or [..., N, U] -> [..., N, I]: observation, last action (zeros first), agent."""
-        parts = [obs]
+        parts = [as_numbers(obs)]
         if last_actions is not None:
             discrete = not self.spec.action_dim
             parts.append(F.embedding(last_actions + 1, self.action_codes) if discrete else last_actions)

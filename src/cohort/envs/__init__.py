@@ -34,5 +34,6 @@ ENVS = Registry(
         "sc2_sim": "cohort.envs.sc2_sim.env:SC2Sim",
         "smacv2_sim": "cohort.envs.smacv2_sim.env:SMACv2Sim",
         "spread": "cohort.envs.particles.spread:Spread",
+        "vmas": "cohort.envs.vmas.env:Vmas",
     },
 )

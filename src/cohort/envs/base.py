@@ -19,6 +19,8 @@ class EnvSpec:
         info_keys: names of the episode's outcomes in `Transition.info`, logged as `<name>_mean`.
         action_dim: U, the size of each agent's continuous action in [-1, 1]; 0 where actions are discrete.
         common_reward: whether the team shares one reward; else every agent has its own.
+        picture: height, width and channels where observations are pictures of bytes, flat; O is their product.
+        state_in_bytes: whether the state is bytes too.
     """
 
     n_agents: int
@@ -29,13 +31,15 @@ class EnvSpec:
     info_keys: tuple[str, ...] = ()
     action_dim: int = 0
     common_reward: bool = True
+    picture: tuple[int, int, int] | None = None
+    state_in_bytes: bool = False
 
 
 class Observation(NamedTuple):
     """What can be seen at one moment."""
 
-    obs: Tensor  # [B, N, O] float32
-    state: Tensor  # [B, S] float32
+    obs: Tensor  # [B, N, O] float32, or uint8 where they are pictures
+    state: Tensor  # [B, S] float32, or uint8
     available_actions: Tensor  # [B, N, A] bool, at least one per agent; A is 0 where actions are continuous
 
 

@@ -47,9 +47,13 @@ def largest_difference(policy: Policy, portable: PortableTeam, play: Play) -> fl
 
 
 def _made_up(portable: PortableTeam, draw: torch.Generator) -> list[Tensor]:
-    """Normal observations and, of the actions, about two thirds, at least one."""
+    """Normal observations, or pictures of any bytes, and of the actions about two thirds, at least one."""
     observation, *available = portable.observed
-    made = [torch.randn(GAMES, *observation.shape, generator=draw)]
+    shape = (GAMES, *observation.shape)
+    if observation.dtype == torch.uint8:
+        made = [torch.randint(256, shape, generator=draw, dtype=torch.uint8)]
+    else:
+        made = [torch.randn(shape, generator=draw)]
     for port in available:
         scores = torch.rand(GAMES, *port.shape, generator=draw)
         made.append((scores < 0.67) | (scores == scores.amin(dim=-1, keepdim=True)))

@@ -72,7 +72,8 @@ class PortableTeam(nn.Module):
         self.team = _with_weights_of_its_own(team)
         self.kind = type(team.first_memory(1))
         spec = team.spec
-        self.observed = [Port("observation", (spec.n_agents, spec.obs_dim), torch.float32)]
+        dtype = torch.uint8 if spec.picture else torch.float32
+        self.observed = [Port("observation", (spec.n_agents, spec.obs_dim), dtype)]
         if not spec.action_dim:
             self.observed.append(Port("available_actions", (spec.n_agents, spec.n_actions), torch.bool))
         self.memory = _remembered(self)

@@ -40,6 +40,7 @@ _PACKAGES = (
         "gymnasium",
         "pettingzoo",
         "mpe2",
+        "vmas",
         "gymnasium-robotics",
         "mujoco",
         "ray",

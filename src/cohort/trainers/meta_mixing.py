@@ -110,10 +110,10 @@ class MetaMixingTrainer(OffPolicyTrainer):
     def meta_round(self) -> None:
         """D0, exercise move, D1, meta step, then Q-learning on everything."""
         began = self.clock
-        before = self.learner.meta.store_z(self.meta_runner.run(t_env=self.t_env, explore=True))
+        before = self.learner.meta.store_z(self.meta_runner.run(t_env=self.t_env, explore=True).as_numbers())
         for _ in range(self.settings.exercise_updates):
             self.averages.add(self.learner.exercise(before, self.clock))
-        after = self.meta_runner.run(t_env=self.t_env, explore=True)
+        after = self.meta_runner.run(t_env=self.t_env, explore=True).as_numbers()
         self.averages.add(self.learner.meta.update(before, after))
         for episodes in (before, after):
             self.keep_meta(episodes)

@@ -54,7 +54,7 @@ class OnPolicyTrainer(TeamTrainer):
     def iterate(self) -> None:
         episodes = self.runner.run(t_env=self.t_env, explore=True)
         self.count(episodes, steps=int(episodes.length.sum()))
-        prepared = self.learner.prepare(episodes)
+        prepared = self.learner.prepare(episodes.as_numbers())
         for _ in range(self.settings.epochs):
             order = torch.randperm(prepared.batch_size, generator=self.generator)
             for chosen in order.chunk(self.settings.minibatches):

@@ -50,6 +50,22 @@ class Corridor:
         }
 
 
+class Unspoken(Corridor):
+    """Does not say what it is, as SMAClite."""
+
+    get_env_info = None
+
+
+class Wrapped:
+    """What a Gymnasium wrapper shows of a game: nothing but itself."""
+
+    def __init__(self) -> None:
+        self.unwrapped = Unspoken()
+
+    def reset(self):
+        raise AssertionError("the wrapper was asked")
+
+
 class Unfinished:
     """Has only some of the methods."""
 

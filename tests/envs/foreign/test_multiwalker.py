@@ -6,6 +6,7 @@ import pytest
 from cohort.configuration import files
 from cohort.envs.foreign.env import MultiWalker
 from cohort.envs.foreign.settings import MultiWalkerSettings
+from cohort.errors import UserError
 from tests.envs.foreign.support import needs
 
 LIFT_ALL, LOWER_ALL = 15, 0
@@ -138,7 +139,7 @@ def test_pettingzoos_state_fails_after_a_fall():
         for seed in range(6):
             play(game, seed, lambda: draw.integers(16, size=3))
 
-    with pytest.raises(AttributeError):
+    with pytest.raises(UserError, match=r"env_args\.obs_instead_of_state=True"):
         until_somebody_falls()
 
 

@@ -75,3 +75,46 @@ def test_observations_instead_of_a_state_never_ask_for_it():
 
     game = _Game(never, obs_instead_of_state=True)
     assert game.reset(1).state.size == game.spec.state_dim
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [
+        (lambda: {}["walker"], r"raised KeyError \('walker'\)"),
+        (lambda: [][0], "raised IndexError"),
+        (lambda: None.position, "raised AttributeError"),
+        (lambda: np.zeros(4), "has 4 values, and had 3 at first"),
+    ],
+)
+def test_a_state_that_fails_later_names_the_key_that_helps(then, words):
+    """As multiwalker_v9's after a fall."""
+    at_first = [np.zeros(3)] * 2  # when the game is opened, and when it begins
+    game = _Game(lambda: at_first.pop() if at_first else then())
+    game.reset(1)
+    with pytest.raises(
+        UserError, match=rf"state {words}.*: type env_args\.obs_instead_of_state=True"
+    ) as refusal:
+        game.step(np.zeros(3, dtype=int))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_state_that_fails_at_once_names_the_key_too():
+    with pytest.raises(UserError, match=r"raised KeyError.*env_args\.obs_instead_of_state=True"):
+        _Game(lambda: {}["walker"])
+    without = _Game(lambda: None.position)  # what a game has that promises a state and has none
+    assert without.spec.state_dim == without.reset(1).state.size
+
+
+def test_rock_paper_scissors_has_a_state_that_is_no_method():
+    rps = needs("pettingzoo.classic.rps_v2")
+    from cohort.envs.foreign.pettingzoo_game import PettingZooGame
+
+    for function in ("env", "parallel_env"):
+        key = f"{rps.__name__}:{function}"
+        with pytest.raises(UserError, match=r"env_args\.obs_instead_of_state=True"):
+            PettingZooGame(PettingZooSettings(key=key, time_limit=5))
+        game = PettingZooGame(
+            PettingZooSettings(key=key, time_limit=5, obs_instead_of_state=True, common_reward=False)
+        )
+        game.reset(1)
+        assert game.step(np.array([0, 1])).reward.tolist() == [-1, 1], "paper covers rock"

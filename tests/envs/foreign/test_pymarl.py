@@ -10,6 +10,7 @@ from cohort.envs.foreign.pymarl_game import PymarlGame
 from cohort.envs.workers.pool import GameFailure
 from cohort.errors import UserError
 from tests import harness
+from tests.envs.foreign.support import needs
 
 TEAMS = "tests.envs.foreign.pymarl_teams"
 
@@ -84,6 +85,28 @@ def test_what_is_not_such_a_game_is_refused(changes, message):
         game(**changes)
     with pytest.raises((GameFailure, UserError), match=message):
         Pymarl(Pymarl.Settings(**{"entry_point": f"{TEAMS}:Corridor"} | changes), batch_size=1, seed=1)
+
+
+@pytest.mark.parametrize("name", ["Unspoken", "Wrapped"])
+def test_a_game_that_does_not_say_what_it_is_shows_it(name):
+    played = game(entry_point=f"{TEAMS}:{name}", time_limit=4)
+    spec = played.spec
+    assert (spec.n_agents, spec.n_actions, spec.obs_dim, spec.state_dim, spec.episode_limit) == (
+        2,
+        3,
+        2,
+        3,
+        4,
+    )
+    assert played.reset(seed=3).state[2] == 0
+    with pytest.raises(UserError, match=r"type env_args\.time_limit=<steps>"):
+        game(entry_point=f"{TEAMS}:{name}")
+
+
+def test_a_package_that_a_game_needs_and_that_is_missing_is_named():
+    needs("gymnasium")
+    with pytest.raises(UserError, match=r"env_args.kwargs: No module named 'no_such_package'$"):
+        game(entry_point="gymnasium:make", kwargs={"id": "no_such_package:Nothing-v0"})
 
 
 @pytest.mark.parametrize("algorithm", ["qmix", "mappo"])

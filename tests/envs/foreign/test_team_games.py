@@ -249,12 +249,37 @@ def test_mpe2_is_mpe2():
             )
 
 
-def test_environments_that_take_turns_are_refused():
+def test_games_that_take_turns_are_played_at_once_where_pettingzoo_says_that_they_can_be():
+    """mpe2's `env` takes turns; PettingZoo's conversion of it is its `parallel_env`."""
     needs("mpe2")
-    with pytest.raises(UserError, match="parallel_env"):
-        PettingZooGame(PettingZooSettings(key="mpe2.simple_spread_v3:env"))
-    with pytest.raises(UserError, match="has no function nothing"):
-        PettingZooGame(PettingZooSettings(key="mpe2.simple_spread_v3:nothing"))
+    games = [
+        PettingZooGame(PettingZooSettings(key=f"mpe2.simple_spread_v3:{function}"))
+        for function in ("env", "parallel_env")
+    ]
+    draw = np.random.default_rng(0)
+    one, other = (game.reset(3) for game in games)
+    for _ in range(25):
+        assert np.array_equal(one.obs, other.obs)
+        assert np.array_equal(one.state, other.state)
+        actions = draw.integers(5, size=3)
+        (one, *paid), (other, *also) = (game.step(actions) for game in games)
+        assert paid == also
+
+
+def test_a_module_without_parallel_env_is_asked_for_its_env(monkeypatch):
+    monkeypatch.delattr(needs("mpe2.simple_spread_v3"), "parallel_env")
+    assert PettingZooGame(PettingZooSettings(key="mpe2.simple_spread_v3")).spec.n_agents == 3
+
+
+def test_what_takes_turns_by_its_nature_is_refused():
+    needs("pettingzoo.classic.tictactoe_v3")
+    for key, words in (
+        ("pettingzoo.classic.tictactoe_v3", "take turns, and its metadata does not say is_parallelizable"),
+        ("pettingzoo.classic.tictactoe_v3:nothing", "has no function nothing"),
+    ):
+        with pytest.raises(UserError, match=words) as refusal:
+            PettingZooGame(PettingZooSettings(key=key))
+        assert "\n" not in str(refusal.value)
 
 
 def test_continuous_actions_are_stretched_to_their_bounds():

@@ -14,5 +14,4 @@ NAMES: dict[str, str] = {
     "sc2_beta": f"--env-config=sc2 {_PARALLEL}",
     "gymma": "--env-config=gymnasium",
     "sc2v2": "--env-config=smacv2_sim, or sc2_gen_terran, _protoss, _zerg with the game",
-    "smaclite": "--env-config=sc2_sim; SMAClite is not here",
 }

@@ -223,7 +223,7 @@ NOT_HERE: dict[str, dict[Any, str]] = {
     "env": {
         "sc2v2": _SMACV2_GAMES,
         "sc2wrapped": _SMACV2_GAMES,
-        "smaclite": "SMAClite is not here: type --env-config=sc2_sim, SMAC's maps without StarCraft",
+        "smaclite": "here it is one of PyMARL's games: type --env-config=smaclite",
     },
 }
 

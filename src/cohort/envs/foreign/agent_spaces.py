@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from cohort.envs.foreign.pictures import AS_THEY_COME, PictureSettings, is_picture, shrunk
 from cohort.errors import UserError
 
 MASK = "action_mask"
@@ -14,19 +15,28 @@ MOST_COMBINATIONS = 1024  # of a MultiDiscrete action's parts
 
 
 class AgentSpaces:
-    """Turns what one agent observes into flat float32, and what the team's policy chose into its action.
+    """Turns what one agent observes into flat numbers, and what the team's policy chose into its action.
+
+    Bytes stay bytes; a picture is made as small as the settings want it.
 
     Discrete actions are numbered from 0, MultiDiscrete ones by their combinations.
     Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
 
     Attributes:
         obs_dim: numbers that it observes.
+        picture: height, width and channels of what it observes, where that is a picture; else None.
         n_actions: its discrete actions; 0 where they are continuous.
         action_dim: numbers of its continuous action; 0 where they are discrete.
     """
 
-    def __init__(self, agent: str, observation_space: spaces.Space, action_space: spaces.Space) -> None:
-        """Raises `ValueError` for spaces that have no such form."""
+    def __init__(
+        self,
+        agent: str,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        pictures: PictureSettings = AS_THEY_COME,
+    ) -> None:
+        """Raises `UserError` for spaces that have no such form."""
         if isinstance(observation_space, spaces.Dict) and "observation" in observation_space.spaces:
             observation_space = observation_space["observation"]
         self._space = observation_space
@@ -37,12 +47,14 @@ class AgentSpaces:
                 f"{agent} observes {observation_space}, which has no fixed number of values"
             ) from error
         box = isinstance(observation_space, spaces.Box)
-        # pictures come as bytes; networks want them between 0 and 1
-        self._scale = 1 / 255 if box and observation_space.dtype == np.uint8 else 1.0
+        self.picture, self._pictures = None, pictures
+        if box and is_picture(observation_space.shape, observation_space.dtype):
+            self.picture = shrunk(np.zeros(observation_space.shape, np.uint8), pictures).shape
+            self.obs_dim = int(np.prod(self.picture))
         self._flatten = (
             (lambda seen: np.asarray(seen).reshape(-1))
             if box
-            else (lambda seen: spaces.flatten(observation_space, seen))
+            else (lambda seen: spaces.flatten(observation_space, seen).astype(np.float32))
         )
         self.n_actions = self.action_dim = 0
         self._parts: spaces.MultiDiscrete | None = None
@@ -75,11 +87,12 @@ class AgentSpaces:
         self._low, self._high, self._centre, self._half = low, high, (low + high) / 2, (high - low) / 2
 
     def observe(self, seen: Any) -> np.ndarray:
-        """What the agent observes, flat: [obs_dim]."""
+        """What the agent observes, flat: [obs_dim], uint8 where the space is bytes."""
         if type(seen) is dict and "observation" in seen:
             seen = seen["observation"]
-        flat = self._flatten(seen)
-        return flat if self._scale == 1.0 else flat * self._scale
+        if self.picture:
+            return shrunk(np.asarray(seen), self._pictures).reshape(-1)
+        return self._flatten(seen)
 
     def act(self, chosen: np.ndarray) -> Any:
         """The agent's action in its own space, from a number or from [U] floats in [-1, 1]."""

@@ -73,7 +73,7 @@ class _KeyedEnv(ForeignEnv):
 
 
 class PettingZoo(_KeyedEnv):
-    """Any PettingZoo environment whose agents act at the same time (arXiv:2009.14471)."""
+    """Any PettingZoo environment whose agents act at the same time, or can be made to (arXiv:2009.14471)."""
 
     Settings = PettingZooSettings
     name, factory = "pettingzoo", "cohort.envs.foreign.pettingzoo_game:PettingZooGame"

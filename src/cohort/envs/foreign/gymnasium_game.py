@@ -22,7 +22,10 @@ class GymnasiumGame(TeamGame):
 
     def __init__(self, settings: GymnasiumSettings) -> None:
         super().__init__(
-            settings, common_reward=settings.common_reward, scalarisation=settings.reward_scalarisation
+            settings,
+            common_reward=settings.common_reward,
+            scalarisation=settings.reward_scalarisation,
+            pictures=settings,
         )
 
     def open_game(self, render_mode: str | None) -> Facts:
@@ -35,7 +38,10 @@ class GymnasiumGame(TeamGame):
         observed, acted = (_each(self.env, name) for name in ("observation_space", "action_space"))
         if len(observed) != len(acted):
             raise UserError(f"{settings.key}: {len(observed)} observation spaces, {len(acted)} action spaces")
-        seats = [AgentSpaces(f"agent {i}", *pair) for i, pair in enumerate(zip(observed, acted, strict=True))]
+        seats = [
+            AgentSpaces(f"agent {i}", *pair, self.pictures)
+            for i, pair in enumerate(zip(observed, acted, strict=True))
+        ]
         self._together = isinstance(self.env.action_space, gymnasium.spaces.Tuple)
         registered = gymnasium.spec(settings.key.rpartition(":")[2]).max_episode_steps
         return Facts(seats, registered or stated_limit(self.env), None)

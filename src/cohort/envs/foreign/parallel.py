@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cohort.envs.foreign.agent_spaces import AgentSpaces
+from cohort.envs.foreign.pictures import is_picture, shrunk
 from cohort.envs.foreign.team import Facts, Moment, TeamGame, how_it_ended
 from cohort.errors import UserError
 
@@ -27,24 +28,27 @@ class ParallelGame(TeamGame):
         self.env = self.open_env(render_mode)
         self.agents = list(self.env.possible_agents)
         seats = [
-            AgentSpaces(agent, self.env.observation_space(agent), self.env.action_space(agent))
+            AgentSpaces(agent, self.env.observation_space(agent), self.env.action_space(agent), self.pictures)
             for agent in self.agents
         ]
-        return Facts(seats, self.own_limit(), self._state_dim())
+        state = self._first_state()
+        if state is None:
+            return Facts(seats, self.own_limit(), None)
+        return Facts(seats, self.own_limit(), state.size, state_in_bytes=state.dtype == np.uint8)
 
-    def _state_dim(self) -> int | None:
-        self.env.reset(seed=0)
+    def _first_state(self) -> np.ndarray | None:
         if self.settings.obs_instead_of_state:
             return None
         own = getattr(self.env.unwrapped, "state", None)
         if own is not None and not callable(own):  # rps_v2 keeps its agents' moves there
-            raise UserError(
-                f"its state is a {type(own).__name__}, not a method: type env_args.obs_instead_of_state=True"
-            )
+            raise _without_state(f"is a {type(own).__name__}, not a method")
+        self.env.reset(seed=0)
         try:
-            return self.state().size
+            return self._read_state()
         except (NotImplementedError, AttributeError):
             return None
+        except Exception as error:  # whatever the game raises
+            raise _without_state(_raised(error)) from error
 
     def begin(self, seed: int) -> Moment:
         seen, infos = self.env.reset(seed=seed)
@@ -75,5 +79,26 @@ class ParallelGame(TeamGame):
         )
 
     def state(self) -> np.ndarray:
+        try:
+            state = self._read_state()
+        except Exception as error:  # whatever the game raises
+            raise _without_state(_raised(error)) from error
+        if state.size != self.spec.state_dim:
+            raise _without_state(f"has {state.size} values, and had {self.spec.state_dim} at first")
+        return state
+
+    def _read_state(self) -> np.ndarray:
         state = np.asarray(self.env.state())
+        if is_picture(state.shape, state.dtype):
+            return shrunk(state, self.pictures).reshape(-1)
         return (state / 255 if state.dtype == np.uint8 else state).reshape(-1)
+
+
+def _without_state(why: str) -> UserError:
+    return UserError(
+        f"the game's state {why}: type env_args.obs_instead_of_state=True, and the state is all observations in a row"
+    )
+
+
+def _raised(error: Exception) -> str:
+    return f"raised {type(error).__name__} ({error})"

@@ -2,45 +2,58 @@
 
 import functools
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 from pettingzoo import AECEnv
 from pettingzoo.utils import wrappers
-from pettingzoo.utils.conversions import aec_to_parallel_wrapper
+from pettingzoo.utils.conversions import aec_to_parallel, aec_to_parallel_wrapper
 
 from cohort.envs.foreign.parallel import ParallelGame
 from cohort.envs.foreign.settings import PettingZooSettings
 from cohort.envs.foreign.team import stated_limit
 from cohort.errors import UserError
 
-_FUNCTION = "parallel_env"
+_FUNCTIONS = ("parallel_env", "env")  # where the key names none
 _CHECKS = (wrappers.OrderEnforcingWrapper, wrappers.AssertOutOfBoundsWrapper)
 
 
 class PettingZooGame(ParallelGame):
-    """Any environment with PettingZoo's parallel interface."""
+    """Any environment with PettingZoo's parallel interface, or that PettingZoo can convert to it."""
 
     def __init__(self, settings: PettingZooSettings) -> None:
         super().__init__(
-            settings, common_reward=settings.common_reward, scalarisation=settings.reward_scalarisation
+            settings,
+            common_reward=settings.common_reward,
+            scalarisation=settings.reward_scalarisation,
+            pictures=settings,
         )
 
     def open_env(self, render_mode: str | None) -> Any:
+        shown = {"render_mode": render_mode} if render_mode else {}
+        env = self._function()(**self.settings.kwargs, **shown)
+        return without_checks(self._at_the_same_time(env) if isinstance(env, AECEnv) else env)
+
+    def _function(self) -> Callable[..., Any]:
+        """What makes the environment."""
         name, _, function = self.settings.key.partition(":")
         module = importlib.import_module(name)
-        if not hasattr(module, function or _FUNCTION):
+        for each in (function,) if function else _FUNCTIONS:
+            if hasattr(module, each):
+                return getattr(module, each)
+        raise UserError(
+            f"env_args.key = {self.settings.key!r}: the module {name} has no function {function or _FUNCTIONS[0]}; "
+            "name another one: env_args.key=package.module:function"
+        )
+
+    def _at_the_same_time(self, env: AECEnv) -> Any:
+        """PettingZoo's own conversion, which is valid where nobody sees anything new before all have acted."""
+        if not env.metadata.get("is_parallelizable", False):
             raise UserError(
-                f"env_args.key = {self.settings.key!r}: the module {name} has no function {function or _FUNCTION}; "
-                "name another one: env_args.key=package.module:function"
+                f"env_args.key = {self.settings.key!r}: the agents of {env} take turns, and its metadata does not say "
+                "is_parallelizable, so that they cannot act at the same time"
             )
-        shown = {"render_mode": render_mode} if render_mode else {}
-        env = getattr(module, function or _FUNCTION)(**self.settings.kwargs, **shown)
-        if isinstance(env, AECEnv):
-            raise UserError(
-                f"env_args.key = {self.settings.key!r} makes {env}, in which agents do not act at the same time; "
-                "PettingZoo's parallel environments come from a function parallel_env"
-            )
-        return without_checks(env)
+        return aec_to_parallel(env)
 
     def own_limit(self) -> int | None:
         limit = self.settings.kwargs.get("max_cycles")

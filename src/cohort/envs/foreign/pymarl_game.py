@@ -11,7 +11,7 @@ from cohort.envs.foreign.settings import PymarlSettings
 from cohort.envs.workers.game import Game, GameLost, GameObservation, GameSpec, GameStep
 from cohort.errors import UserError
 
-_METHODS = ("reset", "step", "get_obs", "get_state", "get_avail_actions", "get_env_info")
+_METHODS = ("reset", "step", "get_obs", "get_state", "get_avail_actions")
 _FACTS = ("n_agents", "n_actions", "obs_shape", "state_shape", "episode_limit")
 _CUT = "episode_limit"  # in a step's info: the game was over only because its time was
 _SEEDS = 2**31  # what every library's generators take
@@ -21,32 +21,46 @@ class PymarlGame(Game):
     """Any class with PyMARL's methods; `step` returns PyMARL's three values or EPyMARL's five.
 
     An episode is truncated where `info["episode_limit"]` says so and, where it says nothing, at the game's own limit.
+    Sizes and the limit are what `get_env_info` says. SMAClite has no such method: its sizes are those of what it shows
+    at first. Gymnasium's wrappers, which pass none of these methods on, are taken off.
     """
 
     def __init__(self, settings: PymarlSettings) -> None:
         """Make the game and begin it once, to see whether it shows what it promises."""
         self._settings = settings
-        self._env = _class(settings.entry_point)(**settings.kwargs)
-        if missing := [name for name in _METHODS if not callable(getattr(self._env, name, None))]:
-            raise UserError(f"{settings.entry_point} has no method {', '.join(missing)}")
-        facts = self._env.get_env_info()
-        if missing := [name for name in _FACTS if name not in facts]:
-            raise UserError(f"{settings.entry_point}: get_env_info() does not give {', '.join(missing)}")
-        n_agents, n_actions, obs_dim, state_dim, self._own_limit = (
-            int(np.prod(facts[name])) for name in _FACTS
-        )
+        self._env = _made(settings)
         self._takes_seed = {name: _takes_seed(getattr(self._env, name, None)) for name in ("reset", "seed")}
+        self._begin(seed=0)
+        n_agents, n_actions, obs_dim, state_dim, self._own_limit = self._facts()
         self.spec = GameSpec(
             n_agents=n_agents,
             n_actions=n_actions,
             obs_dim=obs_dim,
             state_dim=n_agents * obs_dim if settings.obs_instead_of_state else state_dim,
-            episode_limit=settings.time_limit or self._own_limit,
+            episode_limit=settings.limit(self._own_limit),
             info_keys=settings.info_keys,
         )
-        self.reset(seed=0)
+        self._sight()  # is refused where it is not as it was promised
+
+    def _facts(self) -> tuple[int, int, int, int, int | None]:
+        """Agents, actions, sizes of an observation and of the state, and its own limit."""
+        env = self._env
+        if not callable(getattr(env, "get_env_info", None)):
+            obs, masks = env.get_obs(), env.get_avail_actions()
+            state_dim = 0 if self._settings.obs_instead_of_state else np.size(env.get_state())
+            return len(obs), len(masks[0]), np.size(obs[0]), state_dim, None
+        facts = env.get_env_info()
+        if missing := [name for name in _FACTS if name not in facts]:
+            raise UserError(
+                f"{self._settings.entry_point}: get_env_info() does not give {', '.join(missing)}"
+            )
+        return tuple(int(np.prod(facts[name])) for name in _FACTS)
 
     def reset(self, seed: int) -> GameObservation:
+        self._begin(seed)
+        return self._sight()
+
+    def _begin(self, seed: int) -> None:
         seed %= _SEEDS
         random.seed(seed)  # games that draw from the process's generators repeat themselves, too
         np.random.seed(seed)  # noqa: NPY002
@@ -54,7 +68,6 @@ class PymarlGame(Game):
             self._env.seed(seed)
         self._env.reset(**({"seed": seed} if self._takes_seed["reset"] else {}))
         self._steps = 0
-        return self._sight()
 
     def step(self, actions: np.ndarray) -> GameStep:
         if not self._available[np.arange(self.spec.n_agents), actions].all():
@@ -109,6 +122,20 @@ class PymarlGame(Game):
     def close(self) -> None:
         if callable(getattr(self._env, "close", None)):
             self._env.close()
+
+
+def _made(settings: PymarlSettings) -> Any:
+    entry_point = settings.entry_point
+    try:
+        made = _class(entry_point)(**settings.kwargs)
+    except ModuleNotFoundError as error:
+        said = str(error).partition(". ")[0]  # Gymnasium goes on with advice on its own registry
+        raise UserError(f"env_args.entry_point = {entry_point!r}, env_args.kwargs: {said}") from error
+    for env in (made, getattr(made, "unwrapped", made)):
+        missing = [name for name in _METHODS if not callable(getattr(env, name, None))]
+        if not missing:
+            return env
+    raise UserError(f"{entry_point} has no method {', '.join(missing)}")
 
 
 def _class(entry_point: str) -> Any:

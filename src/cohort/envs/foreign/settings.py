@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from cohort.envs.foreign.pictures import PictureSettings
 from cohort.envs.team_rewards import TeamRewardSettings
+from cohort.errors import UserError
 from cohort.settings import Settings
 
 
@@ -26,16 +28,25 @@ class ForeignSettings(Settings):
         False, description="The state is all agents' observations in a row, also where there is a state()."
     )
 
+    def limit(self, own: int | None) -> int:
+        """The most steps of an episode; `own` is what the environment says of itself."""
+        limit = self.time_limit or own
+        if limit is None:
+            raise UserError(
+                "this environment does not say how long its episodes can be: type env_args.time_limit=<steps>"
+            )
+        return limit
+
 
 class TeamSettings(ForeignSettings, TeamRewardSettings):
     """Settings where every agent is paid a reward of its own."""
 
 
-class PettingZooSettings(TeamSettings):
+class PettingZooSettings(TeamSettings, PictureSettings):
     """Settings of `PettingZoo`."""
 
     key: str = Field(
-        description="A module with a function parallel_env, or package.module:function of another name."
+        description="A module with a function parallel_env (else env), or package.module:function of another name."
     )
 
     @field_validator("key")
@@ -77,7 +88,7 @@ class MultiWalkerSettings(TeamSettings):
         return kwargs
 
 
-class GymnasiumSettings(TeamSettings):
+class GymnasiumSettings(TeamSettings, PictureSettings):
     """Settings of `GymnasiumTeams`."""
 
     key: str = Field(

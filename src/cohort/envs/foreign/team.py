@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cohort.envs.foreign.agent_spaces import AgentSpaces, mask_of
+from cohort.envs.foreign.pictures import AS_THEY_COME, PictureSettings
 from cohort.envs.workers.game import Game, GameObservation, GameSpec, GameStep
 from cohort.errors import UserError
 
@@ -32,6 +33,7 @@ class Facts(NamedTuple):
     seats: list[AgentSpaces]
     limit: int | None  # its own limit of steps, if it says so
     state_dim: int | None  # None: it has no state of its own
+    state_in_bytes: bool = False  # whether that is a picture
 
 
 class TeamGame(Game):
@@ -46,14 +48,22 @@ class TeamGame(Game):
 
     Attributes:
         env: the other library's environment, which `open_game` sets.
+        pictures: how small pictures of bytes are made.
         seats: its agents' places.
     """
 
     env: Any
 
-    def __init__(self, settings: Any, *, common_reward: bool, scalarisation: str) -> None:
+    def __init__(
+        self,
+        settings: Any,
+        *,
+        common_reward: bool,
+        scalarisation: str,
+        pictures: PictureSettings = AS_THEY_COME,
+    ) -> None:
         """Open the game, to see what it is."""
-        self.settings, self._common = settings, common_reward
+        self.settings, self._common, self.pictures = settings, common_reward, pictures
         self._pay = {"sum": np.sum, "mean": np.mean}[scalarisation]
         facts = self.open_game(render_mode=None)
         self.seats, n_agents, self._own_limit = facts.seats, len(facts.seats), facts.limit
@@ -63,28 +73,24 @@ class TeamGame(Game):
             )
         sizes = [seat.obs_dim for seat in self.seats]
         self._own_state = facts.state_dim is not None and not settings.obs_instead_of_state
+        seen = {seat.picture for seat in self.seats}
+        picture = seen.pop() if len(seen) == 1 else None  # of unequal ones the team sees flat numbers
         self.spec = GameSpec(
             n_agents=n_agents,
             n_actions=max(seat.n_actions for seat in self.seats),
             obs_dim=max(sizes),
             state_dim=facts.state_dim if self._own_state else sum(sizes),
-            episode_limit=self._limit(facts.limit),
+            episode_limit=settings.limit(facts.limit),
             info_keys=settings.info_keys,
             action_dim=max(seat.action_dim for seat in self.seats),
             common_reward=common_reward,
+            picture=picture,
+            state_in_bytes=facts.state_in_bytes if self._own_state else picture is not None,
         )
         self._filled = np.arange(self.spec.obs_dim) < np.array(sizes)[:, None]  # [N, O]
         actions = np.array([seat.n_actions for seat in self.seats])
         self._possible = np.arange(self.spec.n_actions) < actions[:, None]  # [N, A]
         self._nothing = np.arange(self.spec.n_actions) == 0  # [A]
-
-    def _limit(self, own: int | None) -> int:
-        limit = self.settings.time_limit or own
-        if limit is None:
-            raise UserError(
-                "this environment does not say how long its episodes can be: type env_args.time_limit=<steps>"
-            )
-        return limit
 
     def open_game(self, render_mode: str | None) -> Facts:
         """Make the game, in place of the one before if there was one."""
@@ -119,13 +125,14 @@ class TeamGame(Game):
         return GameStep(self._sight(moment), reward, terminated, truncated, self._info(moment.infos))
 
     def _sight(self, moment: Moment) -> GameObservation:
-        obs = np.zeros((self.spec.n_agents, self.spec.obs_dim), dtype=np.float32)
+        dtype = np.uint8 if self.spec.picture else np.float32
+        obs = np.zeros((self.spec.n_agents, self.spec.obs_dim), dtype=dtype)
         available = self._possible.copy()
         for agent, (seat, seen, info) in enumerate(zip(self.seats, moment.seen, moment.infos, strict=True)):
             if seen is None:
                 available[agent] = self._nothing
                 continue
-            obs[agent, : seat.obs_dim] = seat.observe(seen)
+            obs[agent, : seat.obs_dim] = self._in_the_teams_form(seat.observe(seen))
             mask = mask_of(seen, info) if seat.n_actions else None
             if mask is not None:
                 available[agent, : seat.n_actions] = mask
@@ -133,6 +140,10 @@ class TeamGame(Game):
                     available[agent] = self._nothing
         state = self.state() if self._own_state else obs[self._filled]
         return GameObservation(obs, state, available)
+
+    def _in_the_teams_form(self, seen: np.ndarray) -> np.ndarray:
+        """Bytes become numbers from 0 to 1 where the team's observations are not all pictures."""
+        return seen / 255 if seen.dtype == np.uint8 and self.spec.picture is None else seen
 
     def film(self) -> float:
         """Play from now on in a game that can be drawn; one picture is drawn to see whether it can."""

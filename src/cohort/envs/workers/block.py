@@ -70,8 +70,8 @@ def _fields(spec: GameSpec, games: int) -> list[Field]:
     acts = ((games, agents, spec.action_dim), np.float32) if spec.action_dim else ((games, agents), np.int64)
     fields: list[Field] = []
     for name, shape, dtype in (
-        ("obs", (games, agents, spec.obs_dim), np.float32),
-        ("state", (games, spec.state_dim), np.float32),
+        ("obs", (games, agents, spec.obs_dim), np.uint8 if spec.picture else np.float32),
+        ("state", (games, spec.state_dim), np.uint8 if spec.state_in_bytes else np.float32),
         ("available_actions", (games, agents, spec.n_actions), np.bool_),
         ("reward", each, np.float32),
         ("terminated", (games,), np.bool_),

@@ -85,7 +85,7 @@ class WorkerEnv:
     def _transition(self) -> Transition:
         """Tensors of their own on the device, in one copy."""
         flat = torch.from_numpy(self._pool.block.results).to(self._device, copy=True)
-        typed = {dtype: flat.view(dtype) for dtype in (torch.float32, torch.bool)}
+        typed = {dtype: flat.view(dtype) for dtype in (torch.float32, torch.bool, torch.uint8)}
         seen = {name: typed[dtype].as_strided(*place) for name, dtype, place in self._places}
         return Transition(
             Observation(seen["obs"], seen["state"], seen["available_actions"]),

@@ -18,13 +18,15 @@ class GameSpec:
     info_keys: tuple[str, ...] = ()
     action_dim: int = 0
     common_reward: bool = True
+    picture: tuple[int, int, int] | None = None
+    state_in_bytes: bool = False
 
 
 class GameObservation(NamedTuple):
     """What can be seen of one game at one moment."""
 
-    obs: np.ndarray  # [N, O] float32
-    state: np.ndarray  # [S] float32
+    obs: np.ndarray  # [N, O] float32, or uint8 where they are pictures
+    state: np.ndarray  # [S] float32, or uint8
     available_actions: np.ndarray  # [N, A] bool, at least one per agent where A is not 0
 
 

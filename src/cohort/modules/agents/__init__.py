@@ -5,6 +5,7 @@ from cohort.registry import Registry
 AGENTS = Registry(
     "agent",
     {
+        "cnn": "cohort.modules.agents.cnn:CNNAgent",
         "mlp": "cohort.modules.agents.mlp:MLPAgent",
         "own_layer_normed_mlp": "cohort.modules.agents.own_layer_normed_mlp:LayerNormedOwnMLPAgents",
         "own_mlp": "cohort.modules.agents.own_mlp:OwnMLPAgents",

@@ -1,0 +1,40 @@
+"""Pictures of bytes, as small as the settings want them."""
+
+import numpy as np
+from pydantic import Field
+
+from cohort.settings import Settings
+
+
+class PictureSettings(Settings):
+    """Keys of environments that may show pictures."""
+
+    picture_shrink: int = Field(
+        1,
+        ge=1,
+        description="Pictures of bytes: squares of so many pixels a side become one pixel, their mean.",
+    )
+    picture_grey: bool = Field(
+        False, description="Pictures of bytes: red, green and blue become one number, their mean."
+    )
+
+
+AS_THEY_COME = PictureSettings()
+
+
+def is_picture(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether an array is a picture: bytes by height, width and channels."""
+    return dtype == np.uint8 and len(shape) == 3
+
+
+def shrunk(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
+    """[H, W, C] uint8 -> [H // k, W // k, C or 1] uint8; what is left over at the right and below is cut off."""
+    side = settings.picture_shrink
+    if side == 1 and not settings.picture_grey:
+        return picture
+    height, width = (max(1, length // side) for length in picture.shape[:2])
+    rows, columns = min(side, picture.shape[0]), min(side, picture.shape[1])
+    cut = picture[: height * rows, : width * columns]
+    averaged = (1, 3, 4) if settings.picture_grey else (1, 3)
+    means = cut.reshape(height, rows, width, columns, -1).mean(averaged, dtype=np.float32, keepdims=True)
+    return means.round().astype(np.uint8).reshape(height, width, -1)
