@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cohort.components.episodes import Episodes
+from cohort.components.sides import Side
 
 Metrics = dict[str, Tensor]
 
@@ -37,13 +38,18 @@ class RunningAverages:
 
 
 class EpisodeStatistics:
-    """PyMARL's episode metrics: `return_mean`, `return_std`, `ep_length_mean` and `<outcome>_mean`."""
+    """PyMARL's episode metrics: `return_mean`, `return_std`, `ep_length_mean` and `<outcome>_mean`.
 
-    def __init__(self) -> None:
+    A game with sides has `<side>/return_mean` besides.
+    """
+
+    def __init__(self, sides: Sequence[Side] = ()) -> None:
+        self._sides = tuple(sides)
         self._values: dict[str, list[Tensor]] = {}
 
     def add(self, episodes: Episodes) -> None:
         per_episode = {"return": episodes.returns, "ep_length": episodes.length, **episodes.info}
+        per_episode |= {f"{side.name}/return": side.returns(episodes) for side in self._sides}
         for name, values in per_episode.items():
             self._values.setdefault(name, []).append(values.to(torch.float64))
 
@@ -51,15 +57,16 @@ class EpisodeStatistics:
         """The metrics as numbers, each name behind `prefix`; starts afresh."""
         merged = {name: torch.cat([each.cpu() for each in values]) for name, values in self._values.items()}
         self._values = {}
-        metrics = {f"{prefix}{name}_mean": float(values.mean()) for name, values in merged.items()}
+        metrics = {_mean(name, prefix): float(values.mean()) for name, values in merged.items()}
         if "return" in merged:
             metrics[f"{prefix}return_std"] = float(merged["return"].std(correction=0))
         return metrics
 
     @staticmethod
-    def names(info_keys: Sequence[str], prefix: str = "") -> tuple[str, ...]:
+    def names(info_keys: Sequence[str], prefix: str = "", sides: Sequence[Side] = ()) -> tuple[str, ...]:
         """Those that `flush` gives of episodes with these outcomes."""
-        means = (f"{prefix}{name}_mean" for name in ("return", "ep_length", *info_keys))
+        of_sides = (f"{side.name}/return" for side in sides)
+        means = (_mean(name, prefix) for name in ("return", "ep_length", *info_keys, *of_sides))
         return (*means, f"{prefix}return_std")
 
     def state_dict(self) -> dict[str, list[Tensor]]:
@@ -67,3 +74,9 @@ class EpisodeStatistics:
 
     def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
         self._values = {name: list(values) for name, values in state.items()}
+
+
+def _mean(name: str, prefix: str) -> str:
+    """`test_return_mean`, or `prey/test_return_mean` of a side's."""
+    side, slash, own = name.rpartition("/")
+    return f"{side}{slash}{prefix}{own}_mean"

@@ -19,6 +19,7 @@ class EnvSpec:
         info_keys: names of the episode's outcomes in `Transition.info`, logged as `<name>_mean`.
         action_dim: U, the size of each agent's continuous action in [-1, 1]; 0 where actions are discrete.
         common_reward: whether the team shares one reward; else every agent has its own.
+        agent_names: what the game calls its agents, in order; none where they have only numbers.
     """
 
     n_agents: int
@@ -29,6 +30,7 @@ class EnvSpec:
     info_keys: tuple[str, ...] = ()
     action_dim: int = 0
     common_reward: bool = True
+    agent_names: tuple[str, ...] = ()
 
 
 class Observation(NamedTuple):

@@ -20,6 +20,7 @@ class AgentSpaces:
     Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
 
     Attributes:
+        name: what the game calls the agent.
         obs_dim: numbers that it observes.
         n_actions: its discrete actions; 0 where they are continuous.
         action_dim: numbers of its continuous action; 0 where they are discrete.
@@ -27,6 +28,7 @@ class AgentSpaces:
 
     def __init__(self, agent: str, observation_space: spaces.Space, action_space: spaces.Space) -> None:
         """Raises `ValueError` for spaces that have no such form."""
+        self.name = agent
         if isinstance(observation_space, spaces.Dict) and "observation" in observation_space.spaces:
             observation_space = observation_space["observation"]
         self._space = observation_space

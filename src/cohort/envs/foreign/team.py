@@ -72,6 +72,7 @@ class TeamGame(Game):
             info_keys=settings.info_keys,
             action_dim=max(seat.action_dim for seat in self.seats),
             common_reward=common_reward,
+            agent_names=tuple(str(seat.name) for seat in self.seats),
         )
         self._filled = np.arange(self.spec.obs_dim) < np.array(sizes)[:, None]  # [N, O]
         actions = np.array([seat.n_actions for seat in self.seats])

@@ -18,6 +18,7 @@ class GameSpec:
     info_keys: tuple[str, ...] = ()
     action_dim: int = 0
     common_reward: bool = True
+    agent_names: tuple[str, ...] = ()
 
 
 class GameObservation(NamedTuple):
