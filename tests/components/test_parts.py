@@ -1,5 +1,6 @@
 """Episodes, averages, schedules, seeds and the shared mathematics."""
 
+import dataclasses
 import math
 
 import pytest
@@ -73,6 +74,22 @@ def test_statistics_have_pymarls_names_and_see_every_episode_once():
     found = statistics.flush(prefix="test_")
     assert found == pytest.approx(expected, abs=1e-5)
     assert statistics.flush() == {}
+
+
+def test_each_agents_own_return_is_logged_where_rewards_are_not_common():
+    lengths = [2, 3]
+    episodes = random_episodes(lengths, seed=0, poison=False)
+    own = torch.arange(2 * 3 * 3.0).view(2, 3, 3).masked_fill_(~episodes.mask[..., None], 0.0)
+    statistics = EpisodeStatistics()
+    statistics.add(dataclasses.replace(episodes, reward=own))
+    found = statistics.flush(prefix="test_")
+    for agent in range(3):
+        paid = [sum(float(own[row, t, agent]) for t in range(length)) for row, length in enumerate(lengths)]
+        assert found[f"test_agent_{agent}_return_mean"] == sum(paid) / 2
+    assert found["test_return_mean"] == pytest.approx(
+        sum(found[f"test_agent_{i}_return_mean"] for i in range(3))
+    )
+    assert set(found) == set(EpisodeStatistics.names([*episodes.info], own_returns=3, prefix="test_"))
 
 
 def test_averages_are_means_since_the_last_flush_of_each_name():

@@ -40,7 +40,10 @@ class RunningAverages:
 class EpisodeStatistics:
     """PyMARL's episode metrics: `return_mean`, `return_std`, `ep_length_mean` and `<outcome>_mean`.
 
-    A game with sides has `<side>/return_mean` besides.
+    Where agents have rewards of their own, `return_mean` is their sum, and EPyMARL's `agent_0_return_mean` and so on
+    are each agent's own.
+
+    A game with sides has each side's `<side>/return_mean` besides.
     """
 
     def __init__(self, sides: Sequence[Side] = ()) -> None:
@@ -49,6 +52,10 @@ class EpisodeStatistics:
 
     def add(self, episodes: Episodes) -> None:
         per_episode = {"return": episodes.returns, "ep_length": episodes.length, **episodes.info}
+        if episodes.reward.dim() == 3:  # [B, T, N]
+            per_episode |= dict(
+                zip(_own(episodes.reward.shape[2]), episodes.reward.sum(1).unbind(1), strict=True)
+            )
         per_episode |= {f"{side.name}/return": side.returns(episodes) for side in self._sides}
         for name, values in per_episode.items():
             self._values.setdefault(name, []).append(values.to(torch.float64))
@@ -63,10 +70,13 @@ class EpisodeStatistics:
         return metrics
 
     @staticmethod
-    def names(info_keys: Sequence[str], prefix: str = "", sides: Sequence[Side] = ()) -> tuple[str, ...]:
-        """Those that `flush` gives of episodes with these outcomes."""
+    def names(
+        info_keys: Sequence[str], own_returns: int = 0, sides: Sequence[Side] = (), prefix: str = ""
+    ) -> tuple[str, ...]:
+        """Those that `flush` gives of episodes with these outcomes, and so many agents with rewards of their own."""
         of_sides = (f"{side.name}/return" for side in sides)
-        means = (_mean(name, prefix) for name in ("return", "ep_length", *info_keys, *of_sides))
+        returns = ("return", "ep_length", *info_keys, *_own(own_returns), *of_sides)
+        means = (_mean(name, prefix) for name in returns)
         return (*means, f"{prefix}return_std")
 
     def state_dict(self) -> dict[str, list[Tensor]]:
@@ -74,6 +84,10 @@ class EpisodeStatistics:
 
     def load_state_dict(self, state: Mapping[str, list[Tensor]]) -> None:
         self._values = {name: list(values) for name, values in state.items()}
+
+
+def _own(n_agents: int) -> list[str]:
+    return [f"agent_{i}_return" for i in range(n_agents)]
 
 
 def _mean(name: str, prefix: str) -> str:

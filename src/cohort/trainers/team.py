@@ -88,7 +88,9 @@ class TeamTrainer(Trainer):
 
     @property
     def test_metrics(self) -> tuple[str, ...]:
-        return EpisodeStatistics.names(self.games.spec.info_keys, "test_", self.learner.sides)
+        spec = self.games.spec
+        own_returns = 0 if spec.common_reward else spec.n_agents
+        return EpisodeStatistics.names(spec.info_keys, own_returns, self.learner.sides, prefix="test_")
 
     def filmed(self, folder: RunFolder) -> AbstractContextManager[StepCallback]:
         return self.games.filmed(folder)
