@@ -64,7 +64,11 @@ class EpisodeStatistics:
         """The metrics as numbers, each name behind `prefix`; starts afresh."""
         merged = {name: torch.cat([each.cpu() for each in values]) for name, values in self._values.items()}
         self._values = {}
-        metrics = {_mean(name, prefix): float(values.mean()) for name, values in merged.items()}
+        of_sides = {f"{side.name}/return": _of_side(side, prefix) for side in self._sides}
+        metrics = {
+            of_sides.get(name, f"{prefix}{name}_mean"): float(values.mean())
+            for name, values in merged.items()
+        }
         if "return" in merged:
             metrics[f"{prefix}return_std"] = float(merged["return"].std(correction=0))
         return metrics
@@ -74,10 +78,8 @@ class EpisodeStatistics:
         info_keys: Sequence[str], own_returns: int = 0, sides: Sequence[Side] = (), prefix: str = ""
     ) -> tuple[str, ...]:
         """Those that `flush` gives of episodes with these outcomes, and so many agents with rewards of their own."""
-        of_sides = (f"{side.name}/return" for side in sides)
-        returns = ("return", "ep_length", *info_keys, *_own(own_returns), *of_sides)
-        means = (_mean(name, prefix) for name in returns)
-        return (*means, f"{prefix}return_std")
+        means = (f"{prefix}{name}_mean" for name in ("return", "ep_length", *info_keys, *_own(own_returns)))
+        return (*means, f"{prefix}return_std", *(_of_side(side, prefix) for side in sides))
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         return {name: list(values) for name, values in self._values.items()}
@@ -90,7 +92,6 @@ def _own(n_agents: int) -> list[str]:
     return [f"agent_{i}_return" for i in range(n_agents)]
 
 
-def _mean(name: str, prefix: str) -> str:
-    """`test_return_mean`, or `prey/test_return_mean` of a side's."""
-    side, slash, own = name.rpartition("/")
-    return f"{side}{slash}{prefix}{own}_mean"
+def _of_side(side: Side, prefix: str) -> str:
+    """As `prey/test_return_mean`."""
+    return f"{side.name}/{prefix}return_mean"
