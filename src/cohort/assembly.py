@@ -188,14 +188,26 @@ def load_guest(
     Raises:
         UserError: there is no such run, or it taught nobody to play these agents.
     """
-    given = f"teams.{name}.policy={told.policy}"
-    folder = open_run_folder(Path(told.policy))
-    state, step, path = load_learner(folder.root, told.load_step, key=f"teams.{name}.policy")
+    key = f"teams.{name}.policy"
+    given = f"{key}={told.policy}"
+    try:
+        folder = open_run_folder(Path(told.policy))
+    except UserError as error:
+        raise UserError(f"{given}: {error}") from error
+    state, step, path = load_learner(folder.root, told.load_step, key)
     other = make_plan(Sources.of_run(folder.config, {}))
     if "mac" not in other.components or other["env"].name != plan["env"].name:
         raise UserError(f"{given} has learned another game: {task_name(other.config)}.")
     common = getattr(other["env"].settings, "common_reward", spec.common_reward)
     spec = dataclasses.replace(spec, common_reward=common)
+    try:
+        untaught = _untaught(other, spec, agents)
+    except UserError as error:
+        raise UserError(f"{given}: its game has other agents than this one.") from error
+    if untaught:
+        raise UserError(
+            f"{given}: others played agents {', '.join(map(str, untaught))} there. Name the run that taught them."
+        )
     try:
         if other.run.teams:
             policy, learner = build_sides(other, spec, device, only=agents)
@@ -206,13 +218,16 @@ def load_guest(
         raise UserError(
             f"{given}: what is in {path} does not fit this game; its own has other sizes."
         ) from error
-    taught = {agent for side in learner.sides for agent in side.agents.tolist()}
-    if other.run.teams and not taught.issuperset(agents):
-        raise UserError(
-            f"{given} did not teach agents {', '.join(map(str, sorted(set(agents) - taught)))}: "
-            "others played them there. Name the run that did."
-        )
     return learner.tested(policy), step
+
+
+def _untaught(plan: Plan, spec: EnvSpec, agents: Collection[int]) -> list[int]:
+    """Those of `agents` that a run of this plan did not teach."""
+    if not plan.run.teams:
+        return []
+    sides = members(plan.run.teams, spec.n_agents, spec.agent_names)
+    taught = {agent for name, told in plan.run.teams.items() if told.learns for agent in sides[name]}
+    return sorted(set(agents) - taught)
 
 
 def _make(create: Callable[..., torch.nn.Module], spec: EnvSpec, device: torch.device, **sizes: Any) -> Any:
