@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cohort.cli import main
+from cohort.envs.base import Observation
 from cohort.policy import load_policy
 from cohort.recording.checkpoints import load_checkpoint, save_atomically
 from tests import harness
@@ -244,6 +245,24 @@ def test_what_does_not_fit_is_refused_in_a_sentence(sided, biased, tmp_path, cap
         "maddpg", "rps", "env_args.n_agents=3 teams.one=[0,1] teams.two=2"
     )
     assert "cannot be exported" in refusal(capsys, "policy", str(sided), "--to=torch")
+
+
+def test_a_team_that_was_paid_in_common_may_play_a_side(tmp_path):
+    """QMIX learns from one reward for all, and plays where each agent has its own."""
+    team = f"t_max=1 local_results_path={tmp_path}"
+    assert main(harness.words("qmix", "pursuit", team)) == 0
+    run = harness.only_run(tmp_path)
+    text = f"env_args.common_reward=False teams.ours=[0,1,2,3] teams.theirs.policy={run}"
+    subject = harness.experiment("iql", "pursuit", text)
+    episodes = subject.trainer.test_runner.run(t_env=0, explore=False)
+    policy, memory = load_policy(run).team, load_policy(run).begin(episodes.batch_size)
+    for step in range(episodes.actions.shape[1]):
+        seen = Observation(
+            episodes.obs[:, step], episodes.state[:, step], episodes.available_actions[:, step]
+        )
+        actions, memory, _ = policy.act(seen, memory, 0, None)
+        played = episodes.mask[:, step]
+        assert torch.equal(actions[played, 4:], episodes.actions[played, step, 4:])
 
 
 def test_watching_shows_the_sides_game(tmp_path):

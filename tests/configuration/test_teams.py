@@ -70,7 +70,7 @@ def test_agents_without_names_have_numbers():
 @pytest.mark.parametrize(
     ("teams", "said"),
     [
-        (5, "must be a mapping from names to agents"),
+        (5, "teams = 5 (on the command line): must be a mapping, as teams.prey=agent_0."),
         ({"a b": 0}, "'a b' is no name of a side"),
         ({"a": {"rewrad": "sum"}}, "a has no key 'rewrad'. Did you mean 'reward'?"),
         ({"a": {"reward": "max"}}, "teams.a.reward = 'max' (on the command line): must be 'sum', 'mean' or 'own'"),

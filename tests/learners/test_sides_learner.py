@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 import torch
 
-from cohort.assembly import build_sides, build_team
+from cohort.assembly import build_learner, build_team
 from cohort.components.clock import Clock
 from cohort.components.mixed_batch import MixedBatch
 from cohort.components.sides import Side
@@ -28,7 +28,7 @@ def plan(algorithm: str, reward: str = "sum", **typed):
 
 def build(algorithm: str, reward: str = "sum", seed: int = 0):
     torch.manual_seed(seed)
-    return build_sides(plan(algorithm, reward), GAME, torch.device("cpu"))[1]
+    return build_learner(plan(algorithm, reward), GAME, torch.device("cpu"))[1]
 
 
 def batch(algorithm: str, seed: int = 0):
@@ -131,7 +131,7 @@ def test_a_side_is_paid_the_sum_the_mean_or_each_agent_its_own():
 def test_a_past_copy_is_the_policy_as_it_was_at_the_last_interval():
     teams = {"one": {"agents": [0, 1]}, "two": {"agents": [2, 3], "copy_of": "one", "copy_interval": 100}}
     torch.manual_seed(0)
-    policy, learner = build_sides(
+    policy, learner = build_learner(
         make_plan(Sources.read("iql", "rps", {"teams": teams, "lr": 0.05})), GAME, torch.device("cpu")
     )
     plays = policy.players[1].policy

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from cohort.components.episodes import Episodes
 from cohort.components.mixed_batch import MixedBatch
 from cohort.components.transitions import Transitions
+from cohort.configuration.teams import Pay
 from cohort.envs.base import EnvSpec, Observation
 
 PER_AGENT = ("obs", "next_obs", "available_actions", "next_available_actions", "actions")
@@ -27,7 +28,7 @@ class Side:
 
     name: str
     agents: Tensor
-    reward: Literal["sum", "mean", "own"] = "sum"
+    reward: Pay = "sum"
 
     def spec(self, game: EnvSpec) -> EnvSpec:
         """The sizes of the game as this side plays it; its state stays the whole game's."""

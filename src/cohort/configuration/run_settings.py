@@ -1,5 +1,6 @@
 """Settings of the run itself: how long, how often, where to, what from."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -81,7 +82,7 @@ class RunSettings(Settings):
 
     @field_validator("teams", mode="before")
     @classmethod
-    def teams_may_be_short(cls, teams: Any) -> Any:
+    def teams_may_be_short(cls, teams: Mapping[Any, Any]) -> dict[str, Any]:
         return spelt_out(teams)
 
     @field_validator("teams")

@@ -65,10 +65,8 @@ class TeamSettings(Settings):
         return not self.policy and not self.copy_of
 
 
-def spelt_out(teams: Any) -> Any:
+def spelt_out(teams: Mapping[Any, Any]) -> dict[str, Any]:
     """`{predators: adversary_*}` as `{predators: {agents: [adversary_*]}}`. Raises `ValueError` on what is neither."""
-    if not isinstance(teams, Mapping):
-        raise ValueError("must be a mapping from names to agents, as {predators: [0, 1, 2], prey: 3}")
     return {name: _side(name, told) for name, told in teams.items()}
 
 

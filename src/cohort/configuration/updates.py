@@ -8,7 +8,8 @@ from typing import Any
 from cohort.errors import UserError
 
 ENV_ARGS = "env_args"
-NESTED = (ENV_ARGS, "teams")  # the keys with keys below them
+# the keys with keys below them, and what a word with one of those looks like
+NESTED = {ENV_ARGS: f"{ENV_ARGS}.map_name=3m", "teams": "teams.prey=agent_0"}
 
 
 def parse_updates(words: Sequence[str]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def _pair(word: str) -> tuple[str, str]:
         raise UserError(f"after the word with, {word!r} is not of the form key=value.{hint}")
     if "." in key and key.split(".")[0] not in NESTED:
         raise UserError(
-            f"{word!r}: nested keys exist only under {' and '.join(NESTED)}, as {ENV_ARGS}.map_name=3m."
+            f"{word!r}: nested keys exist only under {' and '.join(NESTED)}, as {NESTED[ENV_ARGS]}."
         )
     return key.strip(), value.strip()
 
