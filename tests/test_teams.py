@@ -90,7 +90,7 @@ NOT_TAUGHT = (
 @pytest.mark.parametrize("algorithm", [each for each in harness.ALGORITHMS if each not in NOT_TAUGHT])
 def test_every_method_for_one_team_teaches_two_sides(algorithm):
     text = f"{GAME} env_args.n_agents=4 teams.one=[0,2] teams.two=[1,3]"
-    if algorithm in (*harness.ATTENTIVE, "maddpg") and algorithm != "mamt_ppo":
+    if algorithm in (*harness.ATTENTIVE, *harness.REPLAYED_ACTORS) and algorithm != "mamt_ppo":
         text += " standardise_rewards=False"
     if algorithm == "rode":
         text += " n_role_clusters=2"
@@ -249,7 +249,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(sided, biased, tmp_path, cap
 
 def test_a_team_that_was_paid_in_common_may_play_a_side(tmp_path):
     """QMIX learns from one reward for all, and plays where each agent has its own."""
-    team = f"t_max=1 local_results_path={tmp_path}"
+    team = f"t_max=1 env_args.common_reward=True local_results_path={tmp_path}"
     assert main(harness.words("qmix", "pursuit", team)) == 0
     run = harness.only_run(tmp_path)
     text = f"env_args.common_reward=False teams.ours=[0,1,2,3] teams.theirs.policy={run}"
