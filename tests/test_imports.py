@@ -35,6 +35,7 @@ ROWS = (
     ("chains", "controllers"),
     ("learners", "runners"),
     ("trainers",),
+    ("assembly_sides",),
     ("assembly",),
     ("experiment", "policy"),
     ("analysis", "listing", "portable", "session", "watch"),

@@ -1,13 +1,15 @@
 """Where a plan becomes objects. Nobody else sees the whole configuration: each piece receives just what it needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
 
+from cohort.assembly_sides import build_sides
 from cohort.components.seeding import generator
 from cohort.configuration.plan import Plan
+from cohort.controllers.sides_policy import SidesPolicy
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
 from cohort.envs.workers.env import WorkerEnv
@@ -58,8 +60,19 @@ def build_games(plan: Plan, device: torch.device, say: Say) -> EnvFactory:
     )
 
 
-def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[TeamPolicy, Learner]:
-    """The team's policy and the learner that trains it, for an environment of these sizes."""
+def build_learner(
+    plan: Plan, spec: EnvSpec, device: torch.device
+) -> tuple[TeamPolicy | SidesPolicy, Learner]:
+    """The policy of all agents and the learner that trains it, for an environment of these sizes."""
+    if plan.run.teams:
+        return build_sides(plan, spec, device, build_team)
+    return build_team(plan, spec, device)
+
+
+def build_team(
+    plan: Plan, spec: EnvSpec, device: torch.device, seed: int | None = None
+) -> tuple[TeamPolicy, Learner]:
+    """One team's policy and its learner; `seed`, the run's if none is given, feeds what a method draws."""
     policy = plan["mac"].create(
         spec=spec,
         agent=_agent(plan, spec),
@@ -76,7 +89,11 @@ def build_learner(plan: Plan, spec: EnvSpec, device: torch.device) -> tuple[Team
         f"make_{role}": partial(_make, plan[role].create, spec, device) for role in plan["learner"].cls.parts
     }
     learner = plan["learner"].create(
-        spec=spec, policy=policy.to(device), device=device, seed=plan.run.seed, **factories
+        spec=spec,
+        policy=policy.to(device),
+        device=device,
+        seed=plan.run.seed if seed is None else seed,
+        **factories,
     )
     return policy, learner
 
@@ -91,6 +108,15 @@ def _agent(plan: Plan, spec: EnvSpec) -> Callable[..., torch.nn.Module]:
 def _make(create: Callable[..., torch.nn.Module], spec: EnvSpec, device: torch.device, **sizes: Any) -> Any:
     """One more mixer or critic, with initial weights of its own."""
     return create(spec=spec, **sizes).to(device)
+
+
+def load_team(
+    plan: Plan, state: Mapping[str, Any], spec: EnvSpec, device: torch.device
+) -> TeamPolicy | SidesPolicy:
+    """The policy that a run of this plan tests, from its learner's saved state."""
+    policy, learner = build_learner(plan, spec, device)
+    learner.load_state_dict(state)
+    return learner.tested(policy)
 
 
 def build_chain_trainer(plan: Plan, device: torch.device, say: Say) -> Trainer:

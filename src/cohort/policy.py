@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cohort.assembly import build_learner
+from cohort.assembly import load_team
 from cohort.components.episodes import Episodes
 from cohort.components.seeding import derive_seed
 from cohort.configuration.plan import Plan, Sources, make_plan
@@ -87,7 +87,5 @@ def load_policy(run: str | Path, load_step: int = 0, *, best: bool = False) -> P
     if "mac" not in plan.components:
         raise UserError(f"{folder.root} taught a {plan['trainer'].cls.subject}, and this plays teams.")
     env = make_env(plan, games=1, seed=0)
-    team, learner = build_learner(plan, env.spec, torch.device("cpu"))
     getattr(env, "close", lambda: None)()
-    learner.load_state_dict(state)
-    return Policy(plan, learner.tested(team), step)
+    return Policy(plan, load_team(plan, state, env.spec, torch.device("cpu")), step)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cohort.components.episodes import Episodes
+from cohort.components.sides import Side
 
 Metrics = dict[str, Tensor]
 
@@ -41,9 +42,12 @@ class EpisodeStatistics:
 
     Where agents have rewards of their own, `return_mean` is their sum, and EPyMARL's `agent_0_return_mean` and so on
     are each agent's own.
+
+    A game with sides has each side's `<side>/return_mean` besides.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sides: Sequence[Side] = ()) -> None:
+        self._sides = tuple(sides)
         self._values: dict[str, list[Tensor]] = {}
 
     def add(self, episodes: Episodes) -> None:
@@ -52,6 +56,7 @@ class EpisodeStatistics:
             per_episode |= dict(
                 zip(_own(episodes.reward.shape[2]), episodes.reward.sum(1).unbind(1), strict=True)
             )
+        per_episode |= {f"{side.name}/return": side.returns(episodes) for side in self._sides}
         for name, values in per_episode.items():
             self._values.setdefault(name, []).append(values.to(torch.float64))
 
@@ -59,16 +64,22 @@ class EpisodeStatistics:
         """The metrics as numbers, each name behind `prefix`; starts afresh."""
         merged = {name: torch.cat([each.cpu() for each in values]) for name, values in self._values.items()}
         self._values = {}
-        metrics = {f"{prefix}{name}_mean": float(values.mean()) for name, values in merged.items()}
+        of_sides = {f"{side.name}/return": _of_side(side, prefix) for side in self._sides}
+        metrics = {
+            of_sides.get(name, f"{prefix}{name}_mean"): float(values.mean())
+            for name, values in merged.items()
+        }
         if "return" in merged:
             metrics[f"{prefix}return_std"] = float(merged["return"].std(correction=0))
         return metrics
 
     @staticmethod
-    def names(info_keys: Sequence[str], own_returns: int = 0, prefix: str = "") -> tuple[str, ...]:
+    def names(
+        info_keys: Sequence[str], own_returns: int = 0, sides: Sequence[Side] = (), prefix: str = ""
+    ) -> tuple[str, ...]:
         """Those that `flush` gives of episodes with these outcomes, and so many agents with rewards of their own."""
         means = (f"{prefix}{name}_mean" for name in ("return", "ep_length", *info_keys, *_own(own_returns)))
-        return (*means, f"{prefix}return_std")
+        return (*means, f"{prefix}return_std", *(_of_side(side, prefix) for side in sides))
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         return {name: list(values) for name, values in self._values.items()}
@@ -79,3 +90,8 @@ class EpisodeStatistics:
 
 def _own(n_agents: int) -> list[str]:
     return [f"agent_{i}_return" for i in range(n_agents)]
+
+
+def _of_side(side: Side, prefix: str) -> str:
+    """As `prey/test_return_mean`."""
+    return f"{side.name}/{prefix}return_mean"

@@ -6,14 +6,37 @@ from typing import Any
 
 from cohort.configuration import files
 from cohort.configuration.layers import Sources
-from cohort.configuration.roles import COMPATIBLE, PROVIDES, REQUIRES, ROLES
+from cohort.configuration.roles import COMPATIBLE, PROVIDES, REQUIRES, ROLES, SIDES
 from cohort.errors import UserError
+from cohort.settings import Settings
 
 
 def refuse_what_does_not_fit(flat: Mapping[str, Any], sources: Sources, chosen: Mapping[str, type]) -> None:
     """Two components differ in what both must say alike, or one lacks what another requires of it."""
     _refuse_differences(flat, sources, chosen)
     _refuse_missing_capabilities(flat, sources, chosen)
+
+
+def refuse_one_team_only(
+    flat: Mapping[str, Any], sources: Sources, chosen: Mapping[str, type], env: Settings
+) -> None:
+    """Refuse what `teams` cannot have: trainers of one team, runners that need more of a policy, one reward for all."""
+    if SIDES not in _provided(chosen["trainer"]):
+        fitting = _fitting("trainer", lambda found: SIDES in _provided(found))
+        raise UserError(
+            f"teams and trainer = {flat['trainer']} ({sources.origin('trainer')}) do not fit together: it teaches one "
+            f"team. With teams, {fitting}."
+        )
+    if getattr(chosen["runner"], f"{REQUIRES}mac", ()):
+        raise UserError(
+            f"teams and runner = {flat['runner']} ({sources.origin('runner')}) do not fit together: with teams, games "
+            "are played side by side: runner=in_process."
+        )
+    if getattr(env, "common_reward", False):
+        raise UserError(
+            "teams: each side is paid what its own agents earn, and here all agents get one reward: type "
+            "env_args.common_reward=False."
+        )
 
 
 def _refuse_differences(flat: Mapping[str, Any], sources: Sources, chosen: Mapping[str, type]) -> None:

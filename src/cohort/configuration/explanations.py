@@ -12,7 +12,7 @@ from cohort.configuration import files
 from cohort.configuration.inheritance import EXTENDS, ON, read_chain
 from cohort.configuration.layers import Sources
 from cohort.configuration.roles import LEARNER_PARTS, ROLES
-from cohort.configuration.updates import ENV_ARGS
+from cohort.configuration.updates import ENV_ARGS, NESTED
 from cohort.configuration.wording import brief
 from cohort.errors import UserError
 from cohort.registry import near, nearest
@@ -114,6 +114,8 @@ def explain_refused(
         return f"{role} settings: {message}."
     key = str(detail["loc"][0])
     shown = f"{within}.{key}" if within else key
+    if shown in NESTED:
+        shown = ".".join(map(str, detail["loc"][:3]))
     if detail["type"] == "missing":
         return _missing(shown, role, _sentence(reader, key), sources)
     return (

@@ -20,7 +20,7 @@ from typing import Any
 from cohort.configuration import files
 from cohort.configuration.pymarl.bases import base_of
 from cohort.configuration.task import TASK_ARGS
-from cohort.configuration.updates import ENV_ARGS
+from cohort.configuration.updates import ENV_ARGS, NESTED
 from cohort.configuration.wording import brief
 from cohort.errors import UserError
 from cohort.registry import nearest
@@ -124,10 +124,10 @@ def _section(section: Section, place: str) -> Section:
     """A section that holds nothing that would decide which sections apply."""
     place = f"{place}, {section}"
     for key, value in section.values.items():
-        if isinstance(value, dict) and key != ENV_ARGS:
+        if isinstance(value, dict) and key not in NESTED:
             raise UserError(
-                f"{key} ({place}): a mapping stands only under {', '.join((*TASK_ARGS, ENV_ARGS))}."
-                f"{nearest(str(key), [*TASK_ARGS, ENV_ARGS])}"
+                f"{key} ({place}): a mapping stands only under {', '.join((*TASK_ARGS, *NESTED))}."
+                f"{nearest(str(key), [*TASK_ARGS, *NESTED])}"
             )
     arguments = section.values.get(ENV_ARGS)
     told = [f"{ENV_ARGS}.{arg}" for arg in TASK_ARGS if isinstance(arguments, dict) and arg in arguments]

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from cohort.configuration import files
 from cohort.configuration.inheritance import ENV, AlgorithmFile, Section, read_chain
-from cohort.configuration.updates import ENV_ARGS
+from cohort.configuration.updates import ENV_ARGS, NESTED
 from cohort.configuration.wording import brief
 from cohort.errors import UserError
 
@@ -80,11 +80,11 @@ class Sources:
         flat: dict[str, Any] = {}
         for layer in self.layers:
             for key, value in layer.values.items():
-                if key == ENV_ARGS and not isinstance(value, dict):
+                if key in NESTED and not isinstance(value, dict):
                     raise UserError(
-                        f"{ENV_ARGS} = {brief(value)} ({layer.place}): must be a mapping, as {ENV_ARGS}.map_name=3m."
+                        f"{key} = {brief(value)} ({layer.place}): must be a mapping, as {NESTED[key]}."
                     )
-                flat[key] = {**flat.get(key, {}), **value} if key == ENV_ARGS else value
+                flat[key] = {**flat.get(key, {}), **value} if key in NESTED else value
         return flat
 
     def origin(self, key: str, within: str | None = None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from cohort.configuration.compatibility import refuse_what_does_not_fit
+from cohort.configuration.compatibility import refuse_one_team_only, refuse_what_does_not_fit
 from cohort.configuration.explanations import (
     explain_no_choice,
     explain_unknown_env_arg,
@@ -69,6 +69,8 @@ def make_plan(sources: Sources) -> Plan:
     env_args = flat.get(ENV_ARGS, {})
     _refuse_unknown_env_args(env_args, chosen["env"].Settings, sources, flat["env"])
     made["env"] = validate("env", chosen["env"].Settings, env_args, sources, within=ENV_ARGS)
+    if made["run"].teams:
+        refuse_one_team_only(flat, sources, chosen, made["env"])
 
     components = {role: Component(flat[role], cls, made[role]) for role, cls in chosen.items()}
     config: dict[str, Any] = {role: flat[role] for role in chosen}

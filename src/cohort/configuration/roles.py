@@ -43,3 +43,4 @@ COMPATIBLE = (
 # words: `requires_of_learner = ("meta_step",)` of a trainer, `provides = ("meta_step",)` of a learner.
 REQUIRES = "requires_of_"
 PROVIDES = "provides"
+SIDES = "sides"  # what trainers provide that can teach the sides of `teams`

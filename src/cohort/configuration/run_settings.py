@@ -1,26 +1,15 @@
 """Settings of the run itself: how long, how often, where to, what from."""
 
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from cohort.configuration.paths import PathText
+from cohort.configuration.teams import TeamSettings, refuse_unfit, spelt_out
 from cohort.settings import Settings
 
 LONGEST_RUN = 10**15  # environment steps
-
-
-def _as_path(text: str) -> str:
-    """`~` means the user's home, as in a shell."""
-    if "\0" in text:
-        raise ValueError("must be a path, which has no zero bytes")
-    try:
-        return str(Path(text).expanduser()) if text.startswith("~") else text
-    except RuntimeError as error:
-        raise ValueError(f"names a home that is not there: {error}") from error
-
-
-PathText = Annotated[str, AfterValidator(_as_path)]
 
 
 class RunSettings(Settings):
@@ -48,6 +37,10 @@ class RunSettings(Settings):
         description="loops of recurrent networks in C, where there is a compiler; the numbers differ in rounding",
     )
     local_results_path: PathText = Field(min_length=1, description="the folder that run folders are made in")
+    teams: dict[str, TeamSettings] = Field(
+        default={},
+        description="the sides of a game: each name with its agents, and who plays it; none: all agents are one team",
+    )
     when_diverged: Literal["stop", "go_on"] = Field(
         description="what to do once a metric is no longer finite; either way the run ends as DIVERGED"
     )
@@ -93,6 +86,17 @@ class RunSettings(Settings):
         ge=0, description="number of the agent whose sight the video shows; null for none"
     )
 
+    @field_validator("teams", mode="before")
+    @classmethod
+    def teams_may_be_short(cls, teams: Mapping[Any, Any]) -> dict[str, Any]:
+        return spelt_out(teams)
+
+    @field_validator("teams")
+    @classmethod
+    def teams_fit_together(cls, teams: dict[str, TeamSettings]) -> dict[str, TeamSettings]:
+        refuse_unfit(teams)
+        return teams
+
     @model_validator(mode="after")
     def a_replay_is_of_an_evaluation(self) -> Self:
         if self.save_replay and not self.evaluate:
@@ -119,6 +123,15 @@ class RunSettings(Settings):
             raise ValueError(
                 "transfer_from begins a new run with what matches of another's networks, checkpoint_path goes on with "
                 "all of a model's: give one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def one_team_is_taken_over(self) -> Self:
+        if self.transfer_from and self.teams:
+            raise ValueError(
+                "transfer_from takes over the networks of one team, and teams has several: begin with a run of the "
+                "same teams by checkpoint_path, or leave one of them out"
             )
         return self
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from cohort.errors import UserError
 
-ENV_ARGS = "env_args"  # the one key with keys below it
+ENV_ARGS = "env_args"
+# the keys with keys below them, and what a word with one of those looks like
+NESTED = {ENV_ARGS: f"{ENV_ARGS}.map_name=3m", "teams": "teams.prey=agent_0"}
 
 
 def parse_updates(words: Sequence[str]) -> dict[str, Any]:
@@ -35,8 +37,10 @@ def _pair(word: str) -> tuple[str, str]:
     if not equals or not key:
         hint = f" To give {word} a value: {word}=<value>." if word.isidentifier() else ""
         raise UserError(f"after the word with, {word!r} is not of the form key=value.{hint}")
-    if "." in key and key.split(".")[0] != ENV_ARGS:
-        raise UserError(f"{word!r}: nested keys exist only under {ENV_ARGS}, as {ENV_ARGS}.map_name=3m.")
+    if "." in key and key.split(".")[0] not in NESTED:
+        raise UserError(
+            f"{word!r}: nested keys exist only under {' and '.join(NESTED)}, as {NESTED[ENV_ARGS]}."
+        )
     return key.strip(), value.strip()
 
 

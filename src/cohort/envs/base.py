@@ -21,6 +21,7 @@ class EnvSpec:
         common_reward: whether the team shares one reward; else every agent has its own.
         picture: height, width and channels where observations are pictures of bytes, flat; O is their product.
         state_in_bytes: whether the state is bytes too.
+        agent_names: what the game calls its agents, in order; none where they have only numbers.
     """
 
     n_agents: int
@@ -33,6 +34,7 @@ class EnvSpec:
     common_reward: bool = True
     picture: tuple[int, int, int] | None = None
     state_in_bytes: bool = False
+    agent_names: tuple[str, ...] = ()
 
 
 class Observation(NamedTuple):

@@ -15,6 +15,7 @@ from cohort.components.episodes import Episodes
 from cohort.components.functional import clip_per_agent
 from cohort.components.replay import Unit
 from cohort.components.schedules import LinearSchedule
+from cohort.components.sides import Side
 from cohort.components.state import restore, state_of
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.learners.flat import FlatParameters
@@ -124,6 +125,8 @@ class Learner(ABC):
     """What it can do beyond `update`, for trainers that need it."""
     subject: ClassVar[str] = "team"
     """What it teaches."""
+    sides: tuple[Side, ...] = ()
+    """Of the game that its batches are of, where it has several."""
 
     def __init__(
         self,
@@ -141,6 +144,7 @@ class Learner(ABC):
         self._kept: dict[str, Any] = {}
         # environment steps at the latest update, for exploration that is part of what is learned
         self.t_env = 0
+        self.clock = Clock()  # the trainer's at the latest update
 
     def add_loss(
         self,
@@ -217,7 +221,7 @@ class Learner(ABC):
         Rates, and whatever a method reads off `t_env`, follow from the clock alone, so that a resumed run has the same
         without keeping them.
         """
-        self.t_env = clock.steps
+        self.t_env, self.clock = clock.steps, clock
         rates: Metrics = {}
         for name, schedule in self._rates.items():
             rate = schedule.at(clock.steps)
@@ -260,3 +264,8 @@ class Learner(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         restore(self._state, state)
         self.updates = state["updates"]
+
+    def begin_with(self, state: Mapping[str, Any]) -> None:
+        """Begin a run with a saved learner: its counts of episodes and steps start anew."""
+        self.load_state_dict(state)
+        self.targets.restart()

@@ -167,13 +167,13 @@ def place_named(name: Path, results: Path = RESULTS) -> Path:
 
 
 def open_run_folder(path: Path) -> RunFolder:
-    """The folder of an earlier run, to resume it.
+    """The folder of an earlier run.
 
     Raises:
         UserError: `path` is not a run's folder; the message says what is missing.
     """
     if not path.exists():
-        raise UserError(f"There is no run to resume at {path}: the folder does not exist.{_runs_near(path)}")
+        raise UserError(f"There is no run at {path}: the folder does not exist.{_runs_near(path)}")
     if not path.is_dir():
         raise UserError(f"{path} is a file. Name the run's folder: {path.parent}")
     folder = RunFolder(path)

@@ -31,7 +31,7 @@ class MixedReplayTrainer(OffPolicyTrainer):
 
     Settings = MixedReplayTrainerSettings
     requires_of_learner = ("mixed_batches",)
-    provides = ("mixed_batches",)
+    provides = ("mixed_batches", "sides")
 
     settings: MixedReplayTrainerSettings
 

@@ -55,7 +55,8 @@ class OffPolicyTrainer(TeamTrainer):
 
     Settings = OffPolicyTrainerSettings
     roles = (*TeamTrainer.roles, "memory")
-    provides = ("late_episodes",)  # learns from episodes that began before its last updates
+    # it learns from episodes that began before its last updates, and can teach several sides at once
+    provides = ("late_episodes", "sides")
 
     counters = (*TeamTrainer.counters, "updates_owed")
 

@@ -37,6 +37,7 @@ class OnPolicyTrainer(TeamTrainer):
 
     Settings = OnPolicyTrainerSettings
     requires_of_learner = ("prepare",)
+    provides = ("sides",)
 
     def __init__(
         self,

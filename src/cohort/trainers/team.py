@@ -38,7 +38,7 @@ class TeamTrainer(Trainer):
         self.t_env = 0
         self.episode = 0
         self.logged_episode, self.logged_updates = 0, 0  # at the last `metrics`
-        self.statistics = EpisodeStatistics()
+        self.statistics = EpisodeStatistics(learner.sides)
         self.averages = RunningAverages()
 
     def make_runner(self, episodes: int, purpose: str) -> InProcessRunner:
@@ -82,7 +82,7 @@ class TeamTrainer(Trainer):
 
     def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
         """Metrics of `test_nepisode` greedy episodes of exactly the parameters of this moment, averaged or not."""
-        statistics = EpisodeStatistics()
+        statistics = EpisodeStatistics(self.learner.sides)
         statistics.add(self.test_runner.run(t_env=self.t_env, explore=False, watch=watch))
         return statistics.flush(prefix="test_")
 
@@ -90,14 +90,14 @@ class TeamTrainer(Trainer):
     def test_metrics(self) -> tuple[str, ...]:
         spec = self.games.spec
         own_returns = 0 if spec.common_reward else spec.n_agents
-        return EpisodeStatistics.names(spec.info_keys, own_returns, prefix="test_")
+        return EpisodeStatistics.names(spec.info_keys, own_returns, self.learner.sides, prefix="test_")
 
     def filmed(self, folder: RunFolder) -> AbstractContextManager[StepCallback]:
         return self.games.filmed(folder)
 
     def load_model(self, state: dict[str, Any], step: int) -> None:
-        super().load_model(state, step)
-        self.learner.targets.restart()  # this run's counts of episodes and updates start anew
+        self.learner.begin_with(state)
+        self.t_env = step
 
     def report_crashes(self) -> None:
         self.games.report_crashes()

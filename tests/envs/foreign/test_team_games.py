@@ -45,6 +45,7 @@ def test_unequal_agents_are_padded_and_masked():
     spec = game.spec
     assert (spec.n_agents, spec.n_actions, spec.obs_dim, spec.state_dim) == (3, 4, 4, 3)
     assert (spec.episode_limit, spec.action_dim, spec.common_reward) == (9, 0, True)
+    assert spec.agent_names == ("short", "long", "last")
     sight = game.reset(3)
     assert sight.obs.dtype == np.float32
     assert sight.obs[0, 2:].tolist() == [0, 0]

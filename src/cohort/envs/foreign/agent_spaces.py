@@ -23,6 +23,7 @@ class AgentSpaces:
     Continuous ones lie in [-1, 1] and are stretched to the space's bounds.
 
     Attributes:
+        name: what the game calls the agent.
         obs_dim: numbers that it observes.
         picture: height, width and channels of what it observes, where that is a picture; else None.
         n_actions: its discrete actions; 0 where they are continuous.
@@ -37,6 +38,7 @@ class AgentSpaces:
         pictures: PictureSettings = AS_THEY_COME,
     ) -> None:
         """Raises `UserError` for spaces that have no such form."""
+        self.name = agent
         if isinstance(observation_space, spaces.Dict) and "observation" in observation_space.spaces:
             observation_space = observation_space["observation"]
         self._space = observation_space

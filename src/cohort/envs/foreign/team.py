@@ -86,6 +86,7 @@ class TeamGame(Game):
             common_reward=common_reward,
             picture=picture,
             state_in_bytes=facts.state_in_bytes if self._own_state else picture is not None,
+            agent_names=tuple(str(seat.name) for seat in self.seats),
         )
         self._filled = np.arange(self.spec.obs_dim) < np.array(sizes)[:, None]  # [N, O]
         actions = np.array([seat.n_actions for seat in self.seats])

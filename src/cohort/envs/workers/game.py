@@ -20,6 +20,7 @@ class GameSpec:
     common_reward: bool = True
     picture: tuple[int, int, int] | None = None
     state_in_bytes: bool = False
+    agent_names: tuple[str, ...] = ()
 
 
 class GameObservation(NamedTuple):
