@@ -21,11 +21,11 @@ def refuse_one_team_only(
     flat: Mapping[str, Any], sources: Sources, chosen: Mapping[str, type], env: Settings
 ) -> None:
     """Refuse what `teams` cannot have: trainers of one team, runners that need more of a policy, one reward for all."""
-    if SIDES not in _provided(chosen["trainer"]):
-        fitting = _fitting("trainer", lambda found: SIDES in _provided(found))
+    if SIDES not in provided(chosen["trainer"]):
+        others = fitting("trainer", lambda found: SIDES in provided(found))
         raise UserError(
             f"teams and trainer = {flat['trainer']} ({sources.origin('trainer')}) do not fit together: it teaches one "
-            f"team. With teams, {fitting}."
+            f"team. With teams, {others}."
         )
     if getattr(chosen["runner"], f"{REQUIRES}mac", ()):
         raise UserError(
@@ -63,10 +63,10 @@ def _refuse_missing_capabilities(
     for role, cls in chosen.items():
         for other in chosen:
             wanted = set(getattr(cls, REQUIRES + other, ()))
-            missing = wanted - _provided(chosen[other])
+            missing = wanted - provided(chosen[other])
             if not missing:
                 continue
-            others = fitting(other, lambda found, wanted=wanted: wanted <= _provided(found))
+            others = fitting(other, lambda found, wanted=wanted: wanted <= provided(found))
             raise UserError(
                 f"{_pair(role, other, flat, sources)} do not fit together: "
                 f"{flat[role]} requires {' and '.join(sorted(missing))}, which {flat[other]} does not provide. "
@@ -86,7 +86,7 @@ def _meet(some: frozenset | None, others: frozenset | None) -> bool:
     return some is None or others is None or bool(some & others)
 
 
-def _provided(cls: type) -> set[str]:
+def provided(cls: type) -> set[str]:
     return set(getattr(cls, PROVIDES, ()))
 
 
