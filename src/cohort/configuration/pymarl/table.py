@@ -8,7 +8,9 @@ from cohort.configuration.pymarl.rows import Row, computed, dropped, only, renam
 
 _QTRAN, _PAC = "QTRAN's, which is not here", "PAC's, which is not here"
 _SMACV2 = "SMACv2's: --env-config=smacv2_sim, or sc2_gen_terran, _protoss, _zerg"
-_SMACV2_GAMES = "SMACv2: type --env-config=smacv2_sim (no StarCraft needed), or sc2_gen_terran, _protoss or _zerg"
+_SMACV2_GAMES = (
+    "SMACv2: type --env-config=smacv2_sim (no StarCraft needed), or sc2_gen_terran, _protoss or _zerg"
+)
 _OWN = "with `agent: rnn_ns`, networks of each agent's own"
 
 KEYS: tuple[Row, ...] = (
