@@ -55,13 +55,14 @@ def test_more_enemies_are_a_group_of_their_own_that_is_not_special_either(keys):
 
 
 def test_half_of_the_episodes_mirror_the_team(keys):
-    position, rank = Places(4, 6, CPU).ask(keys)
+    position, rank, crowd = Places(4, 6, CPU).ask(keys)
     surrounded = (position[:, :, :4] == 0).all(2).all(0)
     assert close(surrounded.float().mean().item(), 0.5)
     (x, y), rank = position[:, ~surrounded], rank[~surrounded]
     torch.testing.assert_close(x[:, 4:8], -x[:, :4])
     torch.testing.assert_close(y[:, 4:8], y[:, :4])
     assert not rank.any()
+    assert (crowd[~surrounded] == 1).all()
     for values, low, high in (
         (x[:, :4], -16, -1),
         (y[:, :4], -16, 16),
@@ -76,9 +77,9 @@ def test_half_of_the_episodes_mirror_the_team(keys):
 
 def test_the_others_are_surrounded_from_one_to_four_diagonals(keys):
     n = 3
-    position, rank = Places(2, n, CPU).ask(keys)
+    position, rank, crowd = Places(2, n, CPU).ask(keys)
     surrounded = (position[:, :, :2] == 0).all(2).all(0)
-    (x, y), rank = position[:, surrounded, 2:], rank[surrounded]
+    (x, y), rank, crowd = position[:, surrounded, 2:], rank[surrounded, 2:], crowd[surrounded, 2:]
     torch.testing.assert_close(x.abs(), y.abs())
     assert x.abs().min() >= 2
     assert x.abs().max() <= 16
@@ -94,6 +95,7 @@ def test_the_others_are_surrounded_from_one_to_four_diagonals(keys):
     assert rank[:, 0].tolist() == [0] * len(rank)
     same_point = (x[:, 1] == x[:, 0]) & (y[:, 1] == y[:, 0])
     assert torch.equal(rank[:, 1] == 1, same_point)
+    assert torch.equal(crowd[:, 0] > 1, same_point)  # units of a group follow each other
 
 
 def test_they_are_smacv2s_own_distributions(keys):
