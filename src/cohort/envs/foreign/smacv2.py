@@ -1,4 +1,4 @@
-"""SMACv2's own code (arXiv:2212.07489) on the real StarCraft II, with the arguments of its files sc2_gen_<race>.yaml."""
+"""SMACv2's own code (arXiv:2212.07489) on the real StarCraft II, as its files sc2_gen_<race>.yaml set it up."""
 
 import os
 from functools import partial

@@ -81,10 +81,10 @@ class Muster:
         point = point.clamp(collision.low + room, collision.high - room)
         position = point + _spiral(_SPREAD * rank.sqrt(), rank)
         # towards the middle, since pushing does not part two who were moved into the same corner
-        number = torch.arange(position.shape[2], device=position.device)
-        position = position - position.sign() * _spiral(_NUDGE * number, number).abs()
-        for number in range(_PUSHES):
-            position = collision.settle(position, position, turned=number % 2 == 0)
+        unit = torch.arange(position.shape[2], device=position.device).unsqueeze(0)
+        position = position - position.sign() * _spiral(_NUDGE * unit, unit).abs()
+        for tick in range(_PUSHES):
+            position = collision.settle(position, position, turned=tick % 2 == 0)
         return position
 
 
