@@ -42,9 +42,8 @@ class DrawnMatch(Match):
         self.rng = np.random.default_rng(seed)
         variant, task = VARIANTS[number], report.map_name
         battle = _without(variant.battle, {"reset_noise", "enemy_acquire_range", "enemy_retaliation_range"})
-        told = _without(
-            variant.arguments, {"obs_instead_of_state"}
-        )  # which smacv2's class does not know how to make
+        # which smacv2's class does not know how to make
+        told = _without(variant.arguments, {"obs_instead_of_state"})
         knobs = {
             "battle": {**battle, "move_amount": told.get("move_amount", 2)},
             "enemy_health": variant.enemy_health,
@@ -89,8 +88,8 @@ class DrawnMatch(Match):
         if not self.smac.reward_scale:
             return super().reward_units()
         # smacv2 keeps the scale of the first teams it drew, the simulator takes each episode's
-        health = self.own.battle.constants
-        bodies = (health.health + health.shield)[0, self.own.spec.n_agents :].sum().item()
+        constants = self.own.battle.constants
+        bodies = (constants.health + constants.shield)[0, self.own.spec.n_agents :].sum().item()
         worth = self.smac.n_enemies * self.smac.reward_death_value + self.smac.reward_win + bodies
         return worth / self.smac.max_reward, 1.0
 
