@@ -21,9 +21,15 @@ from tests.envs.sc2.test_parity import EPISODES, REPOSITORY
 needs_smacv2 = pytest.mark.skipif(bool(missing_packages("smacv2")), reason=missing_packages("smacv2"))
 
 
+# the tests' own PYTHONPATH has no place for a checkout of smacv2
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def compare(*arguments: str) -> list[dict]:
     command = [sys.executable, "-m", "tests.envs.sc2.parity_smacv2", "--json", *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True, timeout=900
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -52,7 +58,7 @@ def test_they_agree_however_they_are_set_up(race):
 @needs_smacv2
 def test_a_run_trains_on_smacv2s_own_code(tmp_path):
     words = f"t_max=60 test_nepisode=1 env_args.time_limit=30 local_results_path={tmp_path / 'results'}"
-    environment = os.environ | make_installation(tmp_path / "game", task="terran_5_vs_5")
+    environment = ENVIRONMENT | make_installation(tmp_path / "game", task="terran_5_vs_5")
     command = [
         sys.executable,
         "run.py",
