@@ -9,6 +9,7 @@ import torch
 from cohort.envs import ENVS, MAPS
 from cohort.envs.base import EnvSpec
 from cohort.envs.payoffs import GAMES
+from cohort.envs.smacv2_sim.env import SMACv2Sim
 from cohort.envs.workers.env import WorkerEnv
 from cohort.errors import UserError
 from tests.envs.particles.support import SCENARIOS, arguments
@@ -225,7 +226,8 @@ def test_reset_begins_a_new_episode_in_every_game(make):
     if env.spec.episode_limit > 1:
         assert not (transition.terminated | transition.truncated).all()
     halfway = env.reset()
-    assert torch.equal(halfway.available_actions, again.available_actions)
+    if not isinstance(env, SMACv2Sim):  # whose teams stand elsewhere in every episode
+        assert torch.equal(halfway.available_actions, again.available_actions)
 
 
 def test_what_was_handed_out_is_never_written_to_again(make):

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
+from cohort.envs.foreign.smacv2 import arguments
 from cohort.envs.sc2_sim.noise import episode_keys, uniform
 from cohort.envs.smacv2_sim.env import SMACv2Sim
 from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
@@ -28,8 +28,6 @@ from tests.envs.sc2.parity import Match, Report, header, row
 from tests.envs.sc2.parity_variants import VARIANTS
 from tests.envs.sc2.stand_in_installation import make_installation, missing_packages
 from tests.envs.sc2.told import tell
-
-_CONFIGS = Path(__file__).parents[3] / "src/config/envs"
 
 
 class DrawnMatch(Match):
@@ -44,9 +42,8 @@ class DrawnMatch(Match):
         self.rng = np.random.default_rng(seed)
         variant, task = VARIANTS[number], report.map_name
         battle = _without(variant.battle, {"reset_noise", "enemy_acquire_range", "enemy_retaliation_range"})
-        told = _without(
-            variant.arguments, {"obs_instead_of_state"}
-        )  # which smacv2's class does not know how to make
+        # which smacv2's class does not know how to make
+        told = _without(variant.arguments, {"obs_instead_of_state"})
         knobs = {
             "battle": {**battle, "move_amount": told.get("move_amount", 2)},
             "enemy_health": variant.enemy_health,
@@ -59,7 +56,9 @@ class DrawnMatch(Match):
         if variant.limit:
             self.own.facts = dataclasses.replace(self.own.facts, episode_limit=variant.limit)
             self.own.spec = dataclasses.replace(self.own.spec, episode_limit=variant.limit)
-        self.wrapper = StarCraftCapabilityEnvWrapper(**_arguments(task), **told, seed=seed)
+        race, _, size = task.partition("_")
+        drawn = arguments(race, *map(int, size.split("_vs_")))
+        self.wrapper = StarCraftCapabilityEnvWrapper(**drawn, **told, seed=seed)
         self.smac = self.wrapper.env
         if variant.limit:
             self.smac.episode_limit = variant.limit
@@ -89,8 +88,8 @@ class DrawnMatch(Match):
         if not self.smac.reward_scale:
             return super().reward_units()
         # smacv2 keeps the scale of the first teams it drew, the simulator takes each episode's
-        health = self.own.battle.constants
-        bodies = (health.health + health.shield)[0, self.own.spec.n_agents :].sum().item()
+        constants = self.own.battle.constants
+        bodies = (constants.health + constants.shield)[0, self.own.spec.n_agents :].sum().item()
         worth = self.smac.n_enemies * self.smac.reward_death_value + self.smac.reward_win + bodies
         return worth / self.smac.max_reward, 1.0
 
@@ -102,17 +101,8 @@ class DrawnMatch(Match):
         return np.array([[self.smac.unit_sight_range(a), self.smac.unit_shoot_range(a)] for a in agents])
 
 
-def _without(arguments: dict[str, Any], keys: set[str]) -> dict[str, Any]:
-    return {key: value for key, value in arguments.items() if key not in keys}
-
-
-def _arguments(task: str) -> dict[str, Any]:
-    """smacv2's arguments for a task, from this package's file for the real game."""
-    race, _, size = task.partition("_")
-    arguments = yaml.safe_load((_CONFIGS / f"sc2_gen_{race}.yaml").read_text())["env_args"]["kwargs"]
-    n_units, n_enemies = map(int, size.split("_vs_"))
-    arguments["capability_config"] |= {"n_units": n_units, "n_enemies": n_enemies}
-    return arguments
+def _without(told: dict[str, Any], keys: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key not in keys}
 
 
 def compare_task(task: str, episodes: int, seed: int, numbers: list[int]) -> Report:
@@ -129,7 +119,7 @@ def compare_task(task: str, episodes: int, seed: int, numbers: list[int]) -> Rep
     return report
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(words: list[str] | None = None) -> int:
     """Compare, print the table or JSON, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--maps", nargs="+", default=TASKS, help="default: all tasks")
@@ -137,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--variants", nargs="+", type=int, default=[0], help=f"0..{len(VARIANTS) - 1}")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each task")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     if missing_packages("smacv2"):
         print(missing_packages("smacv2"), file=sys.stderr)
         return 2

@@ -11,21 +11,30 @@ import sys
 
 import pytest
 
+from cohort.envs.foreign import smacv2
 from cohort.envs.smacv2_sim.tasks import RACES
+from cohort.errors import UserError
 from tests.envs.sc2.parity_variants import VARIANTS
 from tests.envs.sc2.stand_in_installation import launches, make_installation, missing_packages
 from tests.envs.sc2.test_parity import EPISODES, REPOSITORY
 
-pytestmark = pytest.mark.skipif(bool(missing_packages("smacv2")), reason=missing_packages("smacv2"))
+needs_smacv2 = pytest.mark.skipif(bool(missing_packages("smacv2")), reason=missing_packages("smacv2"))
+
+
+# the tests' own PYTHONPATH has no place for a checkout of smacv2
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def compare(*arguments: str) -> list[dict]:
     command = [sys.executable, "-m", "tests.envs.sc2.parity_smacv2", "--json", *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True, timeout=900
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@needs_smacv2
 @pytest.mark.parametrize("race", RACES)
 def test_smacv2_and_the_simulator_agree(race):
     tasks = [f"{race}_{size}" for size in ("5_vs_5", "10_vs_10", "10_vs_11")]
@@ -38,6 +47,7 @@ def test_smacv2_and_the_simulator_agree(race):
         ].keys()
 
 
+@needs_smacv2
 @pytest.mark.parametrize("race", RACES)
 def test_they_agree_however_they_are_set_up(race):
     numbers = [str(number) for number in range(len(VARIANTS))]
@@ -45,10 +55,10 @@ def test_they_agree_however_they_are_set_up(race):
     assert report["disagreements"] == {}
 
 
+@needs_smacv2
 def test_a_run_trains_on_smacv2s_own_code(tmp_path):
     words = f"t_max=60 test_nepisode=1 env_args.time_limit=30 local_results_path={tmp_path / 'results'}"
-    environment = os.environ | make_installation(tmp_path / "game", task="terran_5_vs_5")
-    environment["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
+    environment = ENVIRONMENT | make_installation(tmp_path / "game", task="terran_5_vs_5")
     command = [
         sys.executable,
         "run.py",
@@ -62,3 +72,10 @@ def test_a_run_trains_on_smacv2s_own_code(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert launches(tmp_path / "game")
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_without_smacv2_one_is_told_what_plays_the_same_task(race, monkeypatch):
+    monkeypatch.setattr(smacv2, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=f"smacv2_sim with env_args.map_name={race}_10_vs_11"):
+        getattr(smacv2, race)(n_units=10, n_enemies=11)

@@ -19,18 +19,18 @@ class _Told:
         return self.enemies.expand(len(keys), -1)
 
     def ask(self, keys: Tensor) -> Asked:
-        position, rank = self.asked
-        return Asked(position.expand(-1, len(keys), -1), rank.expand(len(keys), -1))
+        return Asked(*(each.expand(*each.shape[:-2], len(keys), -1) for each in self.asked))
 
 
 def tell(sim: SMACv2Sim, team: list[str], enemies: list[str], points: list[tuple[float, float]]) -> None:
     """Let the next episode have these units (SMACv2's names) at these points (metres from the map's corner)."""
     names = [kind.name.lower() for kind in race_of(sim.settings.map_name).kinds]
     assert enemies[: len(team)] == team, "SMACv2's enemies begin with the team's own types"
-    position = torch.tensor(points, dtype=torch.float32).T.unsqueeze(1) - CENTRE
-    rank = [points[:i].count(point) for i, point in enumerate(points)]
-    told = _Told(
-        torch.tensor([[names.index(name) for name in enemies]]), Asked(position, torch.tensor([rank]))
+    asked = Asked(
+        position=torch.tensor(points, dtype=torch.float32).T.unsqueeze(1) - CENTRE,
+        rank=torch.tensor([[points[:i].count(point) for i, point in enumerate(points)]]),
+        crowd=torch.tensor([[points.count(point) for point in points]]),
     )
+    told = _Told(torch.tensor([[names.index(name) for name in enemies]]), asked)
     sim.spawner._teams = sim.spawner._places = told
     sim._starts = sim._starts_of_these()  # none is prepared

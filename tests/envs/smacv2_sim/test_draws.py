@@ -1,8 +1,11 @@
 """Teams and places have the distributions of SMACv2's `weighted_teams` and `surrounded_and_reflect`."""
 
+import importlib.util
 import itertools
 import math
 from collections import Counter
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -55,13 +58,14 @@ def test_more_enemies_are_a_group_of_their_own_that_is_not_special_either(keys):
 
 
 def test_half_of_the_episodes_mirror_the_team(keys):
-    position, rank = Places(4, 6, CPU).ask(keys)
+    position, rank, crowd = Places(4, 6, CPU).ask(keys)
     surrounded = (position[:, :, :4] == 0).all(2).all(0)
     assert close(surrounded.float().mean().item(), 0.5)
     (x, y), rank = position[:, ~surrounded], rank[~surrounded]
     torch.testing.assert_close(x[:, 4:8], -x[:, :4])
     torch.testing.assert_close(y[:, 4:8], y[:, :4])
     assert not rank.any()
+    assert (crowd[~surrounded] == 1).all()
     for values, low, high in (
         (x[:, :4], -16, -1),
         (y[:, :4], -16, 16),
@@ -76,9 +80,9 @@ def test_half_of_the_episodes_mirror_the_team(keys):
 
 def test_the_others_are_surrounded_from_one_to_four_diagonals(keys):
     n = 3
-    position, rank = Places(2, n, CPU).ask(keys)
+    position, rank, crowd = Places(2, n, CPU).ask(keys)
     surrounded = (position[:, :, :2] == 0).all(2).all(0)
-    (x, y), rank = position[:, surrounded, 2:], rank[surrounded]
+    (x, y), rank, crowd = position[:, surrounded, 2:], rank[surrounded, 2:], crowd[surrounded, 2:]
     torch.testing.assert_close(x.abs(), y.abs())
     assert x.abs().min() >= 2
     assert x.abs().max() <= 16
@@ -94,13 +98,24 @@ def test_the_others_are_surrounded_from_one_to_four_diagonals(keys):
     assert rank[:, 0].tolist() == [0] * len(rank)
     same_point = (x[:, 1] == x[:, 0]) & (y[:, 1] == y[:, 0])
     assert torch.equal(rank[:, 1] == 1, same_point)
+    assert torch.equal(crowd[:, 0] > 1, same_point)  # units of a group follow each other
+
+
+def _distributions() -> ModuleType:
+    """smacv2's module alone: its package does not load beside a current protobuf."""
+    smacv2 = importlib.util.find_spec("smacv2")
+    if smacv2 is None:
+        pytest.skip("oxwhirl's smacv2 is not installed")
+    file = Path(smacv2.origin).parent / "env/starcraft2/distributions.py"
+    spec = importlib.util.spec_from_file_location("distributions", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_they_are_smacv2s_own_distributions(keys):
     """Two samples, ours and that of SMACv2's module, look alike in all that the wrapper uses."""
-    distributions = pytest.importorskip(
-        "smacv2.env.starcraft2.distributions", reason="oxwhirl's smacv2 is not installed"
-    )
+    distributions = _distributions()
     config = {"n_units": 4, "n_enemies": 5, "map_x": 32, "map_y": 32, "p": 0.5, "env_key": "team_gen"}
     config |= {"unit_types": [0, 1, 2], "weights": [0.45, 0.45, 0.1], "exception_unit_types": [2]}
     places = distributions.SurroundedAndReflectPositionDistribution(config)

@@ -105,10 +105,3 @@ def test_enemies_come_to_a_team_that_waits():
         seen = env.step(torch.where(seen.available_actions[:, :, STOP], STOP, NO_OP)).observation
     lost = env.games.units[HEALTH, :, :5] <= 0
     assert lost.any(1).all()
-
-
-@pytest.mark.parametrize("task", ["terran_5_vs_5", "protoss_5_vs_5"])
-def test_compiled_games_with_changing_teams_play_as_the_others(task):
-    plain, compiled = play(make(task, 3), 25), play(make(task, 3, compile=True), 25)
-    for one, other in zip(plain, compiled, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)

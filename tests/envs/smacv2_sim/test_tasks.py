@@ -15,7 +15,7 @@ from cohort.envs.smacv2_sim.tasks import TASKS, describe_tasks, task_facts
         ("protoss_5_vs_5", 92, 130, 11),
         ("zerg_10_vs_10", 162, 290, 16),
         ("protoss_10_vs_11", 191, 327, 17),
-        ("zerg_20_vs_23", 346, 878, 29),
+        ("zerg_20_vs_23", 346, 858, 29),
     ],
 )
 def test_sizes(task, obs, state, actions):

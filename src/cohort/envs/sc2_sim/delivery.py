@@ -17,17 +17,21 @@ class Delivery:
 
     Attributes:
         shots: [S] int64 which unit makes each shot: every unit one, those that hit twice another.
+        real: [B, S] bool where teams are drawn, and any unit has two shots: only who hits twice makes the second.
     """
 
     def __init__(self, constants: UnitConstants) -> None:
         self.n_units = constants.n_units
         self.shots = torch.arange(self.n_units, device=constants.health.device)
-        wait = constants.lag
+        wait, self.real = constants.lag, None
         if any(unit.hit_interval for unit in constants.units):
             twice = constants.who(constants.second_hit > 0)
             self.shots = torch.cat((self.shots, twice))
             second = (constants.lag + constants.second_hit).index_select(-1, twice)
             wait = torch.cat((constants.lag, second), -1)
+            if constants.second_hit.dim() > 1:
+                again = constants.second_hit > 0
+                self.real = torch.cat((torch.ones_like(again), again), 1)
         self.slowness = constants.slowness.index_select(-1, self.shots)
         if (longest := max(map(_longest, constants.units))) > HORIZON:
             raise ValueError(f"a shot may be on its way for {longest:.1f} ticks, more than {HORIZON}")
@@ -64,6 +68,8 @@ class Delivery:
         """The queue after those who fire [B, U] in this tick, each shot doing `weapon` at `places`, [K, B, S] both."""
         if len(self.shots) > self.n_units:
             fires = fires.index_select(1, self.shots)
+        if self.real is not None:
+            fires = fires.logical_and(self.real)
         queue[:, :, tick * self.n_units :].scatter_add_(2, places, weapon * fires)
         return queue
 

@@ -55,11 +55,6 @@ class Unit:
         """Whether it never walks, is never pushed and looks no further than its weapon reaches."""
         return self.speed == 0
 
-    @property
-    def splashes(self) -> bool:
-        """Whether an attack hurts more than its target."""
-        return self.burst > 0 or self.line > (0.0, 0.0)
-
     def damage_to(self, other: "Unit") -> float:
         """Raw damage of one attack (all its hits) on `other`, before armour."""
         bonus = self.bonus if self.bonus_against in other.attributes else 0.0

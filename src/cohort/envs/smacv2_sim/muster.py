@@ -15,6 +15,7 @@ from cohort.envs.smacv2_sim.tasks import Race
 from cohort.envs.smacv2_sim.teams import Teams
 
 _SPREAD = 0.7  # metres between neighbours around one point, before they push each other apart
+_NUDGE = 0.005  # metres by which units differ at least
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 _PUSHES = 24  # ticks' worth of pushing until everybody stands
 
@@ -74,10 +75,20 @@ class Muster:
 
     def _stand(self, keys: Tensor) -> Tensor:
         """[2, B, U] where the units stand, in the order in which SMACv2 asks for them."""
-        point, rank = self._places.ask(keys)
-        away, angle = _SPREAD * rank.sqrt(), _GOLDEN_ANGLE * rank
-        position = point + torch.stack((away * angle.cos(), away * angle.sin()))
+        point, rank, crowd = self._places.ask(keys)
         collision = Collision(self._roster.cast(self._asked_kinds(keys)), self._terrain)
-        for number in range(_PUSHES):
-            position = collision.settle(position, position, turned=number % 2 == 0)
+        room = _SPREAD * (crowd - 1).sqrt()  # of the spiral
+        point = point.clamp(collision.low + room, collision.high - room)
+        position = point + _spiral(_SPREAD * rank.sqrt(), rank)
+        # towards the middle, since pushing does not part two who were moved into the same corner
+        unit = torch.arange(position.shape[2], device=position.device).unsqueeze(0)
+        position = position - position.sign() * _spiral(_NUDGE * unit, unit).abs()
+        for tick in range(_PUSHES):
+            position = collision.settle(position, position, turned=tick % 2 == 0)
         return position
+
+
+def _spiral(away: Tensor, number: Tensor) -> Tensor:
+    """[2, ...] vectors of length `away`, each turned from the last number's so that they never crowd."""
+    angle = _GOLDEN_ANGLE * number
+    return torch.stack((away * angle.cos(), away * angle.sin()))

@@ -21,6 +21,7 @@ class Asked(NamedTuple):
 
     position: Tensor  # [2, B, U] metres from the map's centre, the team first
     rank: Tensor  # [B, U] int64 how many before this one are asked for the same point
+    crowd: Tensor  # [B, U] int64 how many are asked for it
 
 
 class Places:
@@ -41,23 +42,23 @@ class Places:
         random = uniform(keys, torch.full_like(keys, _PLACE_STEP), self._lanes)
         choices, distances, order, membership, *halves = random.split(self._widths, 1)
         surrounded = choices[:, :1] >= 1 - _SURROUNDED
-        around, rank = self._surround(choices[:, 1:], distances, order, membership)
-        position = torch.where(surrounded, around, self._reflect(*halves))
-        return Asked(position, rank * surrounded)
+        around = self._surround(choices[:, 1:], distances, order, membership)
+        position = torch.where(surrounded, around.position, self._reflect(*halves))
+        return Asked(position, around.rank * surrounded, around.crowd.where(surrounded, 1))
 
-    def _surround(
-        self, count: Tensor, distances: Tensor, order: Tensor, membership: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Positions [2, B, U] and ranks [B, U]: one to four groups, each on a diagonal of its own."""
+    def _surround(self, count: Tensor, distances: Tensor, order: Tensor, membership: Tensor) -> Asked:
+        """One to four groups, each on a diagonal of its own."""
         groups = (count * _WAYS).floor() + 1  # [B, 1]
         group = (membership * groups).long().sort(1).values  # [B, E], consecutive units
         way = order.argsort(1).gather(1, group)
         share = distances.gather(1, group)
         enemies = self._diagonals[:, way] * (_OFFSET * share + CENTRE * (1 - share))
         team = torch.zeros(2, len(count), self._n, device=count.device)
-        same = (group.unsqueeze(2) == group.unsqueeze(1)) & self._before
-        rank = torch.arange(self._n, device=count.device).expand(len(count), -1)
-        return torch.cat((team, enemies), 2), torch.cat((rank, same.sum(2)), 1)
+        same = group.unsqueeze(2) == group.unsqueeze(1)
+        first = torch.arange(self._n, device=count.device).expand(len(count), -1)
+        rank = torch.cat((first, (same & self._before).sum(2)), 1)
+        crowd = torch.cat((torch.full_like(first, self._n), same.sum(2)), 1)
+        return Asked(torch.cat((team, enemies), 2), rank, crowd)
 
     def _reflect(self, x: Tensor, y: Tensor, more_x: Tensor, more_y: Tensor) -> Tensor:
         """Positions [2, B, U]: the team in the western half, as many enemies mirrored, more anywhere in theirs."""
