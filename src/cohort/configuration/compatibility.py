@@ -40,10 +40,10 @@ def _refuse_missing_capabilities(
     for role, cls in chosen.items():
         for other in chosen:
             wanted = set(getattr(cls, REQUIRES + other, ()))
-            missing = wanted - _provided(chosen[other])
+            missing = wanted - provided(chosen[other])
             if not missing:
                 continue
-            others = fitting(other, lambda found, wanted=wanted: wanted <= _provided(found))
+            others = fitting(other, lambda found, wanted=wanted: wanted <= provided(found))
             raise UserError(
                 f"{_pair(role, other, flat, sources)} do not fit together: "
                 f"{flat[role]} requires {' and '.join(sorted(missing))}, which {flat[other]} does not provide. "
@@ -63,7 +63,8 @@ def _meet(some: frozenset | None, others: frozenset | None) -> bool:
     return some is None or others is None or bool(some & others)
 
 
-def _provided(cls: type) -> set[str]:
+def provided(cls: type) -> set[str]:
+    """The abilities that a component's class names."""
     return set(getattr(cls, PROVIDES, ()))
 
 
