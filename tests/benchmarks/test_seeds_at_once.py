@@ -13,7 +13,9 @@ def test_the_ratio_is_that_of_long_runs(monkeypatch, capsys):
         return 4.0 if steps == seeds_at_once.START else 4.0 + steps * (0.01 if seeds == 1 else 0.02)
 
     monkeypatch.setattr(seeds_at_once, "cpu_seconds", cpu_seconds)
-    seeds_at_once.main("--config=vdn --seeds 4 --steps 500 --rounds 2 with batch_size=4".split())
+    seeds_at_once.main(
+        ["--config=vdn", "--seeds", "4", "--steps", "500", "--rounds", "2", "with", "batch_size=4"]
+    )
     assert capsys.readouterr().out.splitlines()[-1] == "median 2.00 (2.00 to 2.00)"
     assert asked[2:] == [
         ("vdn", "1", 1, 500),
