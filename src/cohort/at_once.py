@@ -18,7 +18,7 @@ from cohort.components.process import share_freed_memory
 from cohort.components.turns import Turns
 from cohort.configuration.plan import Plan
 from cohort.envs.base import Transition
-from cohort.envs.together import Ask, TogetherComponent, refuse_apart, step_together
+from cohort.envs.together import Ask, TogetherComponent, refuse_apart, step_all
 from cohort.errors import UserError
 from cohort.program import program_name
 from cohort.recording.console import Console
@@ -48,7 +48,7 @@ class Beside(session.Alone):
         self._folders.append(folder.root)
         if len(self._folders) == self._number:
             names = ",".join(map(str, self._folders))
-            print(f"should they be stopped, go on with all: {program_name()} --resume={names}", flush=True)
+            Console().print(f"should they be stopped, go on with all: {program_name()} --resume={names}")
 
 
 Session = Callable[[session.Alone], int]
@@ -76,10 +76,11 @@ def _of_seed(plan: Plan, seed: int) -> Plan:
 
 
 def _carry_out(sessions: Sequence[Session]) -> int:
+    """All of them, to their ends; the largest exit status."""
     statuses = [0] * len(sessions)
     share_freed_memory()
     with stop_on_signals() as stop:
-        turns: Turns[Ask, Transition] = Turns(step_together)
+        turns: Turns[Ask, Transition] = Turns(step_all)
         around = Beside(len(sessions), turns, stop, [])
 
         def body(number: int) -> None:

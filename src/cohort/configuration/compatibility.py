@@ -87,6 +87,7 @@ def _meet(some: frozenset | None, others: frozenset | None) -> bool:
 
 
 def provided(cls: type) -> set[str]:
+    """The abilities that a component's class names."""
     return set(getattr(cls, PROVIDES, ()))
 
 

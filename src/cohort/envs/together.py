@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 from torch import Tensor
 
 from cohort.components.turns import Turns
-from cohort.configuration.compatibility import fitting
+from cohort.configuration.compatibility import fitting, provided
 from cohort.configuration.plan import Component
 from cohort.envs.base import EnvSpec, MultiAgentEnv, Observation, Transition
 from cohort.errors import UserError
@@ -51,7 +51,7 @@ class GamesTogether:
 Ask = tuple[GamesTogether, Tensor]  # a step with these actions
 
 
-def step_together(asked: Sequence[Ask]) -> list[Transition]:
+def step_all(asked: Sequence[Ask]) -> list[Transition]:
     """One step of each environment, those of one kind in one batch."""
     kinds: dict[Any, list[int]] = {}
     for place, (games, _) in enumerate(asked):
@@ -94,4 +94,4 @@ def refuse_apart(env: Component, asked: str) -> None:
 
 
 def _can(env: type) -> bool:
-    return ABILITY in getattr(env, "provides", ())
+    return ABILITY in provided(env)

@@ -36,7 +36,7 @@ class Games(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """All games of `parts`, one after the other."""
+        """All games of `parts`, one after the other. What a map lacks has no width, and is left as it is."""
         fields = zip(zip(*parts, strict=True), _DIM, strict=True)
         return cls(*(torch.cat(each, dim) if each[0].numel() else each[0] for each, dim in fields))
 
@@ -47,8 +47,7 @@ class Games(NamedTuple):
         return map(type(self)._make, zip(*cut, strict=True))
 
 
-# the dimension of the games; what a map lacks has no width
-_DIM = [1 if name == "units" else 0 for name in Games._fields]
+_DIM = [1 if name == "units" else 0 for name in Games._fields]  # that of the games
 
 
 class Drawable(Protocol):
