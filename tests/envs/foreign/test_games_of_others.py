@@ -1,6 +1,6 @@
 """Games that people bring, through whole runs of 500 steps: none of them may need more than its line here.
 
-What the package index does not have is played where somebody has installed it: SMAClite (github.com/uoe-agents/smaclite,
+What the package index does not have is played where it is installed: SMAClite (github.com/uoe-agents/smaclite,
 which also needs rtree). The Makefile installs Overcooked.
 """
 
