@@ -24,7 +24,7 @@ GAMES = {
     "pursuit": (("pygame",), f"{ZOO}=pettingzoo.sisl.pursuit_v5 env_args.kwargs={SMALL_PURSUIT}"),
     "knights": (
         ("pygame", "pymunk"),
-        f"{ZOO}=pettingzoo.butterfly.knights_archers_zombies_v10 env_args.kwargs.max_cycles=50",
+        f"{ZOO}=pettingzoo.butterfly.knights_archers_zombies_v11 env_args.kwargs.max_cycles=50",
     ),
     "pistonball": (
         ("pygame", "pymunk"),
