@@ -46,6 +46,8 @@ clean:
 	$(INSTALL) -r requirements.txt
 	touch $@
 
+# overcooked-ai, a game of the tests, asks for another pygame and for notebooks, which the game itself does not import
 .venv/installed-dev: requirements.txt $(wildcard requirements/*.txt) | .venv/bin/python
 	$(INSTALL) -r requirements/dev.txt
+	$(INSTALL) --no-deps overcooked-ai==1.1.0
 	touch $@ .venv/installed

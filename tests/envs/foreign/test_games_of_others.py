@@ -1,7 +1,7 @@
 """Games that people bring, through whole runs of 500 steps: none of them may need more than its line here.
 
-What the package index does not have, or not beside this project's packages, is played where somebody has installed it:
-SMAClite (github.com/uoe-agents/smaclite, which also needs rtree) and, with pip's --no-deps, overcooked-ai.
+What the package index does not have is played where it is installed: SMAClite (github.com/uoe-agents/smaclite,
+which also needs rtree). The Makefile installs Overcooked.
 """
 
 import importlib.util
@@ -18,13 +18,13 @@ GAMES = {
     "foraging": (("lbforaging",), f"{GYMNASIUM}=lbforaging:Foraging-8x8-2p-3f-v3"),
     "warehouse": (("rware",), f"{GYMNASIUM}=rware:rware-tiny-2ag-v2 env_args.time_limit=50"),
     "overcooked": (
-        ("overcooked_ai_py", "gym"),
+        ("overcooked_ai_py", "gym", "tqdm"),
         f"{GYMNASIUM}=tests.envs.foreign.overcooked:Overcooked-v0 env_args.kwargs.horizon=50",
     ),
     "pursuit": (("pygame",), f"{ZOO}=pettingzoo.sisl.pursuit_v5 env_args.kwargs={SMALL_PURSUIT}"),
     "knights": (
         ("pygame", "pymunk"),
-        f"{ZOO}=pettingzoo.butterfly.knights_archers_zombies_v10 env_args.kwargs.max_cycles=50",
+        f"{ZOO}=pettingzoo.butterfly.knights_archers_zombies_v11 env_args.kwargs.max_cycles=50",
     ),
     "pistonball": (
         ("pygame", "pymunk"),

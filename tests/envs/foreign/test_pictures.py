@@ -1,7 +1,6 @@
 """Pictures of bytes from the game through the memory to the network."""
 
 import dataclasses
-import json
 
 import numpy as np
 import torch
@@ -23,6 +22,9 @@ from cohort.envs.base import EnvSpec  # noqa: E402
 from cohort.envs.foreign.agent_spaces import AgentSpaces  # noqa: E402
 from cohort.envs.foreign.pictures import PictureSettings, shrunk  # noqa: E402
 from cohort.modules.agents.cnn import CNNAgent, CNNAgentSettings  # noqa: E402
+from cohort.policy import load_policy  # noqa: E402
+from cohort.portable.check import largest_difference  # noqa: E402
+from cohort.portable.team import Port, PortableTeam  # noqa: E402
 from tests import harness  # noqa: E402
 from tests.finished_runs import refusal  # noqa: E402
 
@@ -180,7 +182,7 @@ def test_learners_without_a_memory_and_of_single_steps_read_numbers(tmp_path):
 
 def test_an_exported_policy_takes_bytes(tmp_path):
     typed = "t_max=12 test_interval=100 agent=cnn agent_channels=[4] agent_hidden_dims=[8]"
-    folder = run(tmp_path, "mappo", typed)
-    assert main(["policy", str(folder), "--to=torch"]) == 0
-    (description,) = (json.loads(path.read_text()) for path in folder.rglob("*.json") if "step" in path.name)
-    assert description["inputs"][0] == {"name": "observation", "dtype": "uint8", "shape": ["batch", 2, 192]}
+    policy = load_policy(run(tmp_path, "mappo", typed))
+    portable = PortableTeam(policy.team).eval()
+    assert portable.observed[0] == Port("observation", (2, 192), torch.uint8)
+    assert largest_difference(policy, portable, lambda inputs: portable(*inputs)) == 0

@@ -277,6 +277,7 @@ def test_what_takes_turns_by_its_nature_is_refused():
     for key, words in (
         ("pettingzoo.classic.tictactoe_v3", "take turns, and its metadata does not say is_parallelizable"),
         ("pettingzoo.classic.tictactoe_v3:nothing", "has no function nothing"),
+        ("pettingzoo.classic.tictactoe_v1", "No module named 'pettingzoo.classic.tictactoe_v1'"),
     ):
         with pytest.raises(UserError, match=words) as refusal:
             PettingZooGame(PettingZooSettings(key=key))

@@ -37,7 +37,10 @@ class PettingZooGame(ParallelGame):
     def _function(self) -> Callable[..., Any]:
         """What makes the environment."""
         name, _, function = self.settings.key.partition(":")
-        module = importlib.import_module(name)
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:  # itself, or what it needs
+            raise UserError(f"env_args.key = {self.settings.key!r}: {error}") from error
         for each in (function,) if function else _FUNCTIONS:
             if hasattr(module, each):
                 return getattr(module, each)

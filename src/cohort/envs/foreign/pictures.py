@@ -35,6 +35,9 @@ def shrunk(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
     height, width = (max(1, length // side) for length in picture.shape[:2])
     rows, columns = min(side, picture.shape[0]), min(side, picture.shape[1])
     cut = picture[: height * rows, : width * columns]
-    averaged = (1, 3, 4) if settings.picture_grey else (1, 3)
-    means = cut.reshape(height, rows, width, columns, -1).mean(averaged, dtype=np.float32, keepdims=True)
-    return means.round().astype(np.uint8).reshape(height, width, -1)
+    # rows first: they lie one behind the other, and what is left to add is small
+    sums = cut.reshape(height, rows, -1).sum(1, dtype=np.uint32).reshape(height, width, columns, -1).sum(2)
+    pixels = rows * columns
+    if settings.picture_grey:
+        sums, pixels = sums.sum(2, keepdims=True), pixels * picture.shape[2]
+    return (sums / pixels).round().astype(np.uint8)

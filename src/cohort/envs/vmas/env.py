@@ -18,19 +18,17 @@ from cohort.envs.vmas.snapshot import restore_snapshot, snapshot
 from cohort.errors import UserError
 
 # what VMAS's make_env is told here or not at all; all others go to the scenario
-_NOT_THE_SCENARIOS = (
+_NOT_THE_SCENARIOS = {
+    *("scenario", "num_envs", "device", "continuous_actions", "wrapper", "wrapper_kwargs", "max_steps"),
     *(
-        "scenario",
-        "num_envs",
-        "device",
-        "continuous_actions",
-        "wrapper",
-        "wrapper_kwargs",
-        "max_steps",
         "seed",
+        "dict_spaces",
+        "multidiscrete_actions",
+        "clamp_actions",
+        "grad_enabled",
+        "terminated_truncated",
     ),
-    *("dict_spaces", "multidiscrete_actions", "clamp_actions", "grad_enabled", "terminated_truncated"),
-)
+}
 
 
 class VmasSettings(TeamRewardSettings):
@@ -47,7 +45,7 @@ class VmasSettings(TeamRewardSettings):
     @field_validator("kwargs")
     @classmethod
     def _are_the_scenarios(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
-        if taken := sorted(kwargs.keys() & set(_NOT_THE_SCENARIOS)):
+        if taken := sorted(kwargs.keys() & _NOT_THE_SCENARIOS):
             raise ValueError(
                 f"{taken[0]} is no argument of a scenario; steps are env_args.episode_limit, games batch_size_run"
             )
