@@ -15,7 +15,8 @@ class Recorded:
     more than they do, and a recorded function takes half the time; recording takes less than a tenth of a second.
 
     Arguments and results are tensors, and tuples, named tuples and dictionaries of them. Nothing in the function may
-    depend on what stands in a tensor, nor draw a random number, and arguments keep the shapes of the first call.
+    depend on what stands in a tensor, nor draw a random number. Arguments keep the shapes of the first call, and what
+    the function finds elsewhere, as an object's attributes, stays what it was then.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
