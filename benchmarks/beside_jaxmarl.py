@@ -28,6 +28,7 @@ for _ in sys.stdin:
 """
 THEIRS = """
 import os, sys, time
+said, sys.stdout = sys.stdout, sys.stderr  # its modules print
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 os.environ["JAX_PLATFORMS"] = "cpu"
 folder, file, env, epochs, steps, overrides = sys.argv[1:]
@@ -44,7 +45,7 @@ jax.block_until_ready(train(jax.random.PRNGKey(0)))
 for round, _ in enumerate(sys.stdin):
     start = time.process_time()
     jax.block_until_ready(train(jax.random.PRNGKey(round)))
-    print((time.process_time() - start) / float(steps), flush=True)
+    print((time.process_time() - start) / float(steps), file=said, flush=True)
 """
 
 
