@@ -98,7 +98,7 @@ class InProcessRunner:
         if watch:
             watch()
         while not record.finished:
-            with torch.no_grad():
+            with torch.inference_mode():
                 actions, memory, extras = self.policy.act(observation, memory, record.t_env, generator)
                 transition = self.env.step(actions)
             record.add(actions, extras, transition)

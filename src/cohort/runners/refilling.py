@@ -36,7 +36,7 @@ class RefillingRunner(InProcessRunner):
             self._playing = _Playing(self.env.reset(), self.policy.initial_memory(self.env.batch_size))
         playing = self._playing
         while playing.ended < self.episodes:
-            with torch.no_grad():
+            with torch.inference_mode():
                 self._step(playing, t_env)
             if watch:
                 watch()

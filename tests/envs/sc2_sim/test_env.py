@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cohort.envs.base import Transition
 from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH, NORTH, STOP
 from cohort.envs.sc2_sim.settings import SC2SimSettings
 from cohort.envs.sc2_sim.single import SingleGame
@@ -230,7 +232,7 @@ def operations(map_name: str, batch_size: int) -> int:
     actions = stop(env)
     CountOperations.count = 0
     with CountOperations():
-        env.step(actions)
+        env._play(env.games, env.observation.available_actions, actions)
     return CountOperations.count
 
 
@@ -239,6 +241,19 @@ def test_the_number_of_operations_depends_neither_on_games_nor_on_units():
         counts = {operations(name, batch) for name in alike for batch in (1, 64)}
         assert len(counts) == 1
         assert counts.pop() < limit
+
+
+@pytest.mark.parametrize("map_name", list(all_maps()))
+def test_the_recorded_step_is_the_functions_own_bit_for_bit(map_name):
+    env, script = make(map_name, 4, seed=3, reset_noise=0.05), random_script(4)
+    for step in range(12):
+        before, actions = (env.games, env.observation.available_actions), script(env)
+        got = env.step(actions)
+        games, observation, reward, info = env._play(*before, actions)
+        assert_same(env.games, games)
+        assert_same(got, Transition(observation, reward, games.terminated, games.truncated, info))
+        if step == 6:
+            env.reset(torch.arange(4) < 2)
 
 
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")

@@ -63,7 +63,7 @@ class Battles(ABC):
         self.games = self._unbegun(batch_size)
         self.observation: Observation | None = None
         self._starts = self._starts_of_these()
-        self._advance = self._compiled() if settings.compile else self._play
+        self._advance = self._fast(device)
 
     @abstractmethod
     def _facts(self) -> MapFacts:
@@ -142,13 +142,9 @@ class Battles(ABC):
         self.games, self.observation, reward, info = after
         return Transition(self.observation, reward, self.games.terminated, self.games.truncated, info)
 
-    def _compiled(self) -> Callable:
-        """`_play` through torch.compile."""
-        # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next
-        # one; told to store all intermediate results, it is twice as fast.
-        store = {"realize_reads_threshold": 0, "realize_cpu_opcount_threshold": 0}
-        options = store if self.battle.collision.passes > 1 else None
-        return torch.compile(self._play, dynamic=False, fullgraph=True, options=options)
+    def _fast(self, device: torch.device) -> Callable[..., After]:
+        """`_play`, or the same with less in between; teams that change forbid to keep what it reads of them."""
+        return self._play
 
     def _unbegun(self, batch: int) -> Games:
         """`batch` games before their first episode."""
