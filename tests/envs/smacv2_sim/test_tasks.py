@@ -4,8 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from cohort.envs.sc2_sim.layout import env_spec
+from cohort.envs.smacv2_sim.facts import task_facts
 from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
-from cohort.envs.smacv2_sim.tasks import TASKS, describe_tasks, task_facts
+from cohort.envs.smacv2_sim.tasks import TASKS, describe_tasks
 
 
 @pytest.mark.parametrize(

@@ -231,11 +231,15 @@ class Battles(ABC):
                 f"the saved state is of {given[1]} games of {given[0]}, this environment has {self.batch_size} "
                 f"of {self.settings.map_name}; build it with the settings of the saved run"
             )
-        state = {"memory": self.games.memory, **state}  # runs of before November 2026 have none
+        # runs of before November 2026 have no memory, and one row of what a map lacks, which has no width
+        state = {"memory": self.games.memory, **state}
         self._game_keys = state["game_keys"].to(self._game_keys, copy=True)
         self._starts = self._starts_of_these()
         self.games = Games(
-            **{name: state[name].to(own, copy=True) for name, own in self.games._asdict().items()}
+            **{
+                name: state[name].to(own, copy=True).expand_as(own)
+                for name, own in self.games._asdict().items()
+            }
         )
         self._meet(self.games.keys)
         self.observation = self._look(self.games) if state["begun"] else None
@@ -254,4 +258,4 @@ class Battles(ABC):
 def _chosen(column: Tensor, new: Course, old: Course) -> dict[str, Tensor]:
     """What goes on in each battle: `new` in those of `column` [B, 1], else `old`. What a map lacks has no width."""
     pairs = zip(Course._fields, new, old, strict=True)
-    return {name: torch.where(column, one, other) if one.shape[1] else one for name, one, other in pairs}
+    return {name: torch.where(column, one, other) if one.shape[1] else other for name, one, other in pairs}

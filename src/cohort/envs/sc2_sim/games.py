@@ -36,14 +36,12 @@ class Games(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """All games of `parts`, one after the other. What a map lacks has no width, and is left as it is."""
-        fields = zip(zip(*parts, strict=True), _DIM, strict=True)
-        return cls(*(torch.cat(each, dim) if each[0].numel() else each[0] for each, dim in fields))
+        """All games of `parts`, one after the other."""
+        return cls(*(torch.cat(each, dim) for each, dim in zip(zip(*parts, strict=True), _DIM, strict=True)))
 
     def split(self, sizes: list[int]) -> Iterator[Self]:
         """The way back: so many games each."""
-        fields = zip(self, _DIM, strict=True)
-        cut = [each.split(sizes, dim) if each.numel() else [each] * len(sizes) for each, dim in fields]
+        cut = (each.split(sizes, dim) for each, dim in zip(self, _DIM, strict=True))
         return map(type(self)._make, zip(*cut, strict=True))
 
 

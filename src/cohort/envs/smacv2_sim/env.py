@@ -10,9 +10,10 @@ from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.maps import MapFacts
 from cohort.envs.sc2_sim.rewards import Rewards
 from cohort.envs.smacv2_sim.eyes import Eyes
+from cohort.envs.smacv2_sim.facts import roster, task_facts
 from cohort.envs.smacv2_sim.muster import Muster
 from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
-from cohort.envs.smacv2_sim.tasks import race_of, roster, task_facts
+from cohort.envs.smacv2_sim.tasks import race_of
 
 
 class SMACv2Sim(Battles):

@@ -1,18 +1,10 @@
 """SMACv2's tasks (arXiv:2212.07489): three races in five sizes."""
 
 import difflib
-import re
 from dataclasses import dataclass
-
-import torch
-
-from cohort.envs.sc2_sim.maps import MapFacts, all_maps
-from cohort.envs.sc2_sim.units import UNITS, UnitConstants, tabulate
 
 EPISODE_LIMIT = 200
 SIZES = ("5_vs_5", "10_vs_10", "10_vs_11", "20_vs_20", "20_vs_23")
-# The map of all tasks, "32x32_flat", is a plain like this one: level, with nothing to walk on at its border.
-_PLAIN = "3s_vs_3z"
 
 
 @dataclass(frozen=True)
@@ -96,30 +88,3 @@ def _sentence(task: str) -> str:
     kinds = race_of(task).kinds
     shares = [f"{kind.weight:.0%} {kind.name.lower()}s" for kind in kinds]
     return f"Both sides drawn from {shares[0]}, {shares[1]} and {shares[2]}, at most {EPISODE_LIMIT} steps."
-
-
-def task_facts(task: str) -> MapFacts:
-    """What a task fixes, as the facts of a map without units of its own."""
-    race, plain = race_of(task), all_maps()[_PLAIN]
-    n_agents, n_enemies = map(int, re.findall(r"\d+", task))
-    return MapFacts(
-        name=task,
-        episode_limit=EPISODE_LIMIT,
-        n_agents=n_agents,
-        n_enemies=n_enemies,
-        unit_type_bits=len(race.kinds),
-        map_type=f"{task.partition('_')[0]}_gen",
-        ally_race=race.letter,
-        enemy_race=race.letter,
-        groups=(),
-        enemy_order="attack_unit",
-        enemy_goals=None,
-        terrain=plain.terrain,
-        terrain_name=plain.terrain_name,
-    )
-
-
-def roster(race: Race, device: torch.device) -> UnitConstants:
-    """One unit of each type for the team, then one for the enemy: what battles' teams are cast from."""
-    units = [UNITS[kind.name] for kind in race.kinds]
-    return tabulate(units * 2, len(units), torch.eye(len(units), device=device).repeat(2, 1))
