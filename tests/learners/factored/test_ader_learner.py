@@ -10,7 +10,7 @@ import torch
 from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.envs.base import EnvSpec
-from cohort.learners.factored.ader_learner import Side
+from cohort.learners.factored.ader_learner import Moment
 from cohort.learners.packed import PackedEpisodes
 from tests import harness
 from tests.builders import PLANE, SMALL, make_learner, random_episodes, random_transitions
@@ -72,7 +72,7 @@ def test_losses_and_gradients_equal_loops_over_episodes_steps_and_agents(double,
     epsilon = 0.5 if typed.get("eps_in_learner") else None
     slow = SlowADER(ours, batch, epsilon)
     packed = PackedEpisodes.of(batch, ours.policy)
-    before, after = ours.sides(packed)
+    before, after = ours.moments(packed)
     targets = ours.targets_of(packed, after)
     assert set(targets) == set(ours.names)
     for kind, target in targets.items():
@@ -99,7 +99,7 @@ def test_losses_and_gradients_equal_loops_over_episodes_steps_and_agents(double,
 def test_no_loss_reaches_what_another_one_moves():
     ours, batch = learner(), episodes()
     packed = PackedEpisodes.of(batch, ours.policy)
-    before, after = ours.sides(packed)
+    before, after = ours.moments(packed)
     assert not after.entropy.requires_grad
     assert not after.policy.requires_grad
     targets = ours.targets_of(packed, after)
@@ -119,7 +119,7 @@ def test_no_loss_reaches_what_another_one_moves():
 def test_unavailable_actions_have_no_chance_and_their_values_reach_nothing():
     ours, batch = learner(), episodes()
     packed = PackedEpisodes.of(batch, ours.policy)
-    before, _ = ours.sides(packed)
+    before, _ = ours.moments(packed)
     available = packed.packing.before_steps(packed.available_actions)
     assert not before.policy[~available].any()
     logits = ours.policy.unroll_packed(packed.inputs, packed.packing)
@@ -151,7 +151,7 @@ def test_a_cut_episode_goes_on_to_a_value_and_an_ended_one_does_not(double):
     batch = random_episodes([2, 2]).map(lambda each: each.double() if each.is_floating_point() else each)
     assert batch.terminated[:, -1].tolist() == [True, False]
     packed = PackedEpisodes.of(batch, ours.policy)
-    _, after = ours.sides(packed)
+    _, after = ours.moments(packed)
     targets = ours.targets_of(packed, after)
     padded = {kind: packed.packing.padded(each) for kind, each in targets.items()}
     torch.testing.assert_close(padded["critic"][0, 1], batch.reward[0, 1:])
@@ -197,7 +197,7 @@ def test_with_a_vdn_mixer_the_gradient_is_the_score_functions_over_all_joint_act
             worth = q_r.sum() + sum(alpha[i] * (q_h[0, i] - logs[i]) for i in range(3))
             total = total - math.prod(float(p.detach()) for p in chances) * worth.detach() * sum(logs)
     total = total / len(slow.steps)
-    before, _ = ours.sides(PackedEpisodes.of(batch, ours.policy))
+    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
     found = gradient(ours.actor_loss(before)[0].value, ours.policy)
     wanted = gradient(total, ours.policy)
     assert max(float(each.abs().max()) for each in found) > 1e-3
@@ -208,7 +208,7 @@ def test_with_a_vdn_mixer_the_gradient_is_the_score_functions_over_all_joint_act
 def test_with_a_vdn_mixer_a_value_is_the_enumerated_expectation(double):
     ours, batch = learner(**VDN, twin=False), episodes((2, 1))
     slow = SlowADER(ours, batch)
-    before, _ = ours.sides(PackedEpisodes.of(batch, ours.policy))
+    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
     found = ours.joint(ours.networks, "critic", before)[0].mean()
     value, total = ours.networks["critic_1"], 0.0
     for b, t in slow.steps:
@@ -258,13 +258,13 @@ class TinyMDP:
     def backup(self, tables: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One application of both operators to values of states, [3, J] each, without the present entropy."""
 
-        def joint(networks, kind, side):
-            return tables[kind][side.state.argmax(-1)], []
+        def joint(networks, kind, moment):
+            return tables[kind][moment.state.argmax(-1)], []
 
         self.ours.joint = joint
         after = self.packed.states_after
-        side = Side(None, after, None, self.entropy[after.argmax(-1)], None)
-        targets = self.ours.targets_of(self.packed, side)
+        moment = Moment(None, after, None, self.entropy[after.argmax(-1)], None)
+        targets = self.ours.targets_of(self.packed, moment)
         padded = {kind: self.packed.packing.padded(each)[:, 0] for kind, each in targets.items()}  # [9, J]
         return {kind: (self.weight * each.view(3, 3, -1)).sum(1) for kind, each in padded.items()}
 
@@ -316,9 +316,9 @@ def test_lambda_returns_of_a_constant_entropy(double, form, expected):
     ours = learner(entropy_lambda=form, entropy_scale="one", gamma=0.99, td_lambda=0.8)
     batch = dataclasses.replace(episodes((80, 1)), terminated=torch.zeros(2, 80, dtype=torch.bool))
     packed = PackedEpisodes.of(batch, ours.policy)
-    _, after = ours.sides(packed)
+    _, after = ours.moments(packed)
     sizes = {"critic": 1, "entropy_critic": 3}
-    ours.joint = lambda networks, kind, side: (torch.full((81, sizes[kind]), expected), [])
+    ours.joint = lambda networks, kind, moment: (torch.full((81, sizes[kind]), expected), [])
     target = ours.targets_of(packed, after._replace(entropy=torch.ones(81, 3)))["entropy_critic"]
     first = packed.packing.padded(target)[0, 0]
     torch.testing.assert_close(first, torch.full((3,), expected), rtol=1e-6, atol=0)
@@ -330,10 +330,10 @@ def test_lambda_returns_of_a_constant_entropy(double, form, expected):
 @pytest.mark.parametrize(("excess", "direction"), [(0.5, -1), (-0.5, 1), (0.0, 0)])
 def test_a_temperature_falls_where_entropy_is_above_its_target(excess, direction):
     ours = learner()
-    before, _ = ours.sides(PackedEpisodes.of(episodes(), ours.policy))
-    side = before._replace(entropy=(ours.target_entropies.values + excess).expand_as(before.entropy))
+    before, _ = ours.moments(PackedEpisodes.of(episodes(), ours.policy))
+    moment = before._replace(entropy=(ours.target_entropies.values + excess).expand_as(before.entropy))
     start = ours.temperatures.log_alpha.detach().clone()
-    ours.minimise("alpha", ours.alpha_loss(side))
+    ours.minimise("alpha", ours.alpha_loss(moment))
     moved = ours.temperatures.log_alpha.detach() - start
     assert (moved.sign() == direction).all()
 
@@ -368,12 +368,12 @@ def test_losses_read_temperatures_within_their_limits():
 
 def test_contributions_are_the_mixers_slopes_and_never_negative():
     ours, batch = learner(), episodes()
-    before, _ = ours.sides(PackedEpisodes.of(batch, ours.policy))
+    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
     assert (ours.actor_loss(before)[1] >= 0).all()
     weights = torch.tensor([0.5, 2.0, 0.0])
     for name in ours.names["critic"]:
         ours.networks[name].joint = lambda own, state: (own * weights).sum(-1, keepdim=True)
-    before, _ = ours.sides(PackedEpisodes.of(batch, ours.policy))
+    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
     gain = ours.actor_loss(before)[1]
     torch.testing.assert_close(gain, weights.expand_as(gain))
 
@@ -394,7 +394,7 @@ def test_with_a_vdn_mixer_ader_is_ser_marl():
 
 def test_the_camera_ready_metric_is_the_authors_difference_quotient(double):
     ours = learner(metric="cr")
-    before, _ = ours.sides(PackedEpisodes.of(episodes(), ours.policy))
+    before, _ = ours.moments(PackedEpisodes.of(episodes(), ours.policy))
     pi, step = before.policy.detach(), 1e-5
     slope = torch.where(pi > 0, -1 - pi.clamp(min=1e-30).log(), 0.0)
     moved = pi + step * slope

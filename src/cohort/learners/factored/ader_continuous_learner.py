@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cohort.components.averages import Metrics
 from cohort.components.episodes import Episodes
 from cohort.components.transitions import Transitions
-from cohort.learners.factored.ader_learner import ADERLearner, Side
+from cohort.learners.factored.ader_learner import ADERLearner, Moment
 
 
 class ADERContinuousLearner(ADERLearner):
@@ -33,9 +33,9 @@ class ADERContinuousLearner(ADERLearner):
         actions, log_prob = decision.sample_with_log_prob(self.generator)
         return actions, -log_prob
 
-    def policy_utilities(self, value: nn.Module, side: Side) -> Tensor:
+    def policy_utilities(self, value: nn.Module, moment: Moment) -> Tensor:
         """V_i = Q_i(o_i, a_i) of the actions that were drawn: [R, N]."""
-        return value.utilities(side.obs, side.policy)
+        return value.utilities(moment.obs, moment.policy)
 
     def taken_utilities(self, value: nn.Module, obs: Tensor, actions: Tensor) -> Tensor:
         return value.utilities(obs, actions)

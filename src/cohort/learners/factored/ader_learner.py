@@ -66,7 +66,7 @@ class ADERLearnerSettings(TargetEntropySettings, TemperatureSettings, ChosenTarg
         return self
 
 
-class Side(NamedTuple):
+class Moment(NamedTuple):
     """What stands before, or after, R real steps."""
 
     obs: Tensor  # [R, N, O]
@@ -138,7 +138,7 @@ class ADERLearner(Learner):
 
     def step(self, batch: Episodes) -> Metrics:
         packed = PackedEpisodes.of(batch, self.policy)
-        before, after = self.sides(packed)
+        before, after = self.moments(packed)
         metrics: Metrics = {}
         for kind, target in self.targets_of(packed, after).items():
             metrics |= self.minimise(kind, self.critic_loss(kind, packed, before, target))
@@ -150,22 +150,22 @@ class ADERLearner(Learner):
 
     # what the present policies do
 
-    def sides(self, batch: PackedEpisodes) -> tuple[Side, Side]:
+    def moments(self, batch: PackedEpisodes) -> tuple[Moment, Moment]:
         """Before each step, where gradients reach the policy, and after it, where none do."""
         packing = batch.packing
         values = self.policy.unroll_packed(batch.inputs, packing)  # [P, N, V]
 
-        def side(select: Callable[[Tensor], Tensor], values: Tensor, state: Tensor) -> Side:
+        def moment(select: Callable[[Tensor], Tensor], values: Tensor, state: Tensor) -> Moment:
             available = select(batch.available_actions)
             decision = self.policy.decide(select(values), available)
             if self.settings.eps_in_learner:
                 decision = self.policy.action_selector.behaviour(decision, self.t_env)
             choice = self.has_choice(available)
-            return Side(select(batch.obs), state, *self.drawn(decision), choice)
+            return Moment(select(batch.obs), state, *self.drawn(decision), choice)
 
-        before = side(packing.before_steps, values, batch.states_before)
+        before = moment(packing.before_steps, values, batch.states_before)
         with torch.no_grad():
-            return before, side(packing.after_steps, values.detach(), batch.states_after)
+            return before, moment(packing.after_steps, values.detach(), batch.states_after)
 
     def has_choice(self, available_actions: Tensor) -> Tensor:
         """[R, N, A] -> [R, N]: agents that are dead, or have one thing to do, have no entropy to give."""
@@ -177,28 +177,28 @@ class ADERLearner(Learner):
 
     # values
 
-    def policy_utilities(self, value: nn.Module, side: Side) -> Tensor:
+    def policy_utilities(self, value: nn.Module, moment: Moment) -> Tensor:
         """V_i = sum_a pi_i(a) Q_i(a): [R, N], constant but for the policies."""
         with torch.no_grad():
-            utilities = value.utilities(side.obs)
-        return (side.policy * utilities).sum(dim=-1)
+            utilities = value.utilities(moment.obs)
+        return (moment.policy * utilities).sum(dim=-1)
 
     def taken_utilities(self, value: nn.Module, obs: Tensor, actions: Tensor) -> Tensor:
         """Q_i(a_i) of the actions that were played: [R, N]."""
         utilities = value.utilities(obs)
         return taken(utilities, actions.expand(utilities.shape[:-1]))
 
-    def joint(self, networks: Any, kind: str, side: Side) -> tuple[Tensor, list[Tensor]]:
+    def joint(self, networks: Any, kind: str, moment: Moment) -> tuple[Tensor, list[Tensor]]:
         """V = min_k f_k(s; V_1, ..., V_N), [R, J], and the V_i of each copy k, [R, N]."""
         values = [networks[name] for name in self.names[kind]]
-        utilities = [self.policy_utilities(value, side) for value in values]
-        joint = [value.joint(own, side.state) for value, own in zip(values, utilities, strict=True)]
+        utilities = [self.policy_utilities(value, moment) for value in values]
+        joint = [value.joint(own, moment.state) for value, own in zip(values, utilities, strict=True)]
         return reduce(torch.minimum, joint), utilities
 
     # critics
 
     @torch.no_grad()
-    def targets_of(self, batch: PackedEpisodes, after: Side) -> dict[str, Tensor]:
+    def targets_of(self, batch: PackedEpisodes, after: Moment) -> dict[str, Tensor]:
         """y^R, [R, 1], and y^H, [R, N]: TD(lambda) returns whose values are the target critics'."""
         episodes, packing = batch.episodes, batch.packing
         none = torch.zeros_like(episodes.reward)
@@ -234,7 +234,7 @@ class ADERLearner(Learner):
         )
         return packing.of_steps(returns)
 
-    def critic_loss(self, kind: str, batch: PackedEpisodes, before: Side, target: Tensor) -> Loss:
+    def critic_loss(self, kind: str, batch: PackedEpisodes, before: Moment, target: Tensor) -> Loss:
         """sum_k mean (Q_k - y)^2 over real steps, for entropies the sum over agents: `target` is [R, J]."""
         actions = batch.packing.of_steps(batch.episodes.actions)
         joint = []
@@ -248,7 +248,7 @@ class ADERLearner(Learner):
 
     # actors and temperatures
 
-    def actor_loss(self, before: Side) -> tuple[Loss, Tensor]:
+    def actor_loss(self, before: Moment) -> tuple[Loss, Tensor]:
         """-mean [V^R + sum_i alpha_i (V^H_i + H(pi_i))], and what each agent contributed, [R, N]."""
         value, utilities = self.joint(self.networks, REWARD, before)
         gain = sum(torch.autograd.grad(value.sum(), utilities, retain_graph=True))  # dV^R / dV_i
@@ -261,7 +261,7 @@ class ADERLearner(Learner):
         metrics: Metrics = {"v_mean": value.detach().mean(), "entropy": before.entropy.detach().mean()}
         return Loss(-objective.mean(), metrics), gain
 
-    def price_of_entropy(self, before: Side) -> Tensor:
+    def price_of_entropy(self, before: Moment) -> Tensor:
         """-dV_i / dH_i, as the policy moves up its entropy (the camera-ready metric): [R, N], constant.
 
         The authors' code takes the quotient of differences after a step of 1e-5 along dH / dpi, with 1e-8 beside the
@@ -275,13 +275,13 @@ class ADERLearner(Learner):
             utilities = self.networks[self.names[REWARD][0]].utilities(before.obs)
         return -(along * utilities).sum(dim=-1) / ((along * slope).sum(dim=-1) + 1e-3)
 
-    def alpha_loss(self, before: Side) -> Loss:
+    def alpha_loss(self, before: Moment) -> Loss:
         counted = before.choice | self.settings.alpha_include_dead
         loss = self.temperatures.loss(before.entropy, self.target_entropies.values, counted)
         return Loss(loss, {})
 
     @torch.no_grad()
-    def per_agent(self, before: Side, gain: Tensor) -> Metrics:
+    def per_agent(self, before: Moment, gain: Tensor) -> Metrics:
         """After the update."""
         each = {
             "alpha": self.temperatures.values,
