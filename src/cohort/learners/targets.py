@@ -127,6 +127,7 @@ class Targets:
         self._live = {name: networks[rule.of or name] for name, rule in self.rules.items()}
         copies = {name: copy.deepcopy(network) for name, network in self._live.items()}  # each its own
         self.networks = nn.ModuleDict(copies).requires_grad_(False)
+        # the target's and the live ones: loading and optimisers write into them, so these lists stay right
         self._parameters = {
             name: (list(self.networks[name].parameters()), list(live.parameters()))
             for name, live in self._live.items()
@@ -153,10 +154,8 @@ class Targets:
 
     def _approach(self, name: str, rate: float) -> None:
         """Go `rate` of the way to the live network's parameters."""
-        targets, live = self._parameters[name]
-        torch._foreach_lerp_(
-            targets, live, rate
-        )  # as torch.optim.swa_utils does: one call, not one a parameter
+        # as torch.optim.swa_utils does: one call, not one a parameter
+        torch._foreach_lerp_(*self._parameters[name], rate)
 
     def renew(self, name: str) -> None:
         """The target becomes the live network."""
