@@ -154,8 +154,10 @@ class Targets:
 
     def _approach(self, name: str, rate: float) -> None:
         """Go `rate` of the way to the live network's parameters."""
-        # as torch.optim.swa_utils does: one call, not one a parameter
-        torch._foreach_lerp_(*self._parameters[name], rate)
+        targets, live = self._parameters[name]
+        if targets:  # VDN's mixer has none, and torch refuses an empty list
+            # as torch.optim.swa_utils does: one call, not one a parameter
+            torch._foreach_lerp_(targets, live, rate)
 
     def renew(self, name: str) -> None:
         """The target becomes the live network."""
