@@ -62,6 +62,20 @@ def test_the_function_runs_once_and_its_arguments_stay_as_they_are():
     )  # nothing that was handed out is written again
 
 
+def test_the_first_calls_of_each_shape_may_run_the_function_itself():
+    calls = []
+
+    def counted(pair: Pair) -> Pair:
+        calls.append(len(pair.left))
+        return Pair(pair.left + 1, pair.right)
+
+    recorded = Recorded(counted, after=2)
+    for games in (2, 2, 3, 2, 2, 3, 3):
+        pair = Pair(torch.randn(games, 3), torch.randn(1, 3))
+        assert torch.equal(recorded(pair).left, pair.left + 1)
+    assert calls == [2, 2, 3, 2, 3, 3]  # the third call of each is the one that is recorded
+
+
 def test_each_shape_is_recorded_once():
     calls = []
 

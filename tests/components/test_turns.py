@@ -65,8 +65,16 @@ def test_without_bodies_there_is_nothing_to_do():
     Turns(squared).run([])
 
 
+@pytest.fixture
+def interruptible():
+    """A worker of pytest-xdist ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("bodies", [1, 4])
-def test_an_interrupt_ends_every_thread_at_what_it_asks_for_next(bodies):
+def test_an_interrupt_ends_every_thread_at_what_it_asks_for_next(bodies, interruptible):
     turns, ended = Turns(squared), []
 
     def body():

@@ -1,6 +1,7 @@
 """Small tensor programs without Python between their operations."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -9,25 +10,31 @@ from torch import Tensor
 
 
 class Recorded:
-    """A pure function whose tensor operations are recorded at its first call, and from then on run one by one.
+    """A pure function whose tensor operations are recorded at one of its calls, and from then on run one by one.
 
     The operations, their order and so their numbers are the function's own. Where tensors are small, Python costs
-    more than they do, and a recorded function takes half the time; recording takes less than a tenth of a second,
-    and is done once for all arguments of the same shapes.
+    more than they do, and a recorded function takes half the time. Recording costs as much as some hundred calls and
+    ten kilobytes an operation, which torch keeps until the process ends; it is done once for all arguments of the same
+    shapes.
 
     Arguments and results are tensors, and tuples, named tuples and dictionaries of them. Nothing in the function may
     depend on what stands in a tensor, nor draw a random number. What the function finds elsewhere, as an object's
     attributes, stays what it was when it was recorded.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+    def __init__(self, function: Callable[..., Any], after: int = 0) -> None:
+        """`after`: calls with arguments of the same shapes that run the function itself, as short use repays nothing."""
+        self._function, self._after = function, after
+        self._calls: Counter[tuple[torch.Size, ...]] = Counter()
         self._programs: dict[tuple[torch.Size, ...], _Program] = {}
 
     def __call__(self, *arguments: Any) -> Any:
         leaves = list(_leaves(arguments))
         shapes = tuple(leaf.shape for leaf in leaves)
         if shapes not in self._programs:
+            if self._calls[shapes] < self._after:
+                self._calls[shapes] += 1
+                return self._function(*arguments)
             self._programs[shapes] = self._record(arguments, leaves)
         program = self._programs[shapes]
         with torch.jit.optimized_execution(False):  # optimising would take seconds and bring nothing

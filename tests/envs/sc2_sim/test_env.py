@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cohort.components.recorded import Recorded
 from cohort.envs.base import Transition
 from cohort.envs.sc2_sim.env import SC2Sim
 from cohort.envs.sc2_sim.maps import all_maps
@@ -246,6 +247,7 @@ def test_the_number_of_operations_depends_neither_on_games_nor_on_units():
 @pytest.mark.parametrize("map_name", list(all_maps()))
 def test_the_recorded_step_is_the_functions_own_bit_for_bit(map_name):
     env, script = make(map_name, 4, seed=3, reset_noise=0.05), random_script(4)
+    env._advance = Recorded(env._play)  # from the first step on
     for step in range(12):
         before, actions = (env.games, env.observation.available_actions), script(env)
         got = env.step(actions)

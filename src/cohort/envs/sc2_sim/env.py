@@ -21,6 +21,8 @@ from cohort.envs.sc2_sim.units import unit_constants
 if TYPE_CHECKING:
     from cohort.envs.sc2_sim.render import Renderer
 
+RECORDED_AFTER = 100  # steps: about as many as recording costs
+
 
 class SC2Sim(Battles):
     """B battles of one SMAC map in one tensor program.
@@ -61,7 +63,7 @@ class SC2Sim(Battles):
     def _fast(self, device: torch.device) -> Callable[..., After]:
         """`_play` without Python between its operations: compiled, or recorded on a CPU, bit for bit the same."""
         if not self.settings.compile:
-            return Recorded(self._play) if device.type == "cpu" else self._play
+            return Recorded(self._play, RECORDED_AFTER) if device.type == "cpu" else self._play
         # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next
         # one; told to store all intermediate results, it is twice as fast.
         store = {"realize_reads_threshold": 0, "realize_cpu_opcount_threshold": 0}
