@@ -23,7 +23,7 @@ class Recorded:
     """
 
     def __init__(self, function: Callable[..., Any], after: int = 0) -> None:
-        """`after`: calls with arguments of the same shapes that run the function itself, as short use repays nothing."""
+        """`after`: calls with arguments of the same shapes that run the function itself: short use repays nothing."""
         self._function, self._after = function, after
         self._calls: Counter[tuple[torch.Size, ...]] = Counter()
         self._programs: dict[tuple[torch.Size, ...], _Program] = {}
