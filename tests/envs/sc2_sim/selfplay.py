@@ -62,4 +62,5 @@ def selfplay_env(map_name: str, batch_size: int, seed: int, **options) -> SC2Sim
     settings = SC2SimSettings(**{"map_name": map_name, "reset_noise": 0.0} | options)
     env = SC2Sim(settings, batch_size, seed)
     env.battle = SelfPlay(settings)
+    env._advance = env._play  # never recorded: `last` changes from step to step
     return env
