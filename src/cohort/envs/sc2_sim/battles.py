@@ -253,9 +253,7 @@ class Battles(ABC):
                 for name, own in self.games._asdict().items()
             }
         )
-        self.observation = None
-        if state["begun"]:
-            self.observation = self._look(self.rules(self.games.keys), self.games)
+        self.observation = self._look(self.rules(self.games.keys), self.games) if state["begun"] else None
 
     def get_env_info(self) -> dict[str, int]:
         """The sizes PyMARL asks an environment for."""

@@ -52,7 +52,7 @@ class SC2Sim(Battles):
         return Rules(self.battle, self.rewards, self.observer)
 
     def _look(self, rules: Rules, games: Games) -> Observation:
-        return self.observer.observe(games.units, games.actions, games.t)
+        return rules.eyes.observe(games.units, games.actions, games.t)
 
     def _first_games(self, units: Tensor, keys: Tensor) -> Games:
         return self._unbegun(units.shape[1])._replace(units=units)  # one, maybe, for all games
