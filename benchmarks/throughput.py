@@ -23,7 +23,10 @@ from cohort.configuration import files
 from cohort.configuration.plan import Sources, make_plan
 from cohort.envs import ENVS
 from cohort.envs.base import EnvSpec
+from cohort.envs.sc2_sim.battles import RECORDED_AFTER
 from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.smacv2_sim.env import SMACv2Sim
+from cohort.envs.smacv2_sim.tasks import TASKS
 from cohort.experiment import Experiment
 
 MAPS = ("3m", "8m", "2s3z", "10m_vs_11m", "27m_vs_30m", "MMM2", "corridor")
@@ -48,7 +51,9 @@ def main() -> None:
     )
     parts = ["simulator", "particles", "update", "training"]
     parser.add_argument("--only", choices=parts, help="one part instead of all")
-    parser.add_argument("--maps", nargs="+", default=MAPS, help="maps for the simulator's part")
+    parser.add_argument(
+        "--maps", nargs="+", default=MAPS, help="for the simulator's part; SMACv2's tasks too, with --eager"
+    )
     parser.add_argument(
         "--batches",
         nargs="+",
@@ -76,9 +81,13 @@ def main() -> None:
 
 
 def simulator(device: torch.device, maps: list[str], batches: list[int], compiled: list[bool]) -> None:
-    """A step: masks, random actions, the battle, observations and state, new episodes for games that ended."""
+    """A step: masks, random actions, the battle, observations and state, new episodes for games that ended.
+
+    On a CPU in seconds of this process's own work, once steps are recorded.
+    """
+    clock, eager = (time.process_time, "recorded") if device.type == "cpu" else (wall, "eager")
     print(f"\nsc2_sim on {device.type}, random actions: environment steps/s")
-    print(f"{'map':<14}{'B':>5}  {'eager':>9} {'spread':>12}  {'compiled':>9} {'spread':>12}  compilation")
+    print(f"{'map':<16}{'B':>5}  {eager:>9} {'spread':>12}  {'compiled':>9} {'spread':>12}  compilation")
     for map_name in maps:
         for batch in batches:
             cells, seconds = [], 0.0
@@ -87,16 +96,19 @@ def simulator(device: torch.device, maps: list[str], batches: list[int], compile
                 play = _random_play(map_name, batch, device, compile_it)
                 next(play)
                 seconds = time.perf_counter() - start
-                times = in_turns({"step": play.__next__})["step"]
+                for _ in range(0 if compile_it else RECORDED_AFTER):
+                    next(play)
+                times = in_turns({"step": play.__next__}, clock=clock)["step"]
                 cells.append(f"{times.rate(batch):>9,.0f} {times.spread:>12}")
             note = f"{seconds:.0f} s" if True in compiled else ""
-            print(f"{map_name:<14}{batch:>5}  {'  '.join(cells)}  {note}", flush=True)
+            print(f"{map_name:<16}{batch:>5}  {'  '.join(cells)}  {note}", flush=True)
 
 
 def _random_play(map_name: str, batch: int, device: torch.device, compiled: bool) -> Iterator[None]:
     torch.compiler.reset()  # one process may compile a function only so many times
-    settings = SC2Sim.Settings(map_name=map_name, compile=compiled)
-    env = SC2Sim(settings, batch_size=batch, seed=0, device=device)
+    told = {"map_name": map_name} | ({"compile": True} if compiled else {})
+    cls = SMACv2Sim if map_name in TASKS else SC2Sim
+    env = cls(cls.Settings(**told), batch_size=batch, seed=0, device=device)
     draw = torch.Generator(device).manual_seed(0)
     seen = env.reset()
     while True:

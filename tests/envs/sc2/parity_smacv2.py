@@ -72,7 +72,7 @@ class DrawnMatch(Match):
         begins = torch.tensor([self.beginning])
         keys = episode_keys(self.own._game_keys, games.episode + begins)
         t = games.t.masked_fill(begins, 0)
-        agents.sort(key=uniform(keys, t, self.own.eyes.lanes)[0].tolist().__getitem__)
+        agents.sort(key=uniform(keys, t, self.own.rules(keys).eyes.lanes)[0].tolist().__getitem__)
 
     def begin(self) -> None:
         self.beginning = True
@@ -88,7 +88,7 @@ class DrawnMatch(Match):
         if not self.smac.reward_scale:
             return super().reward_units()
         # smacv2 keeps the scale of the first teams it drew, the simulator takes each episode's
-        constants = self.own.battle.constants
+        constants = self.own.rules(self.own.games.keys).battle.constants
         bodies = (constants.health + constants.shield)[0, self.own.spec.n_agents :].sum().item()
         worth = self.smac.n_enemies * self.smac.reward_death_value + self.smac.reward_win + bodies
         return worth / self.smac.max_reward, 1.0

@@ -57,7 +57,8 @@ def test_they_agree_however_they_are_set_up(race):
 
 @needs_smacv2
 def test_a_run_trains_on_smacv2s_own_code(tmp_path):
-    words = f"t_max=60 test_nepisode=1 env_args.time_limit=30 local_results_path={tmp_path / 'results'}"
+    # one game: each launch of the stand-in loads torch, which costs more than its battles
+    words = f"batch_size_run=1 t_max=30 test_nepisode=1 env_args.time_limit=30 local_results_path={tmp_path}"
     environment = ENVIRONMENT | make_installation(tmp_path / "game", task="terran_5_vs_5")
     command = [
         sys.executable,

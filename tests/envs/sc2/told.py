@@ -34,3 +34,4 @@ def tell(sim: SMACv2Sim, team: list[str], enemies: list[str], points: list[tuple
     told = _Told(torch.tensor([[names.index(name) for name in enemies]]), asked)
     sim.spawner._teams = sim.spawner._places = told
     sim._starts = sim._starts_of_these()  # none is prepared
+    sim._advance = sim._play  # a recording would go on with those that it was made with

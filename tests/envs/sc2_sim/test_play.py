@@ -21,7 +21,7 @@ def test_equal_armies_under_equal_rules_win_equally_often(map_name):
             env.spec, episode_limit=40
         )  # a last zergling may wait at its goal for ever
     result = play(env, stop)
-    won, fighters = result["battle_won"], int(env._fighters.sum()) // 2
+    won, fighters = result["battle_won"], int(env.battle.constants.armed.sum()) // 2
     lost = (result["dead_allies"] >= fighters) & (result["dead_enemies"] < fighters)
     decided = won.sum() + lost.sum()
     # The last banelings kill each other; elsewhere a few survivors of both sides wait at their goals, far apart.

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from cohort.components.recorded import Recorded
 from cohort.envs.sc2_sim.planes import HEALTH, NO_OP, STOP
+from cohort.envs.sc2_sim.units import UnitConstants
 from cohort.envs.smacv2_sim.env import SMACv2Sim
 from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
 
@@ -11,6 +13,10 @@ from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
 def make(task: str, batch: int = 4, seed: int = 3, **options) -> SMACv2Sim:
     first_game = options.pop("first_game", 0)
     return SMACv2Sim(SMACv2SimSettings(map_name=task, **options), batch, seed, first_game=first_game)
+
+
+def constants(env: SMACv2Sim) -> UnitConstants:
+    return env.rules(env.games.keys).battle.constants
 
 
 def choose(available: torch.Tensor, step: int) -> torch.Tensor:
@@ -55,6 +61,22 @@ def test_a_restored_game_goes_on_bit_for_bit(task):
     assert all(torch.equal(a, b) for a, b in zip(play(one, 40), play(other, 40), strict=True))
 
 
+@pytest.mark.parametrize("task", ["terran_5_vs_5", "protoss_5_vs_5", "zerg_5_vs_5"])
+def test_recorded_steps_are_the_steps_themselves_bit_for_bit(task):
+    """Over many episodes, and from another game's state: what is recorded keeps no team."""
+    plain, recorded = make(task, 8), make(task, 8)
+    plain._advance = plain._play
+    recorded._advance = Recorded(recorded._play)  # from the first step on
+    for _ in range(2):
+        assert all(torch.equal(*each) for each in zip(play(plain, 70), play(recorded, 70), strict=True))
+        assert plain.games.episode.min() > 0
+        other = make(task, 8, seed=99)
+        play(other, 20)
+        for env in (plain, recorded):
+            env.load_state_dict(other.state_dict())
+    assert len(recorded._advance._programs) == 1
+
+
 def test_a_state_of_another_task_is_refused():
     with pytest.raises(ValueError, match="4 games of zerg_5_vs_5, this environment has 4 of terran_5_vs_5"):
         make("terran_5_vs_5").load_state_dict(make("zerg_5_vs_5").state_dict())
@@ -63,11 +85,11 @@ def test_a_state_of_another_task_is_refused():
 def test_teams_change_from_episode_to_episode_and_stay_within_one():
     env = make("terran_5_vs_5", 16)
     env.reset()
-    first = env.battle.constants.health
+    first = constants(env).health
     env.step(choose(env.observation.available_actions, 0))
     mask = torch.arange(16) < 8
     env.reset(mask)
-    second = env.battle.constants.health
+    second = constants(env).health
     assert torch.equal(first[8:], second[8:])
     assert (first[:8] != second[:8]).any(1).sum() > 4
 
@@ -80,9 +102,9 @@ def test_a_won_battle_pays_twenty_where_nothing_recovers(task):
     state["units"][HEALTH, :, 5:] = 0.01  # one hit each
     state["units"][4:6, :, 5:] = 0
     env.load_state_dict(state)
-    scale = env.rewards.scale
+    scale = env.rules(env.games.keys).rewards.scale
     worth = 20 / scale  # of each episode's own team
-    bodies = (env.battle.constants.health + env.battle.constants.shield)[:, 5:].sum(1)
+    bodies = (constants(env).health + constants(env).shield)[:, 5:].sum(1)
     torch.testing.assert_close(worth, bodies + 5 * 10 + 200)
 
 
@@ -93,8 +115,9 @@ def test_shields_that_recover_pay_nothing():
     hurt = units.clone()
     hurt[4, :, 5:] -= 10
     none = torch.zeros(1, dtype=torch.bool)
-    assert env.rewards(hurt, units, none, none).item() == 0
-    assert env.rewards(units, hurt, none, none).item() > 0
+    rewards = env.rules(env.games.keys).rewards
+    assert rewards(hurt, units, none, none).item() == 0
+    assert rewards(units, hurt, none, none).item() > 0
 
 
 def test_enemies_come_to_a_team_that_waits():

@@ -24,7 +24,8 @@ class SlowEyes:
 
     def look(self) -> list[list[int]]:
         """[N][E] 1 where an agent is shown an enemy."""
-        games, lanes = self.env.games, self.env.eyes.lanes
+        games = self.env.games
+        lanes = self.env.rules(games.keys).eyes.lanes
         place = games.units[:2, self.game].T.double().tolist()
         health = games.units[HEALTH, self.game].tolist()
         for e in range(self.e):
@@ -101,7 +102,7 @@ def test_each_type_has_its_ranges(own, sight, shoot):
     env = SMACv2Sim(SMACv2SimSettings(map_name="protoss_5_vs_5", use_unit_ranges=own), 8, seed=1)
     env.reset()
     kinds = env.spawner.kinds(env.games.keys)[:, :5]
-    observer = env.eyes.observer
+    observer = env.rules(env.games.keys).eyes.observer
     for asked, got in ((sight, observer.sight2), (shoot, observer.shoot2)):
         table = torch.tensor(asked, dtype=torch.float32)[kinds] ** 2
         torch.testing.assert_close(

@@ -20,7 +20,7 @@ def start(task: str, batch: int = 64) -> SMACv2Sim:
 @pytest.mark.parametrize("task", BIG)
 def test_nobody_stands_in_anybody(task):
     env = start(task)
-    constants, position = env.battle.constants, env.games.units[:2]
+    constants, position = env.rules(env.games.keys).battle.constants, env.games.units[:2]
     gap = position.unsqueeze(3) - position.unsqueeze(2)
     room = constants.separation.unsqueeze(2) + constants.separation.unsqueeze(1)
     layer = constants.air + 2 * constants.strides
@@ -32,7 +32,7 @@ def test_nobody_stands_in_anybody(task):
 @pytest.mark.parametrize("task", BIG)
 def test_everybody_stands_where_it_can_walk_and_is_whole(task):
     env = start(task)
-    units, constants = env.games.units, env.battle.constants
+    units, constants = env.games.units, env.rules(env.games.keys).battle.constants
     assert env.terrain.walkable(units[:2])[~constants.air].all()
     torch.testing.assert_close(units[HEALTH], constants.health)
     if task.startswith("protoss"):

@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from cohort.components.recorded import Recorded
 from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle, Course
 from cohort.envs.sc2_sim.games import Games
@@ -22,20 +23,26 @@ from cohort.envs.sc2_sim.terrain import Terrain
 # a step: games, what is seen, rewards [B], outcomes
 After = tuple[Games, Observation, Tensor, dict[str, Tensor]]
 
+RECORDED_AFTER = 100  # steps: about as many as recording costs
+
+
+class Rules(NamedTuple):
+    """How games go on: the same for all episodes, or those of the teams that were drawn."""
+
+    battle: Battle
+    rewards: Rewards
+    eyes: Any  # what `_look` and `_remember` of the same class use
+
 
 class Battles(ABC):
     """What SMAC's fixed maps and SMACv2's drawn teams have in common: B games that begin, advance and end.
 
-    A child makes `battle`, `spawner`, `rewards`, `_at_rest` and `_fighters` in `_prepare`, and says what is seen.
+    A child makes `spawner` in `_prepare`, and says by what rules the games are played and what is seen of them.
     """
 
     provides = ("single_resets",)  # `reset` of some games alone
 
-    battle: Battle
-    spawner: Any  # `Spawner`, or another with its `start` and `place`
-    rewards: Rewards
-    _at_rest: Course  # of battles that begin
-    _fighters: Tensor  # [U] or [B, U] bool: battles end when a side has none of them left
+    spawner: Any  # `Spawner`, or another with its `start`, `noise` and `place`
     _memory_width = 0  # W, of `Games.memory`
 
     def __init__(
@@ -71,25 +78,25 @@ class Battles(ABC):
 
     @abstractmethod
     def _prepare(self, device: torch.device) -> None:
-        """Make the rules of the battle, and whoever places its units."""
+        """Make whoever places the units, and all that does not depend on the episode."""
 
     @abstractmethod
-    def _look(self, games: Games) -> Observation:
+    def rules(self, keys: Tensor) -> Rules:
+        """Those of the episodes with random streams `keys` [B]."""
+
+    @abstractmethod
+    def _look(self, rules: Rules, games: Games) -> Observation:
         """What is seen now."""
 
     @abstractmethod
-    def _first_look(self, units: Tensor, keys: Tensor) -> Observation:
-        """What is seen of units [P, B, U] at the start of episodes with random streams `keys` [B]."""
-
-    @abstractmethod
-    def _meet(self, keys: Tensor) -> None:
-        """Let the teams of the episodes with random streams `keys` [B] fight."""
+    def _first_games(self, units: Tensor, keys: Tensor) -> Games:
+        """Games at the start of episodes with units [P, B, U] and random streams `keys` [B]."""
 
     def _new_memory(self, begins: Tensor, units: Tensor, old: Tensor) -> Tensor:
         """`old` [B, W], begun anew where `begins` [B, 1] says so, with `units` [P, B, U]."""
         return old
 
-    def _remember(self, games: Games, units: Tensor, ongoing: Tensor) -> Tensor:
+    def _remember(self, rules: Rules, games: Games, units: Tensor, ongoing: Tensor) -> Tensor:
         """[B, W] what is known of the past after a step that led to `units` [P, B, U] where `ongoing` [B, 1]."""
         return games.memory
 
@@ -104,20 +111,18 @@ class Battles(ABC):
         ):  # asked at every step; elsewhere the answer costs more
             return self.observation
         start, column, going = self._starts.next(old.episode + 1, mask), mask.unsqueeze(1), ~mask
-        keys = torch.where(mask, start.keys, old.keys)
-        self._meet(keys)
         self.games = Games(
             units=torch.where(column, start.units, old.units),
-            **_chosen(column, self._at_rest, old.course),
+            **_chosen(column, start.course, old.course),
             actions=old.actions.masked_fill(column, -1),
             t=old.t * going,
             episode=old.episode + mask,
-            keys=keys,
+            keys=torch.where(mask, start.keys, old.keys),
             memory=self._new_memory(column, start.units, old.memory),
             terminated=old.terminated & going,
             truncated=old.truncated & going,
         )
-        seen = self.observation or self._look(old)
+        seen = self.observation or self._look(self.rules(old.keys), old)
         self.observation = Observation(
             *(
                 torch.where(mask.view(-1, *[1] * (was.dim() - 1)), first, was)
@@ -143,8 +148,8 @@ class Battles(ABC):
         return Transition(self.observation, reward, self.games.terminated, self.games.truncated, info)
 
     def _fast(self, device: torch.device) -> Callable[..., After]:
-        """`_play`, or the same with less in between; teams that change forbid to keep what it reads of them."""
-        return self._play
+        """`_play`, on a CPU recorded: without Python between its operations, and bit for bit the same."""
+        return Recorded(self._play, RECORDED_AFTER) if device.type == "cpu" else self._play
 
     def _unbegun(self, batch: int) -> Games:
         """`batch` games before their first episode."""
@@ -152,7 +157,7 @@ class Battles(ABC):
         zeros = torch.zeros(batch, dtype=torch.int64, device=device)
         return Games(
             units=self.spawner.start.repeat(1, batch, 1),
-            **self.battle.at_rest(batch)._asdict(),
+            **self.rules(zeros).battle.at_rest(batch)._asdict(),
             actions=torch.full((batch, self.spec.n_agents), -1, device=device),
             t=zeros,
             episode=zeros - 1,
@@ -163,21 +168,28 @@ class Battles(ABC):
         )
 
     def _starts_of_these(self) -> Starts:
-        return Starts(self.spawner, self._first_look, self._game_keys)
+        return Starts(self.spawner, self._begin, self._game_keys)
+
+    def _begin(self, units: Tensor, keys: Tensor) -> tuple[Course, Observation]:
+        """What goes on, and is seen, where episodes with random streams `keys` [B] begin with `units` [P, B, U]."""
+        rules, games = self.rules(keys), self._first_games(units, keys)
+        return rules.battle.at_rest(units.shape[1]), self._look(rules, games)
 
     def _play(self, games: Games, available: Tensor, actions: Tensor) -> After:
         """One step as a pure function: the next games, what is seen, rewards [B] and outcomes."""
+        rules = self.rules(games.keys)
+        battle = rules.battle
         ongoing = ~(games.terminated | games.truncated)
         column = ongoing.unsqueeze(1)
         allowed = available.gather(2, actions.unsqueeze(2)).squeeze(2)
         actions = torch.where(allowed, actions, STOP * available[:, :, STOP])
-        orders = self.battle.orders(games.units, actions, games.keys)
-        reload = self.battle.reload_times(games.keys, games.t)
-        units, course = self.battle.advance(games.units, games.course, orders, reload)
+        orders = battle.orders(games.units, actions, games.keys)
+        reload = battle.reload_times(games.keys, games.t)
+        units, course = battle.advance(games.units, games.course, orders, reload)
         units = torch.where(column, units, games.units)
 
         t = games.t + ongoing
-        info, won, lost, over = self._outcome(units)
+        info, won, lost, over = self._outcome(battle, units)
         late = (t >= self.spec.episode_limit) & ~over
         truncates = self.settings.continuing_episode
         after = Games(
@@ -187,24 +199,24 @@ class Battles(ABC):
             t=t,
             episode=games.episode,
             keys=games.keys,
-            memory=self._remember(games, units, column),
+            memory=self._remember(rules, games, units, column),
             terminated=over if truncates else over | late,
             truncated=late if truncates else torch.zeros_like(late),
         )
-        reward = self.rewards(games.units, units, won, lost) * ongoing
-        return after, self._look(after), reward, info
+        reward = rules.rewards(games.units, units, won, lost) * ongoing
+        return after, self._look(rules, after), reward, info
 
-    def _outcome(self, units: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+    def _outcome(self, battle: Battle, units: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
         """Outcomes for `Transition.info`, and who won, lost and has ended, [B] each.
 
         Battles end when one side has nobody left who fights; medivacs do not. Mutual death is a draw, but on maps
         with medivacs a defeat: SMAC asks first whether the team is gone.
         """
         n, dead = self.spec.n_agents, units[HEALTH] <= 0
-        beaten = dead if self.battle.healing is None else dead | ~self._fighters
+        beaten = dead if battle.healing is None else dead | ~battle.constants.armed
         no_allies, no_enemies = beaten[:, :n].all(1), beaten[:, n:].all(1)
         won, lost = no_enemies & ~no_allies, no_allies & ~no_enemies
-        if self.battle.healing is not None:
+        if battle.healing is not None:
             lost = no_allies
         info = {"battle_won": won, "dead_allies": dead[:, :n].sum(1), "dead_enemies": dead[:, n:].sum(1)}
         return info, won, lost, no_allies | no_enemies
@@ -241,8 +253,7 @@ class Battles(ABC):
                 for name, own in self.games._asdict().items()
             }
         )
-        self._meet(self.games.keys)
-        self.observation = self._look(self.games) if state["begun"] else None
+        self.observation = self._look(self.rules(self.games.keys), self.games) if state["begun"] else None
 
     def get_env_info(self) -> dict[str, int]:
         """The sizes PyMARL asks an environment for."""

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from cohort.components.recorded import Recorded
 from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle
-from cohort.envs.sc2_sim.battles import After, Battles
+from cohort.envs.sc2_sim.battles import After, Battles, Rules
 from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.maps import MapFacts, all_maps
 from cohort.envs.sc2_sim.observe import Observer
@@ -20,8 +19,6 @@ from cohort.envs.sc2_sim.units import unit_constants
 
 if TYPE_CHECKING:
     from cohort.envs.sc2_sim.render import Renderer
-
-RECORDED_AFTER = 100  # steps: about as many as recording costs
 
 
 class SC2Sim(Battles):
@@ -49,21 +46,21 @@ class SC2Sim(Battles):
         self.observer = Observer(facts, settings, constants, terrain)
         self.rewards = Rewards(facts, settings, constants)
         self.spawner = Spawner(facts, settings, constants, terrain, self.battle.planes)
-        self._at_rest, self._fighters = self.battle.at_rest(1), constants.armed
 
-    def _meet(self, keys: Tensor) -> None:
+    def rules(self, keys: Tensor) -> Rules:
         """SMAC's teams are the same in every episode."""
+        return Rules(self.battle, self.rewards, self.observer)
 
-    def _look(self, games: Games) -> Observation:
-        return self.observer.observe(games.units, games.actions, games.t)
+    def _look(self, rules: Rules, games: Games) -> Observation:
+        return rules.eyes.observe(games.units, games.actions, games.t)
 
-    def _first_look(self, units: Tensor, keys: Tensor) -> Observation:
-        return self._look(self._unbegun(units.shape[1])._replace(units=units))
+    def _first_games(self, units: Tensor, keys: Tensor) -> Games:
+        return self._unbegun(units.shape[1])._replace(units=units)  # one, maybe, for all games
 
     def _fast(self, device: torch.device) -> Callable[..., After]:
-        """`_play` without Python between its operations: compiled, or recorded on a CPU, bit for bit the same."""
+        """`_play`, compiled where asked for."""
         if not self.settings.compile:
-            return Recorded(self._play, RECORDED_AFTER) if device.type == "cpu" else self._play
+            return super()._fast(device)
         # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next
         # one; told to store all intermediate results, it is twice as fast.
         store = {"realize_reads_threshold": 0, "realize_cpu_opcount_threshold": 0}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cohort.envs.base import Observation
+from cohort.envs.sc2_sim.battle import Course
 from cohort.envs.sc2_sim.noise import episode_keys
 from cohort.envs.sc2_sim.spawn import Spawner
 
@@ -16,6 +17,7 @@ class Start(NamedTuple):
 
     keys: Tensor  # [B] int64 random streams
     units: Tensor  # [P, B, U] planes; [P, 1, U] where all begin alike
+    course: Course  # of battles that begin, [B, ...] or [1, ...]
     sight: Observation  # [B, ...]; [1, ...] where all begin alike
 
 
@@ -27,10 +29,13 @@ class Starts:
     """
 
     def __init__(
-        self, spawner: Spawner, look: Callable[[Tensor, Tensor], Observation], game_keys: Tensor
+        self,
+        spawner: Spawner,
+        begin: Callable[[Tensor, Tensor], tuple[Course, Observation]],
+        game_keys: Tensor,
     ) -> None:
-        """`look` says what is seen of units [P, B, U] in episodes with streams [B]; `game_keys` [B] are the games'."""
-        self._spawner, self._look, self._game_keys = spawner, look, game_keys
+        """`begin` says what else begins with units [P, B, U] and streams [B]; `game_keys` [B] are the games'."""
+        self._spawner, self._begin, self._game_keys = spawner, begin, game_keys
         self._prepared = torch.full_like(game_keys, -1)  # the episode whose start is ready
         self._next: Start | None = None
 
@@ -46,4 +51,4 @@ class Starts:
         if self._next is not None and not self._spawner.noise:
             return self._next._replace(keys=keys)
         units = self._spawner.place(keys)
-        return Start(keys, units, self._look(units, keys))
+        return Start(keys, units, *self._begin(units, keys))

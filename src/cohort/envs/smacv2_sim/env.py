@@ -5,11 +5,11 @@ from torch import Tensor
 
 from cohort.envs.base import Observation
 from cohort.envs.sc2_sim.battle import Battle
-from cohort.envs.sc2_sim.battles import Battles
+from cohort.envs.sc2_sim.battles import Battles, Rules
 from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.maps import MapFacts
 from cohort.envs.sc2_sim.rewards import Rewards
-from cohort.envs.smacv2_sim.eyes import Eyes
+from cohort.envs.smacv2_sim.eyes import Eyes, fresh_memory
 from cohort.envs.smacv2_sim.facts import roster, task_facts
 from cohort.envs.smacv2_sim.muster import Muster
 from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
@@ -39,28 +39,29 @@ class SMACv2Sim(Battles):
         self._roster = roster(self._race, device)
         self._memory_width = 3 * self.facts.n_enemies
         self.spawner = Muster(self._race, self.facts, self._roster, self.terrain)
-        self._meet(torch.zeros_like(self._game_keys))
 
-    def _meet(self, keys: Tensor) -> None:
+    def rules(self, keys: Tensor) -> Rules:
+        """Of the teams that are drawn in the episodes with random streams `keys` [B].
+
+        They are made anew at every step: recorded that costs a sixth of it, and a step needs nothing but its games.
+        """
         kinds = self.spawner.kinds(keys)
         constants = self._roster.cast(kinds)
-        self.battle = Battle(self.facts, self.settings, constants, self.terrain)
-        self.eyes = Eyes(self._race, self.facts, self.settings, constants, self.terrain, kinds)
-        self.rewards = Rewards(self.facts, self.settings, constants, absolute=False)
-        self._at_rest, self._fighters = self.battle.at_rest(len(keys)), constants.armed
+        return Rules(
+            battle=Battle(self.facts, self.settings, constants, self.terrain),
+            rewards=Rewards(self.facts, self.settings, constants, absolute=False),
+            eyes=Eyes(self._race, self.facts, self.settings, constants, self.terrain, kinds),
+        )
 
-    def _look(self, games: Games) -> Observation:
-        return self.eyes.look(games)
+    def _look(self, rules: Rules, games: Games) -> Observation:
+        return rules.eyes.look(games)
 
-    def _first_look(self, units: Tensor, keys: Tensor) -> Observation:
-        kinds = self.spawner.kinds(keys)
-        constants = self._roster.cast(kinds)
-        eyes = Eyes(self._race, self.facts, self.settings, constants, self.terrain, kinds)
-        games = self._unbegun(len(keys))._replace(units=units, keys=keys, memory=eyes.fresh(units))
-        return eyes.look(games)
+    def _first_games(self, units: Tensor, keys: Tensor) -> Games:
+        memory = fresh_memory(units, self.facts.n_agents)
+        return self._unbegun(len(keys))._replace(units=units, keys=keys, memory=memory)
 
     def _new_memory(self, begins: Tensor, units: Tensor, old: Tensor) -> Tensor:
-        return torch.where(begins, self.eyes.fresh(units), old)
+        return torch.where(begins, fresh_memory(units, self.facts.n_agents), old)
 
-    def _remember(self, games: Games, units: Tensor, ongoing: Tensor) -> Tensor:
-        return torch.where(ongoing, self.eyes.remember(games, units), games.memory)
+    def _remember(self, rules: Rules, games: Games, units: Tensor, ongoing: Tensor) -> Tensor:
+        return torch.where(ongoing, rules.eyes.remember(games, units), games.memory)

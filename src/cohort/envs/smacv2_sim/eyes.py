@@ -57,11 +57,6 @@ class Eyes:
             shown = (~known).flip(2).cumsum(2).flip(2) == 0
         return self.observer.observe(games.units, games.actions, games.t, shown)
 
-    def fresh(self, units: Tensor) -> Tensor:
-        """The memory of episodes that begin with `units` [P, B, U]: nobody is found."""
-        places = units[:2, :, self.n :]
-        return torch.cat((torch.full_like(places[0], _NOBODY), *places), 1)
-
     def remember(self, games: Games, units: Tensor) -> Tensor:
         """The memory after a step of `games` that led to `units` [P, B, U]."""
         found, first, _, finder = self._find(games)
@@ -85,3 +80,9 @@ class Eyes:
         # at the start everybody looks twice, and the second time all that is in anybody's sight is found
         turn = torch.where(games.t.unsqueeze(1) == 0, 1.0, turn)
         return finder >= 0, first, turn, whose
+
+
+def fresh_memory(units: Tensor, n_agents: int) -> Tensor:
+    """The memory [B, 3 E] of `Eyes` in episodes that begin with `units` [P, B, U]: nobody is found."""
+    places = units[:2, :, n_agents:]
+    return torch.cat((torch.full_like(places[0], _NOBODY), *places), 1)
