@@ -26,7 +26,7 @@ REGISTRIES = (
 )
 ROWS = (
     ("__init__",),
-    ("errors", "program", "settings"),
+    ("errors", "loading", "program", "settings"),
     ("registry",),
     ("arguments", *(f"{noun}.__init__" for noun in REGISTRIES)),
     ("configuration", "envs.base", "recording"),
@@ -166,7 +166,8 @@ def test_a_run_loads_no_compiler_no_mirror_it_does_not_use_and_no_plots(
     large = ("torch._dynamo", "sympy", "matplotlib", "pymongo", "tensorboard", "pandas", "cohort.watch")
     code = (
         f"import sys\nfrom cohort.cli import main\nmain({words!r})\n"
-        f"assert 'torch' in sys.modules\nprint(sorted({set(large)!r} & set(sys.modules)))"
+        f"assert 'torch' in sys.modules\nimport gc\nassert gc.isenabled() and gc.get_freeze_count() > 100_000\n"
+        f"print(sorted({set(large)!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

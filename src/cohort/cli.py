@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from cohort.commands import COMMANDS, run_command
 from cohort.configuration.updates import parse_updates
 from cohort.errors import UserError
+from cohort.loading import loading
 from cohort.program import program_name
 from cohort.recording.credentials import EXAMPLE, without_credentials
 from cohort.recording.folder import place_named
@@ -234,17 +235,20 @@ def _dispatch(command: Command) -> int:
 
 
 def _train(command: Command) -> int:
-    from cohort.configuration.plan import Sources, make_plan
+    with loading():  # the plan loads the classes that it names
+        from cohort.configuration.plan import Sources, make_plan
 
-    plan = make_plan(Sources.read(command.config, command.env_config, command.updates))
+        plan = make_plan(Sources.read(command.config, command.env_config, command.updates))
     if command.print_config:
         print(plan.text(), end="")
         return 0
     if plan.run.seeds_at_once > 1:
-        from cohort import at_once
+        with loading():
+            from cohort import at_once
 
         return at_once.start(plan, command.mongo_url)
-    from cohort import session
+    with loading():
+        from cohort import session
 
     return session.start(plan, command.mongo_url)
 
@@ -261,10 +265,12 @@ def _resume(command: Command) -> int:
     if command.sweep.typed:
         raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {place} is none.")
     if len(places) > 1:
-        from cohort import at_once
+        with loading():
+            from cohort import at_once
 
         return at_once.resume(places, command.updates, command.mongo_url)
-    from cohort import session
+    with loading():
+        from cohort import session
 
     return session.resume(place, command.updates, command.mongo_url)
 
