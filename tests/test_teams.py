@@ -60,12 +60,12 @@ def test_the_best_response_to_a_biased_opponent_gets_its_closed_form(algorithm, 
     """Paper against one who mostly plays rock: 0.6 - 0.1 a step."""
     text = f"{GAME} teams.one=0 teams.two.policy={biased} teams.two.greedy=False batch_size_run=16 test_nepisode=256"
     text += {
-        "iql": " lr=0.005 epsilon_anneal_time=4000 batch_size=32 buffer_size=500 gamma=0",
-        "ippo": " lr=0.01 critic_lr=0.01",
+        "iql": " lr=0.02 epsilon_anneal_time=2000 batch_size=16 buffer_size=500 gamma=0",
+        "ippo": " lr=0.02 critic_lr=0.02 epochs=5",
     }[algorithm]
     subject = harness.experiment(algorithm, "rps", text)
     theirs = networks(subject, "two")
-    for _ in range(40):
+    for _ in range(15):
         subject.trainer.iterate()
     tested = subject.trainer.test_runner.run(t_env=0, explore=False)
     assert max(VALUES) == VALUES[1] == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""Where `teams` become objects: a learner for each side that learns, and who plays the others."""
+"""Where `teams`, a run's sides, become objects: a learner for each side that learns, and who plays the others."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from cohort.components.seeding import derive_seed, generator
 from cohort.components.sides import Side
 from cohort.configuration.plan import Plan, Sources, make_plan
 from cohort.configuration.task import task_name
-from cohort.configuration.teams import TeamSettings, members
+from cohort.configuration.teams import SideSettings, members
 from cohort.controllers.sides_policy import Guest, Opponent, Player, SidesPolicy
 from cohort.controllers.team_policy import TeamPolicy
 from cohort.envs.base import EnvSpec
@@ -44,23 +44,23 @@ def build_sides(
     """
     agents = members(plan.run.teams, spec.n_agents, spec.agent_names)
     _refuse_other_games(plan, spec, agents)
-    teams = {
+    wanted = {
         name: told
         for name, told in plan.run.teams.items()
         if only is None or (told.learns and not set(only).isdisjoint(agents[name]))
     }
     sides = {
         name: Side(name, torch.tensor(agents[name], device=device), told.reward)
-        for name, told in teams.items()
+        for name, told in wanted.items()
     }
     built = {
         name: build_team(plan, side.spec(spec), device, derive_seed(plan.run.seed, f"sides/{name}"))
         for name, side in sides.items()
-        if teams[name].learns
+        if wanted[name].learns
     }
     guests = {
         name: _load_guest(name, told, agents[name], plan, spec, device, build_team)
-        for name, told in teams.items()
+        for name, told in wanted.items()
         if told.policy
     }
     chance = generator(plan.run.seed, "opponents/test", device)
@@ -68,12 +68,12 @@ def build_sides(
         tuple(sides.values()),
         {name: each for name, (_, each) in built.items()},
         {name: policy for name, (policy, _) in built.items()},
-        copies={name: (told.copy_of, told.copy_interval) for name, told in teams.items() if told.copy_of},
+        copies={name: (told.copy_of, told.copy_interval) for name, told in wanted.items() if told.copy_of},
         guests={name: policy for name, (policy, _) in guests.items()},
         generator=chance,
     )
 
-    def player(name: str, told: TeamSettings) -> Player:
+    def player(name: str, told: SideSettings) -> Player:
         if told.learns:
             return Player(sides[name], built[name][0])
         how = {"greedy": told.greedy is not False, "generator": chance}
@@ -82,7 +82,7 @@ def build_sides(
         policy, step = guests[name]
         return Guest(sides[name], policy, t_env=step, **how)
 
-    policy = SidesPolicy(spec, [player(name, told) for name, told in teams.items()])
+    policy = SidesPolicy(spec, [player(name, told) for name, told in wanted.items()])
     return policy.to(device), learner
 
 
@@ -110,7 +110,7 @@ def _refuse_other_games(plan: Plan, spec: EnvSpec, agents: Mapping[str, Sequence
 
 def _load_guest(
     name: str,
-    told: TeamSettings,
+    told: SideSettings,
     agents: Collection[int],
     plan: Plan,
     spec: EnvSpec,

@@ -275,7 +275,7 @@ def test_the_memory_says_its_size_and_warns_of_too_much(monkeypatch):
 def test_no_loop_over_episodes():
     """Adding and sampling are tensor programs; their only loops go over the fields."""
     methods = (
-        *(Replay.add, Replay.sample, Replay._read_episodes, Replay._read_steps, Replay.reward_moments),
+        *(Replay.add, Replay.sample, Replay._read_episodes, Replay._read_steps, Replay.reward_statistics),
         *(module.RowRing.append, module.RowRing.read, module.step_rows),
     )
     over_fields = ("for name, values in done.items()", "for name, into in self._rows.items()")

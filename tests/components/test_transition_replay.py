@@ -148,7 +148,7 @@ def test_standardised_rewards_have_mean_0_and_deviation_1_over_all_that_is_held(
         torch.testing.assert_close(found.reward, expected.float())
         assert torch.equal(found.obs, raw.obs)
     everything = ours._read(torch.arange(12)).reward.double()
-    mean, std = ours.reward_moments()
+    mean, std = ours.reward_statistics()
     standardised = (everything - mean) / std
     torch.testing.assert_close(standardised.mean(0), torch.zeros_like(mean), atol=1e-12, rtol=0)
     torch.testing.assert_close(standardised.std(0, correction=0), torch.ones_like(std))

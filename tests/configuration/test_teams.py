@@ -4,14 +4,14 @@ import pytest
 
 from cohort.configuration.plan import Sources, make_plan
 from cohort.configuration.run_settings import RunSettings
-from cohort.configuration.teams import TeamSettings, members
+from cohort.configuration.teams import SideSettings, members
 from cohort.configuration.updates import parse_updates
 from cohort.errors import UserError
 
 TAG = ("adversary_0", "adversary_1", "adversary_2", "agent_0")
 
 
-def settings(teams) -> dict[str, TeamSettings]:
+def settings(teams) -> dict[str, SideSettings]:
     plan = make_plan(Sources.read("iql", "rps", {"teams": teams}))
     again = RunSettings(**{key: plan.plain_config()[key] for key in RunSettings.model_fields})
     assert again.teams == plan.run.teams, "what a run's config.yaml says reads as it was typed"

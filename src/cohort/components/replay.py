@@ -77,7 +77,7 @@ class Replay:
         self._start = torch.zeros(size, dtype=torch.int64)
         self._length = torch.ones(size, dtype=torch.int64)
         self._added = 0  # ever; the next one takes slot `_added % buffer_size`
-        self._moments: tuple[Tensor, Tensor] | None = None  # of the rewards held now, once asked for
+        self._statistics: tuple[Tensor, Tensor] | None = None  # of the rewards held now, once asked for
 
     def __len__(self) -> int:
         return min(self._added, self.settings.buffer_size)
@@ -113,7 +113,7 @@ class Replay:
         if self.unit == "episodes":
             self._length[slots] = length
         self._added += len(first)
-        self._moments = None
+        self._statistics = None
         self._ring.append(step_rows(episodes), tail=min(self._tail, self._ring.head))
 
     def sample(self, batch_size: int, latest: int | None = None) -> Episodes | Transitions:
@@ -131,25 +131,25 @@ class Replay:
         batch = self._read(chosen)
         if not self.settings.standardise_rewards:
             return batch
-        mean, std = self.reward_moments()
+        mean, std = self.reward_statistics()
         reward = ((batch.reward.double() - mean) / std.clamp(min=SMALLEST_STD)).float()
         if isinstance(batch, Episodes):
             reward = torch.where(batch.mask.view(*batch.mask.shape, *[1] * (reward.dim() - 2)), reward, 0.0)
         return dataclasses.replace(batch, reward=reward)
 
-    def reward_moments(self) -> tuple[Tensor, Tensor]:
+    def reward_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of all rewards held, float64 on the learner's device: [] or [N] each.
 
         Exact at every moment, and counted once between two `add`s.
         """
-        if self._moments is None:
+        if self._statistics is None:
             start, length = self._start[: len(self)], self._length[: len(self)]
             steps = torch.arange(int(length.max()))
             places = self._places((start[:, None] + steps)[steps < length[:, None]])
             rewards = self._ring.read("reward", places, self._ring.device).double()
             std, mean = torch.std_mean(rewards, dim=0, correction=0)
-            self._moments = mean.to(self.learner_device), std.to(self.learner_device)
-        return self._moments
+            self._statistics = mean.to(self.learner_device), std.to(self.learner_device)
+        return self._statistics
 
     def _read(self, slots: Tensor) -> Episodes | Transitions:
         return self._read_episodes(slots) if self.unit == "episodes" else self._read_steps(slots)
@@ -204,7 +204,7 @@ class Replay:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if state["size"] != self.settings.buffer_size:
             raise ValueError(f"the saved replay memory has buffer_size={state['size']}")
-        self._added, self._moments = state["added"], None
+        self._added, self._statistics = state["added"], None
         self._start[: len(self)], self._length[: len(self)] = state["start"], state["length"]
         self._ring.head = state["head"]
         self._ring.load_state_dict(state, tail=self._tail)

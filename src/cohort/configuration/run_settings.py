@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cohort.configuration.paths import PathText
-from cohort.configuration.teams import TeamSettings, refuse_unfit, spelt_out
+from cohort.configuration.teams import SideSettings, refuse_unfit, spelt_out
 from cohort.settings import Settings
 
 LONGEST_RUN = 10**15  # environment steps
@@ -37,7 +37,7 @@ class RunSettings(Settings):
         description="loops of recurrent networks in C, where there is a compiler; the numbers differ in rounding",
     )
     local_results_path: PathText = Field(min_length=1, description="the folder that run folders are made in")
-    teams: dict[str, TeamSettings] = Field(
+    teams: dict[str, SideSettings] = Field(
         default={},
         description="the sides of a game: each name with its agents, and who plays it; none: all agents are one team",
     )
@@ -93,7 +93,7 @@ class RunSettings(Settings):
 
     @field_validator("teams")
     @classmethod
-    def teams_fit_together(cls, teams: dict[str, TeamSettings]) -> dict[str, TeamSettings]:
+    def teams_fit_together(cls, teams: dict[str, SideSettings]) -> dict[str, SideSettings]:
         refuse_unfit(teams)
         return teams
 

@@ -15,7 +15,7 @@ from cohort.settings import Settings
 Pay = Literal["sum", "mean", "own"]
 
 
-class TeamSettings(Settings):
+class SideSettings(Settings):
     """One side. It is taught by the run's method, or plays a policy from a run's folder, or a past copy of a side."""
 
     agents: list[int | str] = Field(
@@ -73,11 +73,11 @@ def spelt_out(teams: Mapping[Any, Any]) -> dict[str, Any]:
 def _side(name: Any, told: Any) -> Any:
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"{name!r} is no name of a side: letters, digits and _ only")
-    if isinstance(told, TeamSettings):
+    if isinstance(told, SideSettings):
         return told
     if not isinstance(told, Mapping):
         return {"agents": _as_list(told)}
-    known = list(TeamSettings.model_fields)
+    known = list(SideSettings.model_fields)
     for key in told:
         if key not in known:
             raise ValueError(
@@ -90,7 +90,7 @@ def _as_list(agents: Any) -> Any:
     return [agents] if isinstance(agents, int | str) else agents
 
 
-def refuse_unfit(teams: Mapping[str, TeamSettings]) -> None:
+def refuse_unfit(teams: Mapping[str, SideSettings]) -> None:
     """Raises `ValueError` where nobody learns, or what is copied does not."""
     learn = [name for name, side in teams.items() if side.learns]
     if teams and not learn:
@@ -105,7 +105,7 @@ def refuse_unfit(teams: Mapping[str, TeamSettings]) -> None:
         raise ValueError("one side at most may leave out its agents, and takes those that are left")
 
 
-def members(teams: Mapping[str, TeamSettings], n_agents: int, names: Sequence[str]) -> dict[str, list[int]]:
+def members(teams: Mapping[str, SideSettings], n_agents: int, names: Sequence[str]) -> dict[str, list[int]]:
     """The numbers of each side's agents, each agent on one side. `names` are the agents' own, where they have any.
 
     Raises:

@@ -166,8 +166,9 @@ def run(folder, config, typed):
 
 def test_qmix_with_convolutions_finds_the_lamps(tmp_path):
     """Random answers bring 3, right ones 12."""
-    typed = "agent=cnn agent_channels=[8,16] lr=0.002 batch_size=16 t_max=1500 epsilon_anneal_time=1000"
-    folder = run(tmp_path, "qmix", f"{typed} test_interval=1500 test_nepisode=16")
+    typed = "agent=cnn agent_channels=[8,16] agent_hidden_dims=[32] mixing_embed_dim=8 lr=0.004 batch_size=16"
+    more = "t_max=900 epsilon_anneal_time=600 test_interval=900 test_nepisode=16"
+    folder = run(tmp_path, "qmix", f"{typed} {more}")
     tested = [line["metrics"].get("test_return_mean") for line in harness.metrics(folder)]
     first, *_, last = [each for each in tested if each is not None]
     assert first < 6 < 10 < last

@@ -12,7 +12,7 @@ class PictureSettings(Settings):
     picture_shrink: int = Field(
         1,
         ge=1,
-        description="Pictures of bytes: squares of so many pixels a side become one pixel, their mean.",
+        description="Pictures of bytes: each square of so many by so many pixels becomes one, its mean.",
     )
     picture_grey: bool = Field(
         False, description="Pictures of bytes: red, green and blue become one number, their mean."
@@ -29,11 +29,11 @@ def is_picture(shape: tuple[int, ...], dtype: np.dtype) -> bool:
 
 def shrunk(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
     """[H, W, C] uint8 -> [H // k, W // k, C or 1] uint8; what is left over at the right and below is cut off."""
-    side = settings.picture_shrink
-    if side == 1 and not settings.picture_grey:
+    edge = settings.picture_shrink
+    if edge == 1 and not settings.picture_grey:
         return picture
-    height, width = (max(1, length // side) for length in picture.shape[:2])
-    rows, columns = min(side, picture.shape[0]), min(side, picture.shape[1])
+    height, width = (max(1, length // edge) for length in picture.shape[:2])
+    rows, columns = min(edge, picture.shape[0]), min(edge, picture.shape[1])
     cut = picture[: height * rows, : width * columns]
     # rows first: they lie one behind the other, and what is left to add is small
     sums = cut.reshape(height, rows, -1).sum(1, dtype=np.uint32).reshape(height, width, columns, -1).sum(2)

@@ -16,7 +16,7 @@ class CNNAgentSettings(Settings):
     agent_channels: tuple[int, ...] = Field(
         (16, 32),
         min_length=1,
-        description="channels behind each 3 x 3 convolution; each halves the picture's sides",
+        description="channels behind each 3 x 3 convolution; each halves height and width",
     )
     agent_hidden_dims: tuple[int, ...] = Field(
         min_length=1, description="units of the hidden layers of each agent's network, as [64, 64]"
