@@ -59,6 +59,7 @@ def test_what_a_lost_server_missed_arrives_later_and_once(
     def work(recorder: Recorder) -> None:
         log(recorder, 100, 200)
         wait_for(lambda: database.metrics.count_documents({"steps": 200}) == 2)
+        database.client.admin.command("fsync")  # its journal is written ten times a second only
         mongod.kill()
         log(recorder, 300, 400)
 
