@@ -242,14 +242,12 @@ def _train(command: Command) -> int:
     if command.print_config:
         print(plan.text(), end="")
         return 0
-    if plan.run.seeds_at_once > 1:
-        with loading():
-            from cohort import at_once
-
-        return at_once.start(plan, command.mongo_url)
     with loading():
         from cohort import session
+    if plan.run.seeds_at_once > 1:
+        from cohort import at_once
 
+        return at_once.start(plan, command.mongo_url)
     return session.start(plan, command.mongo_url)
 
 
@@ -264,14 +262,12 @@ def _resume(command: Command) -> int:
         return _resume_sweep(command, place)
     if command.sweep.typed:
         raise UserError(f"{command.sweep.typed[0]} belongs to sweeps, and {place} is none.")
-    if len(places) > 1:
-        with loading():
-            from cohort import at_once
-
-        return at_once.resume(places, command.updates, command.mongo_url)
     with loading():
         from cohort import session
+    if len(places) > 1:
+        from cohort import at_once
 
+        return at_once.resume(places, command.updates, command.mongo_url)
     return session.resume(place, command.updates, command.mongo_url)
 
 

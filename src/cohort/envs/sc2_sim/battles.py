@@ -67,7 +67,7 @@ class Battles(ABC):
         self.spec, self.terrain = env_spec(self.facts, settings), Terrain(self.facts, device)
         self._game_keys = game_keys(seed, torch.arange(first_game, first_game + batch_size, device=device))
         self._prepare(device)
-        self.games = self._unbegun(batch_size)
+        self.games = self._unbegun(self.rules(torch.zeros_like(self._game_keys)), batch_size)
         self.observation: Observation | None = None
         self._starts = self._starts_of_these()
         self._advance = self._fast(device)
@@ -88,13 +88,9 @@ class Battles(ABC):
     def _look(self, rules: Rules, games: Games) -> Observation:
         """What is seen now."""
 
-    @abstractmethod
-    def _first_games(self, units: Tensor, keys: Tensor) -> Games:
-        """Games at the start of episodes with units [P, B, U] and random streams `keys` [B]."""
-
-    def _new_memory(self, begins: Tensor, units: Tensor, old: Tensor) -> Tensor:
-        """`old` [B, W], begun anew where `begins` [B, 1] says so, with `units` [P, B, U]."""
-        return old
+    def _fresh_memory(self, units: Tensor) -> Tensor:
+        """[B, W] what is known of the past in episodes that begin with `units` [P, B, U]."""
+        return units.new_zeros(units.shape[1], 0)
 
     def _remember(self, rules: Rules, games: Games, units: Tensor, ongoing: Tensor) -> Tensor:
         """[B, W] what is known of the past after a step that led to `units` [P, B, U] where `ongoing` [B, 1]."""
@@ -118,7 +114,7 @@ class Battles(ABC):
             t=old.t * going,
             episode=old.episode + mask,
             keys=torch.where(mask, start.keys, old.keys),
-            memory=self._new_memory(column, start.units, old.memory),
+            memory=torch.where(column, self._fresh_memory(start.units), old.memory),
             terminated=old.terminated & going,
             truncated=old.truncated & going,
         )
@@ -151,13 +147,13 @@ class Battles(ABC):
         """`_play`, on a CPU recorded: without Python between its operations, and bit for bit the same."""
         return Recorded(self._play, RECORDED_AFTER) if device.type == "cpu" else self._play
 
-    def _unbegun(self, batch: int) -> Games:
-        """`batch` games before their first episode."""
+    def _unbegun(self, rules: Rules, batch: int) -> Games:
+        """`batch` games by these rules before their first episode."""
         device = self._game_keys.device
         zeros = torch.zeros(batch, dtype=torch.int64, device=device)
         return Games(
             units=self.spawner.start.repeat(1, batch, 1),
-            **self.rules(zeros).battle.at_rest(batch)._asdict(),
+            **rules.battle.at_rest(batch)._asdict(),
             actions=torch.full((batch, self.spec.n_agents), -1, device=device),
             t=zeros,
             episode=zeros - 1,
@@ -172,8 +168,13 @@ class Battles(ABC):
 
     def _begin(self, units: Tensor, keys: Tensor) -> tuple[Course, Observation]:
         """What goes on, and is seen, where episodes with random streams `keys` [B] begin with `units` [P, B, U]."""
-        rules, games = self.rules(keys), self._first_games(units, keys)
-        return rules.battle.at_rest(units.shape[1]), self._look(rules, games)
+        rules, batch = (
+            self.rules(keys),
+            units.shape[1],
+        )  # one game, maybe, for all, whose eyes then ask no keys
+        memory = self._fresh_memory(units)
+        games = self._unbegun(rules, batch)._replace(units=units, keys=keys, memory=memory)
+        return games.course, self._look(rules, games)
 
     def _play(self, games: Games, available: Tensor, actions: Tensor) -> After:
         """One step as a pure function: the next games, what is seen, rewards [B] and outcomes."""

@@ -54,9 +54,6 @@ class SC2Sim(Battles):
     def _look(self, rules: Rules, games: Games) -> Observation:
         return rules.eyes.observe(games.units, games.actions, games.t)
 
-    def _first_games(self, units: Tensor, keys: Tensor) -> Games:
-        return self._unbegun(units.shape[1])._replace(units=units)  # one, maybe, for all games
-
     def _fast(self, device: torch.device) -> Callable[..., After]:
         """`_play`, compiled where asked for."""
         if not self.settings.compile:

@@ -56,12 +56,8 @@ class SMACv2Sim(Battles):
     def _look(self, rules: Rules, games: Games) -> Observation:
         return rules.eyes.look(games)
 
-    def _first_games(self, units: Tensor, keys: Tensor) -> Games:
-        memory = fresh_memory(units, self.facts.n_agents)
-        return self._unbegun(len(keys))._replace(units=units, keys=keys, memory=memory)
-
-    def _new_memory(self, begins: Tensor, units: Tensor, old: Tensor) -> Tensor:
-        return torch.where(begins, fresh_memory(units, self.facts.n_agents), old)
+    def _fresh_memory(self, units: Tensor) -> Tensor:
+        return fresh_memory(units, self.facts.n_agents)
 
     def _remember(self, rules: Rules, games: Games, units: Tensor, ongoing: Tensor) -> Tensor:
         return torch.where(ongoing, rules.eyes.remember(games, units), games.memory)

@@ -45,14 +45,12 @@ class Muster:
 
     def kinds(self, keys: Tensor) -> Tensor:
         """[B, U] int64 columns of the roster in episodes with random streams `keys` [B], agents in their order."""
-        kinds = self._asked_kinds(keys)
-        team = kinds[:, : self._n]
-        order = self._ranks[team].argsort(dim=1, stable=True)
-        return torch.cat((team.gather(1, order), kinds[:, self._n :]), 1)
+        return self._in_order(self._asked_kinds(keys))
 
     def place(self, keys: Tensor) -> Tensor:
         """Unit planes [P, B, U] of new episodes with random streams `keys` [B]."""
-        asked, position = self._asked_kinds(keys), self._stand(keys)
+        asked = self._asked_kinds(keys)
+        position = self._stand(keys, asked)
         # SMACv2 numbers agents by type, then from west to east, then from south to north
         order = position[Y, :, : self._n].argsort(dim=1, stable=True)
         for key in (position[X, :, : self._n], self._ranks[asked[:, : self._n]]):
@@ -60,7 +58,7 @@ class Muster:
         team = position[:, :, : self._n].gather(2, order.expand(2, -1, -1))
         units = self.start.repeat(1, len(keys), 1)
         units[:2] = torch.cat((team, position[:, :, self._n :]), 2)
-        kinds = self.kinds(keys)
+        kinds = self._in_order(asked)
         units[HEALTH] = self._roster.health[kinds]
         if len(units) > SHIELD:
             units[SHIELD] = self._roster.shield[kinds]
@@ -73,10 +71,16 @@ class Muster:
         types = self._teams.types(keys)
         return torch.cat((types[:, : self._n], types + self._n_types), 1)
 
-    def _stand(self, keys: Tensor) -> Tensor:
-        """[2, B, U] where the units stand, in the order in which SMACv2 asks for them."""
+    def _in_order(self, asked: Tensor) -> Tensor:
+        """[B, U] columns of the roster, asked for in SMACv2's order, with agents in theirs."""
+        team = asked[:, : self._n]
+        order = self._ranks[team].argsort(dim=1, stable=True)
+        return torch.cat((team.gather(1, order), asked[:, self._n :]), 1)
+
+    def _stand(self, keys: Tensor, asked: Tensor) -> Tensor:
+        """[2, B, U] where units of the kinds `asked` [B, U] stand, in the order in which SMACv2 asks for them."""
         point, rank, crowd = self._places.ask(keys)
-        collision = Collision(self._roster.cast(self._asked_kinds(keys)), self._terrain)
+        collision = Collision(self._roster.cast(asked), self._terrain)
         room = _SPREAD * (crowd - 1).sqrt()  # of the spiral
         point = point.clamp(collision.low + room, collision.high - room)
         position = point + _spiral(_SPREAD * rank.sqrt(), rank)
