@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -215,15 +216,24 @@ def compare_map(map_name: str, episodes: int, seed: int, numbers: list[int] | No
     for index, number in enumerate(numbers):
         limit = VARIANTS[number].limit or facts.episode_limit
         all_maps()[map_name] = dataclasses.replace(facts, episode_limit=limit)
-        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-            match = Match(report, number, seed + number, Path(folder))
-            try:
-                for episode, turn in enumerate(range(index, episodes, len(numbers))):
-                    match.play(episode, charge=(index + turn // len(numbers)) % 2 == 0)
-            finally:
-                match.smac.close()
-                all_maps()[map_name] = facts
+        try:
+            play_variant(Match, report, numbers, index, episodes, seed)
+        finally:
+            all_maps()[map_name] = facts
     return report
+
+
+def play_variant(
+    make: type["Match"], report: Report, numbers: list[int], index: int, episodes: int, seed: int
+) -> None:
+    """Those of `episodes` episodes that fall to the variant at place `index` of `numbers`."""
+    with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+        match = make(report, numbers[index], seed + numbers[index], Path(folder))
+        try:
+            for episode, turn in enumerate(range(index, episodes, len(numbers))):
+                match.play(episode, charge=(index + turn // len(numbers)) % 2 == 0)
+        finally:
+            match.smac.close()
 
 
 def _spread(map_name: str, episodes: int) -> list[int]:
@@ -253,18 +263,34 @@ def row(report: Report) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Compare, print the table or JSON, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--maps", nargs="+", default=list(all_maps()), help="default: all the simulator plays"
-    )
+    """Compare smac's maps; the exit status."""
+    return compare_all(arguments, __doc__, list(all_maps()), None, compare_map, "smac")
+
+
+def compare_all(
+    arguments: list[str] | None,
+    description: str,
+    maps: Sequence[str],
+    variants: list[int] | None,
+    compare: Callable[[str, int, int, list[int] | None], Report],
+    package: str,
+) -> int:
+    """Read the command line, compare with `package`, print the table or JSON, and return the exit status."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--maps", nargs="+", default=maps, help="default: all the simulator plays")
     parser.add_argument("--episodes", type=int, default=2, help="of each map")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--variants", nargs="+", type=int, help=f"0..{len(VARIANTS) - 1}; default: spread")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        type=int,
+        default=variants,
+        help=f"0..{len(VARIANTS) - 1}; default: {variants or 'spread'}",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object for each map")
     options = parser.parse_args(arguments)
-    if missing_packages():
-        print(missing_packages(), file=sys.stderr)
+    if missing_packages(package):
+        print(missing_packages(package), file=sys.stderr)
         return 2
     os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
     torch.set_num_threads(1)
@@ -272,7 +298,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.json:
         print(header())
     for name in options.maps:
-        reports.append(compare_map(name, options.episodes, options.seed, options.variants))
+        reports.append(compare(name, options.episodes, options.seed, options.variants))
         print(json.dumps(vars(reports[-1])) if options.json else row(reports[-1]), flush=True)
     if not options.json:
         for report in reports:

@@ -6,12 +6,9 @@ in the stand-in; the simulator here is told them, and from then on both must agr
     PYTHONPATH=<smacv2's folder> python -m tests.envs.sc2.parity_smacv2 --episodes 4
 """
 
-import argparse
 import dataclasses
-import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,9 +21,9 @@ from cohort.envs.sc2_sim.noise import episode_keys, uniform
 from cohort.envs.smacv2_sim.env import SMACv2Sim
 from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
 from cohort.envs.smacv2_sim.tasks import TASKS
-from tests.envs.sc2.parity import Match, Report, header, row
+from tests.envs.sc2.parity import Match, Report, compare_all, play_variant
 from tests.envs.sc2.parity_variants import VARIANTS
-from tests.envs.sc2.stand_in_installation import make_installation, missing_packages
+from tests.envs.sc2.stand_in_installation import make_installation
 from tests.envs.sc2.told import tell
 
 
@@ -108,42 +105,14 @@ def _without(told: dict[str, Any], keys: set[str]) -> dict[str, Any]:
 def compare_task(task: str, episodes: int, seed: int, numbers: list[int]) -> Report:
     """Play `episodes` episodes of one task, spread over the variants."""
     report = Report(task)
-    for index, number in enumerate(numbers):
-        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-            match = DrawnMatch(report, number, seed + number, Path(folder))
-            try:
-                for episode, turn in enumerate(range(index, episodes, len(numbers))):
-                    match.play(episode, charge=(index + turn // len(numbers)) % 2 == 0)
-            finally:
-                match.smac.close()
+    for index in range(len(numbers)):
+        play_variant(DrawnMatch, report, numbers, index, episodes, seed)
     return report
 
 
 def main(words: list[str] | None = None) -> int:
-    """Compare, print the table or JSON, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--maps", nargs="+", default=TASKS, help="default: all tasks")
-    parser.add_argument("--episodes", type=int, default=2, help="of each task")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--variants", nargs="+", type=int, default=[0], help=f"0..{len(VARIANTS) - 1}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for each task")
-    options = parser.parse_args(words)
-    if missing_packages("smacv2"):
-        print(missing_packages("smacv2"), file=sys.stderr)
-        return 2
-    os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
-    torch.set_num_threads(1)
-    reports = []
-    if not options.json:
-        print(header())
-    for name in options.maps:
-        reports.append(compare_task(name, options.episodes, options.seed, options.variants))
-        print(json.dumps(vars(reports[-1])) if options.json else row(reports[-1]), flush=True)
-    if not options.json:
-        for report in reports:
-            for what, text in report.disagreements.items():
-                print(f"{report.map_name}, {what} {text}")
-    return int(any(report.disagreements for report in reports))
+    """Compare smacv2's tasks; the exit status."""
+    return compare_all(words, __doc__, TASKS, [0], compare_task, "smacv2")
 
 
 if __name__ == "__main__":
