@@ -14,7 +14,7 @@ from cohort.configuration.updates import ENV_ARGS
 from papers.wording import ranged
 
 ENDED = ("COMPLETED", "DIVERGED", "FAILED")  # all other runs may still go on
-CHOOSE = "Choose with --where."
+CHOOSE = "Choose with --where, or name the folders to read."
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 import papers
@@ -35,6 +36,11 @@ TABLES: dict[str, Entry] = {
 CLAIMS: dict[str, Entry] = {
     name: _entry(name, paper.claims) for name, paper in PAPERS.items() if paper.claims is not None
 }
+
+
+def kept_runs(name: str) -> Path:
+    """Where the runs of a name's paper are kept in the repository, by `run.py export --format runs`."""
+    return Path(papers.__path__[0]) / name.partition("-")[0] / "runs"
 
 
 def load(noun: str, registry: Mapping[str, Entry], name: str) -> Callable:

@@ -34,6 +34,7 @@ from cohort.recording.curve import short_steps
 
 Point = tuple[str, float, float]  # a map, our win rate and the real one
 
+KEPT = Path(__file__).parent / "runs"  # of ours, read beside results where no folder is named
 FEWEST = 4  # points that a correlation needs
 
 
@@ -55,7 +56,7 @@ def compare(chosen: argparse.Namespace) -> None:
     if chosen.source and chosen.source not in published.sources:
         raise UserError(f"--source {chosen.source}: there are {', '.join(published.sources)}.")
     curves = preferred(published, chosen.source)
-    ours = our_cells(options.chosen_runs(chosen))
+    ours = our_cells(options.chosen_runs(chosen, kept=KEPT))
     shared = {cell: runs for cell, runs in ours.items() if cell in curves}
     refuse_mixed(shared)
     every = [row for cell, runs in shared.items() for row in rows_of(cell, runs, curves[cell])]

@@ -10,7 +10,7 @@ from cohort.arguments import Parser
 from cohort.errors import UserError
 from papers.claim import Claim, Finding, findings_of
 from papers.evidence import NOT_RUN, RULE, TOO_FEW
-from papers.registry import CLAIMS, add_name, listing, load
+from papers.registry import CLAIMS, add_name, kept_runs, listing, load
 from papers.run_selector import RunSelector
 from papers.wording import plain
 
@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     options.add_form(parser)
     parser.add_argument("--brief", action="store_true", help="verdicts with number, interval and seeds alone")
     chosen = parser.parse(words)
-    runs = options.chosen_runs(chosen)
+    runs = options.chosen_runs(chosen, kept=kept_runs(chosen.name))
     claims, selector, findings = tested(chosen.name, runs)
     table = rows(claims, findings)
     if chosen.brief:

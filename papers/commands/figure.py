@@ -10,7 +10,7 @@ from cohort.analysis.figure import SUFFIXES, draw
 from cohort.arguments import Parser
 from cohort.errors import UserError
 from papers.figure_spec import FigureSpec
-from papers.registry import FIGURES, add_name, listing, load
+from papers.registry import FIGURES, add_name, kept_runs, listing, load
 from papers.wording import plain
 
 EXAMPLES = f"""figures:
@@ -27,7 +27,9 @@ def main(words: Sequence[str]) -> int:
     """Draw the figure that `words` name; the exit status."""
     chosen = _parse(words)
     make = load("figure", FIGURES, chosen.name)
-    spec: FigureSpec = make(options.chosen_runs(chosen)) if needs_runs(make) else make()
+    spec: FigureSpec = (
+        make(options.chosen_runs(chosen, kept=kept_runs(chosen.name))) if needs_runs(make) else make()
+    )
     missing = [f"missing: {what}\n  {command}" for what, command in spec.missing.items()]
     if not spec.panels:
         raise UserError("\n".join([f"There are no runs of {chosen.name}: nothing to draw.", *missing]))

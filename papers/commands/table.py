@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cohort.analysis import options
 from cohort.analysis.tables import write, write_table
 from cohort.arguments import Parser
-from papers.registry import TABLES, add_name, listing, load
+from papers.registry import TABLES, add_name, kept_runs, listing, load
 from papers.run_selector import RunSelector
 from papers.table import Table
 
@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> int:
     options.add_source(parser)
     options.add_form(parser)
     chosen = parser.parse(words)
-    selector = RunSelector(options.chosen_runs(chosen))
+    selector = RunSelector(options.chosen_runs(chosen, kept=kept_runs(chosen.name)))
     table: Table = load("table", TABLES, chosen.name)(selector)
     write_table(table.headings, table.rows, chosen.form)
     if chosen.form != "csv":

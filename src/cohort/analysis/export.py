@@ -1,4 +1,4 @@
-"""`run.py export`: all values as CSV, or evaluations as the JSON of marl-eval."""
+"""`run.py export`: all values as CSV, evaluations as the JSON of marl-eval, or runs without what is large."""
 
 import csv
 import io
@@ -11,6 +11,7 @@ from typing import Any
 
 from cohort.analysis import options
 from cohort.analysis.comparability import between_curves, within_curve, worth_a_note
+from cohort.analysis.kept_runs import keep_run
 from cohort.analysis.output import write_file
 from cohort.analysis.runs import Run
 from cohort.analysis.tables import write
@@ -18,10 +19,11 @@ from cohort.arguments import Parser
 from cohort.errors import UserError
 from cohort.recording.headline import LABELS
 
-FORMATS = ("csv", "marl-eval")
+FORMATS = ("csv", "marl-eval", "runs")
 EXAMPLES = """examples:
   run.py export --format csv --metric test_return_mean,loss > values.csv
-  run.py export --where "status=COMPLETED" --format marl-eval --out marl_eval.json"""
+  run.py export --where "status=COMPLETED" --format marl-eval --out marl_eval.json
+  run.py export --format runs --out papers/mnmpg/runs --where "map=5m_vs_6m"    # records alone, some kB each"""
 CSV_HEADINGS = (
     "run",
     "method",
@@ -45,16 +47,27 @@ MARL_EVAL_NAMES = {
 
 def main(words: Sequence[str]) -> int:
     """Export the runs that `words` name; the exit status."""
-    parser = Parser("export", "Writes the values of runs for other programs.", EXAMPLES)
+    parser = Parser("export", "Writes runs for other programs and other machines.", EXAMPLES)
     options.add_source(parser)
-    parser.add_argument("--format", choices=FORMATS, required=True)
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        required=True,
+        help="csv, marl-eval: values; runs: folders that every command reads, without checkpoints, models and videos",
+    )
     parser.add_argument(
         "--metric", metavar="NAMES", help="with commas; default: all (csv), win rate and return (marl-eval)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: standard output; with runs, a folder"
+    )
     chosen = parser.parse(words)
+    if chosen.format == "runs" and (chosen.out is None or chosen.metric):
+        parser.error("--format runs needs --out FOLDER, and keeps every metric")
     metrics = chosen.metric.split(",") if chosen.metric else []
     runs = options.chosen_runs(chosen)
+    if chosen.format == "runs":
+        return _keep(runs, chosen.out)
     if chosen.format == "csv":
         text = csv_text(runs, metrics)
     else:
@@ -67,6 +80,14 @@ def main(words: Sequence[str]) -> int:
     else:
         write_file(chosen.out, lambda file: file.write(text.encode()))
         print(f"{len(runs)} runs: {chosen.out}")
+    return 0
+
+
+def _keep(runs: Sequence[Run], destination: Path) -> int:
+    _refuse_missing(runs, ())
+    for run in runs:
+        keep_run(run, destination)
+    print(f"{len(runs)} runs: {destination}")
     return 0
 
 

@@ -63,14 +63,14 @@ def add_form(parser: Parser) -> None:
     )
 
 
-def read_runs(options: argparse.Namespace) -> Sequence[Run]:
-    """All runs that the source options name, before any condition.
+def read_runs(options: argparse.Namespace, kept: Path | None = None) -> Sequence[Run]:
+    """All runs that the source options name, before any condition; by default those in results and in `kept`.
 
     Raises:
         UserError: there are none, or the server cannot be reached.
     """
     if options.mongo is None:
-        return find_runs([Path(path) for path in options.paths] or [RESULTS])
+        return find_runs([Path(path) for path in options.paths]) if options.paths else _usual_runs(kept)
     if options.paths:
         raise UserError(f"Name folders ({options.paths[0]}) or --mongo, not both.")
     return read_database(options)
@@ -88,17 +88,29 @@ def read_database(options: argparse.Namespace) -> Sequence[Run]:
     return find_mongo_runs(MongoTarget(url, options.database))
 
 
-def chosen_runs(options: argparse.Namespace, fields: Sequence[Field] = ()) -> list[Run]:
+def _usual_runs(kept: Path | None) -> Sequence[Run]:
+    """Those in results, where they may have gone on, and those that are kept in a folder of the repository alone."""
+    if kept is None or not kept.is_dir():
+        return find_runs([RESULTS])
+    own = find_runs([RESULTS]) if RESULTS.is_dir() else []
+    names = {run.name for run in own}
+    return [*own, *(run for run in find_runs([kept]) if run.name not in names)]
+
+
+def chosen_runs(
+    options: argparse.Namespace, fields: Sequence[Field] = (), kept: Path | None = None
+) -> list[Run]:
     """The runs that the source options name and that meet `--where`.
 
     Args:
         options: with what `add_source` adds.
         fields: what else will be asked of the runs: some run must have it, whether it is chosen or not.
+        kept: a folder of the repository that is read beside results where no folders are named.
 
     Raises:
         UserError: there are none, the condition is malformed, or no run has a key that is asked for.
     """
-    runs = readable(read_runs(options))
+    runs = readable(read_runs(options, kept))
     refuse_unknown(fields, runs)
     if options.where is None:
         return runs

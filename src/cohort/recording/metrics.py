@@ -64,7 +64,7 @@ class MetricsFile:
         values = {name: float(value) for name, value in metrics.items()}
         record = Record(int(t_env), int(updates), int(episode), round(float(wall_time), 3), values)
         self._cut_torn_line()
-        self._file.write(_to_line(record))
+        self._file.write(line_of(record))
         self._file.flush()
         return record
 
@@ -180,7 +180,8 @@ def series(records: Iterable[Record], name: str) -> tuple[np.ndarray, np.ndarray
     return steps, np.array([value for _, value in found], dtype=np.float64)
 
 
-def _to_line(record: Record) -> bytes:
+def line_of(record: Record) -> bytes:
+    """A record as a line of the file, with its line break."""
     metrics = {name: _encoded(value) for name, value in record.metrics.items()}
     return (json.dumps(vars(record) | {"metrics": metrics}, allow_nan=False) + "\n").encode()
 
