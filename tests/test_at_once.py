@@ -23,7 +23,7 @@ OWN = {
     "vdn": f"{VALUES} batch_size_run=4 runner=refilling",
     "iql": f"{VALUES} batch_size_run=3",
     "mnmpg": f"{VALUES} batch_size_run=4 {META} {STEADY}",
-    "mappo": "batch_size_run=4 rnn_hidden_dim=16 critic_hidden_dim=16 epochs=2 minibatches=2",
+    "mappo": "batch_size_run=4 rnn_hidden_dim=16 critic_hidden_dim=16 epochs=2 minibatches=2 test_greedy=False",
 }
 
 

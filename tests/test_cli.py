@@ -142,7 +142,7 @@ def test_a_mistake_after_with_is_one_screen_that_tells_what_to_type(refused, typ
         (["--config=qmix", "--env-config=sc2_sim", "print_confg"], ["'print_confg'", "Known: print_config"]),
         (["--resume=results/x", "--config=qmix"], ["leave out --config"]),
         (["--config=qmix", "--env-config=sc2_sim", "with", "env_args.map_name=4m"],
-         ["env_args.map_name = '4m' (on the command line)", "unknown map '4m'", "'8m'", "2s3z"]),
+         ["env_args.map_name = '4m' (on the command line)", "unknown map '4m'. SMAC's maps: ", "8m", "2s3z"]),
         (["--config=mnmpg", "--env-config=matrix_games", "with", "meta_episodes=30", "meta_batch_size_run=8"],
          ["meta_episodes must be a multiple of meta_batch_size_run"]),
         (["--config=qmix", "--env-config=matrix_games", "with", "trainer=meta_mixing", *harness.TINY_META.split(),

@@ -27,7 +27,7 @@ REGISTRIES = (
 ROWS = (
     ("__init__",),
     ("errors", "loading", "program", "settings"),
-    ("registry",),
+    ("envs.spec", "registry"),
     ("arguments", *(f"{noun}.__init__" for noun in REGISTRIES)),
     ("configuration", "envs.base", "recording"),
     ("components",),

@@ -4,7 +4,7 @@ import pytest
 
 from cohort.configuration.roles import ROLES
 from cohort.errors import UserError
-from cohort.registry import Registry, nearest
+from cohort.registry import Registry, known, nearest
 from cohort.settings import Settings
 
 
@@ -48,3 +48,14 @@ def test_only_a_failing_import_blames_a_missing_package():
 def test_nearest_proposes_what_is_close_and_nothing_else():
     assert nearest("qmx", ["qmix", "vdn"]) == " Did you mean 'qmix'?"
     assert nearest("zzzz", ["qmix", "vdn"]) == ""
+
+
+def test_a_name_that_is_none_of_the_known_is_refused_with_the_nearest_if_it_is_near_and_all():
+    maps = {"8m": 1, "8m_vs_9m": 2}
+    assert known("8m", "map", maps, "SMAC's maps") == "8m"
+    with pytest.raises(
+        ValueError, match=r"^unknown map '8m_v_9m'\. Did you mean '8m_vs_9m'\? SMAC's maps: 8m, 8m_vs_9m$"
+    ):
+        known("8m_v_9m", "map", maps, "SMAC's maps")
+    with pytest.raises(ValueError, match=r"^unknown map 'corridor'\. SMAC's maps: 8m, 8m_vs_9m$"):
+        known("corridor", "map", maps, "SMAC's maps")

@@ -23,7 +23,7 @@ OWN = {
     "qmix": VALUES,
     "vdn": f"{VALUES} runner=refilling",
     "mnmpg": f"{VALUES} {META}",
-    "mappo": "rnn_hidden_dim=16 critic_hidden_dim=16 epochs=3 minibatches=2",
+    "mappo": "rnn_hidden_dim=16 critic_hidden_dim=16 epochs=3 minibatches=2 test_greedy=False",
     "maac": "batch_size=64 agent_hidden_dims=[16] critic_hidden_dim=16 attention_heads=2 buffer_size=900",
 }
 T_MAX = 4500

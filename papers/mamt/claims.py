@@ -49,27 +49,19 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
             f"{BY_RETURN}: {WITHIN}. With the same seeds their runs are "
             "the same, number by number; with seeds of their own they differ by chance. The paper's means lie 4.98 "
             "apart, its seeds 0.8.",
-            [
-                Similar(
-                    TITLES[SPREAD], sides(SPREAD, MAMT, RANDOM, FIXED), ended(SPREAD), margin=ALIKE[SPREAD]
-                )
-            ],
+            [_alike(SPREAD, MAMT, RANDOM, FIXED)],
         ),
         Claim(
             "0b",
             f"check of noise: {OPTIMAL} is {MAAC} in {TITLES[SEPARATE]}",
             f"{BY_RETURN}, as 0a.",
-            [
-                Similar(
-                    TITLES[SEPARATE], sides(SEPARATE, OPTIMAL, MAAC), ended(SEPARATE), margin=ALIKE[SEPARATE]
-                )
-            ],
+            [_alike(SEPARATE, OPTIMAL, MAAC)],
         ),
         Claim(
             "0c",
             f"check of noise: {OPTIMAL} is {MAMD} in {TITLES[FULL]}",
             f"{BY_RETURN}, as 0a.",
-            [Similar(TITLES[FULL], sides(FULL, OPTIMAL, MAMD), ended(FULL), margin=ALIKE[FULL])],
+            [_alike(FULL, OPTIMAL, MAMD)],
         ),
         Claim(
             "1",
@@ -87,10 +79,7 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
             "3",
             f"{MAMT} and {MAMD} are alike in Spread and Multi-Walker (section 4)",
             f"{BY_RETURN}: {WITHIN}.",
-            [
-                Similar(TITLES[each], sides(each, MAMT, MAMD), ended(each), margin=ALIKE[each])
-                for each in SMALL
-            ],
+            [_alike(each, MAMT, MAMD) for each in SMALL],
         ),
         Claim(
             "4",
@@ -109,10 +98,7 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
             "6",
             f"policies move less with {MAMT} than with {MAAC} (Fig. 3)",
             f"KL(pi_i || pi_i^old), mean over agents and the whole run: {MAAC} minus {MAMT}.",
-            [
-                Difference(TITLES[each], sides(each, MAAC, MAMT), Measure(whole(KL), TRAINING, TRAINING))
-                for each in TASKS
-            ],
+            [_larger(each, MAAC, MAMT, Measure(whole(KL), TRAINING, TRAINING)) for each in TASKS],
         ),
         Claim(
             "7",
@@ -153,12 +139,7 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
             f"with fixed coefficients {MAMT} is like {MAMD}, with random ones it is the worst (appendix H)",
             f"{BY_RETURN}: {FIXED} and {MAMD}: {WITHIN}; {MAMT}, {FIXED} and {MAMD} minus {RANDOM}.",
             [
-                *(
-                    Similar(
-                        f"{TITLES[each]}, alike", sides(each, FIXED, MAMD), ended(each), margin=ALIKE[each]
-                    )
-                    for each in TASKS
-                ),
+                *(_alike(each, FIXED, MAMD, where=f"{TITLES[each]}, alike") for each in TASKS),
                 *(_higher(each, label, RANDOM) for each in TASKS[1:] for label in (MAMT, FIXED, MAMD)),
             ],
         ),
@@ -167,28 +148,14 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
             f"{WS} is unsteady (appendix H)",
             "the standard deviation of the change of an agent's return from one logged value to the next, over the "
             f"second half of the episodes: {WS} minus {MAMT}. The deviations over seeds stand in table 10.",
-            [
-                Difference(
-                    TITLES[each],
-                    sides(each, WS, MAMT),
-                    of_training(unsteadiness(TRAINING), each),
-                )
-                for each in TASKS
-            ],
+            [_larger(each, WS, MAMT, of_training(unsteadiness(TRAINING), each)) for each in TASKS],
         ),
         Claim(
             "12",
             f"{MAMT} learns from fewer episodes than {PPO} (Fig. 12)",
             "the area under the curve of an agent's training return over the first half of the episodes, divided by "
             f"their number: {MAMT} minus {PPO}.",
-            [
-                Difference(
-                    TITLES[each],
-                    sides(each, MAMT, PPO),
-                    of_training(first_half(TRAINING), each),
-                )
-                for each in TASKS
-            ],
+            [_larger(each, MAMT, PPO, of_training(first_half(TRAINING), each)) for each in TASKS],
         ),
         Claim(
             "13",
@@ -241,6 +208,16 @@ def _side(label: str, env_config: str) -> Side:
 def _higher(env_config: str, label: str, other: str) -> Row:
     where = TITLES[env_config] if env_config in TASKS else f"{TITLES[env_config]}, against {other}"
     return Difference(where, sides(env_config, label, other), ended(env_config))
+
+
+def _larger(env_config: str, label: str, other: str, measure: Measure) -> Row:
+    return Difference(TITLES[env_config], sides(env_config, label, other), measure)
+
+
+def _alike(env_config: str, *labels: str, where: str = "") -> Row:
+    """Methods end alike: `WITHIN`."""
+    compared = sides(env_config, *labels)
+    return Similar(where or TITLES[env_config], compared, ended(env_config), margin=ALIKE[env_config])
 
 
 def _level(env_config: str, measure: Measure) -> Row:

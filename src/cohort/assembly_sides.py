@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from cohort.components.seeding import derive_seed, generator
+from cohort.components.seeding import derive_seed
 from cohort.components.sides import Side
 from cohort.configuration.plan import Plan, Sources, make_plan
 from cohort.configuration.task import task_name
@@ -63,24 +63,22 @@ def build_sides(
         for name, told in wanted.items()
         if told.policy
     }
-    chance = generator(plan.run.seed, "opponents/test", device)
     learner = SidesLearner(
         tuple(sides.values()),
         {name: each for name, (_, each) in built.items()},
         {name: policy for name, (policy, _) in built.items()},
         copies={name: (told.copy_of, told.copy_interval) for name, told in wanted.items() if told.copy_of},
         guests={name: policy for name, (policy, _) in guests.items()},
-        generator=chance,
     )
 
     def player(name: str, told: SideSettings) -> Player:
         if told.learns:
             return Player(sides[name], built[name][0])
-        how = {"greedy": told.greedy is not False, "generator": chance}
+        greedy = told.greedy is not False
         if told.copy_of:
-            return Opponent(sides[name], learner.copy(name), **how)
+            return Opponent(sides[name], learner.copy(name), greedy=greedy)
         policy, step = guests[name]
-        return Guest(sides[name], policy, t_env=step, **how)
+        return Guest(sides[name], policy, t_env=step, greedy=greedy)
 
     policy = SidesPolicy(spec, [player(name, told) for name, told in wanted.items()])
     return policy.to(device), learner

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cohort.assembly import load_team
 from cohort.components.episodes import Episodes
-from cohort.components.seeding import derive_seed
+from cohort.components.seeding import derive_seed, generator
 from cohort.configuration.plan import Plan, Sources, make_plan
 from cohort.controllers.team_policy import Memory, TeamPolicy
 from cohort.envs.base import MultiAgentEnv, Observation
@@ -28,17 +28,19 @@ from cohort.settings import NoSettings
 
 @dataclass(frozen=True)
 class Policy:
-    """The greedy policy of one moment of a run.
+    """The policy of one moment of a run, as it is tested: greedily, but with `test_greedy: False`.
 
     Attributes:
         plan: the run's configuration.
         team: its networks.
         step: environment steps it was trained for.
+        generator: what it draws from, where it is not greedy.
     """
 
     plan: Plan
     team: TeamPolicy
     step: int
+    generator: torch.Generator
 
     def make_env(self, games: int = 1, seed: int = 0) -> MultiAgentEnv:
         """The environment of the run, with games of its own."""
@@ -49,14 +51,14 @@ class Policy:
         return self.team.initial_memory(games)
 
     def act(self, observation: Observation, memory: Memory) -> tuple[Tensor, Memory]:
-        """Greedy actions [B, N], and what the team remembers of this step."""
-        actions, memory, _ = self.team.act(observation, memory, self.step, None)
+        """Actions [B, N], and what the team remembers of this step."""
+        actions, memory, _ = self.team.act(observation, memory, self.step, self.generator, explore=False)
         return actions, memory
 
     def play(self, env: MultiAgentEnv, episodes: int, watch=None) -> Episodes:
         """Whole episodes. `watch` is called at the start and after every step."""
         runner = InProcessRunner(
-            NoSettings(), env=env, policy=self.team, generator=torch.Generator(), episodes=episodes
+            NoSettings(), env=env, policy=self.team, generator=self.generator, episodes=episodes
         )
         return runner.run(t_env=self.step, explore=False, watch=watch)
 
@@ -88,4 +90,5 @@ def load_policy(run: str | Path, load_step: int = 0, *, best: bool = False) -> P
         raise UserError(f"{folder.root} taught a {plan['trainer'].cls.subject}, and this plays teams.")
     env = make_env(plan, games=1, seed=0)
     getattr(env, "close", lambda: None)()
-    return Policy(plan, load_team(plan, state, env.spec, torch.device("cpu")), step)
+    team = load_team(plan, state, env.spec, torch.device("cpu"))
+    return Policy(plan, team, step, generator(plan.run.seed, "exploration/policy"))

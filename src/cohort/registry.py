@@ -20,6 +20,18 @@ def nearest(name: str, known: list[str]) -> str:
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
 
 
+def known(name: str, noun: str, names: Iterable[str], all_of_them: str) -> str:
+    """`name`, for settings whose values are among `names`, which a message calls `all_of_them`.
+
+    Raises:
+        ValueError: it is none of them: one line with the nearest, if one is near, and all.
+    """
+    names = list(names)
+    if name not in names:
+        raise ValueError(f"unknown {noun} {name!r}.{nearest(name, names)} {all_of_them}: {', '.join(names)}")
+    return name
+
+
 class Registry:
     """The known implementations of one noun; `package.module:Class` works wherever a name does."""
 

@@ -13,7 +13,7 @@ from cohort.recording.replay import Replay
 
 
 def main(words: Sequence[str]) -> int:
-    """Play one greedy episode of a run's policy into a video; the exit status."""
+    """Play one episode of a run's policy, as it is tested, into a video; the exit status."""
     options = _parse(words)
     prepare_process(1)
     run = place_named(options.run)

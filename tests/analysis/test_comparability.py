@@ -63,6 +63,22 @@ def test_runs_from_before_weights_were_taken_over_go_with_those_that_took_none(
     assert [found.what for found in within_curve([old, new, moved])] == ["transfer_from"]
 
 
+def test_how_runs_were_tested_parts_seeds_and_gets_a_note_between_methods(
+    write_run: Callable[..., FolderRun],
+) -> None:
+    """Runs from before the key was there were tested greedily."""
+    old, greedy, drawn = (
+        write_run(seed=1),
+        write_run(seed=2, config={"test_greedy": True}),
+        write_run(seed=3, config={"test_greedy": False}),
+    )
+    assert within_curve([old, greedy]) == worth_a_note([old, greedy]) == []
+    (found,) = within_curve([old, greedy, drawn])
+    assert (found.what, set(found.runs)) == ("test_greedy", {"True", "False"})
+    other = write_run("vdn", config={"test_greedy": False})
+    assert [found.short() for found in worth_a_note([old, other])] == ["test_greedy: True / False"]
+
+
 def test_two_methods_are_one_difference(write_run: Callable[..., FolderRun]) -> None:
     runs = [write_run("qmix", 1), write_run("vdn", 2, config={"new": 1})]
     assert [found.what for found in within_curve(runs)] == ["method"]

@@ -230,10 +230,23 @@ def test_every_key_that_stands_in_the_way_is_told_at_once_and_mended_by_what_is_
     part(plan, clip_range=0.2, epochs=4, critic_lr=0.0003, gae_lambda=0.9, normalise_values=False)
 
 
+def test_tests_are_greedy_or_drawn_as_there(planned, tmp_path):
+    """PyMARL's key is ours. EPyMARL's soft policies draw in tests whatever it says, as in its environments' files."""
+    part(planned(QMIX), test_greedy=True)
+    part(planned(QMIX, "test_greedy=False"), test_greedy=False)
+    part(planned(COMA), test_greedy=True, action_selector="epsilon_sampling")
+    part(planned(COMA + "test_greedy: False\n"), test_greedy=False)
+    path = tmp_path / "gymma.yaml"
+    path.write_text("env: gymma\nenv_args:\n  key: lbforaging:Foraging-8x8-2p-3f-v3\ntest_greedy: True\n")
+    mended = "standardise_rewards=False q_nstep=0"
+    part(planned(EPYMARL_IPPO, mended, env=str(path)), test_greedy=False, action_selector="sampling")
+    part(planned(EPYMARL_IPPO, f"{mended} test_greedy=True", env=str(path)), test_greedy=True)
+    part(planned(EPYMARL_IQL, env=str(path)), test_greedy=True)
+
+
 @pytest.mark.parametrize(
     ("typed", "told", "mended"),
     [
-        ("test_greedy=False", "type test_greedy=True", "test_greedy=True"),
         ("evaluation_epsilon=0.05", "type evaluation_epsilon=0", "evaluation_epsilon=0"),
         ("standardise_returns=True", "type standardise_returns=False", "standardise_returns=False"),
         ("wandb_save_model=True", "type wandb_save_model=False", "use_wandb=True wandb_project=None"),

@@ -63,13 +63,13 @@ class Scripted:
 
 
 class CountingPolicy:
-    """Action = step number modulo A, so that records can be checked; draws once when it explores."""
+    """Action = step number modulo A, so that records can be checked; draws once a step where it is to explore."""
 
     def initial_memory(self, batch_size: int) -> int:
         return 0
 
-    def act(self, observation, memory, t_env, generator):
-        if generator is not None:
+    def act(self, observation, memory, t_env, generator, explore=True):
+        if explore:
             torch.rand(1, generator=generator)
         self.t_env = t_env
         action = (memory + 1) % SPEC.n_actions

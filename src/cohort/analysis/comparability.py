@@ -18,8 +18,8 @@ NOT_THE_METHOD = frozenset(
         *("save_best", "chains_at_once", "when_diverged"),
     )
 )
-# What runs did that are older than a key of every run.
-BEFORE = {"transfer_from": ""}
+# What runs did that are older than a key.
+BEFORE = {"transfer_from": "", "test_greedy": True}
 # Arguments of environments that do not change the game.
 NOT_THE_GAME = frozenset(
     (
@@ -27,7 +27,11 @@ NOT_THE_GAME = frozenset(
         *("window_size_x", "window_size_y", "launch_seconds", "reset_seconds", "step_seconds"),
     )
 )
-MARKED_KEYS = ("batch_size_run", "test_nepisode")  # worth a note between methods, no reason to refuse
+MARKED_KEYS = (
+    "batch_size_run",
+    "test_nepisode",
+    "test_greedy",
+)  # worth a note between methods, no reason to refuse
 VALUES = 5  # of one difference that a message lists
 UPDATES_TOLERANCE = 1.1  # greatest ratio of updates per episode that counts as the same
 
@@ -78,9 +82,7 @@ def within_curve(runs: Sequence[Run]) -> list[Difference]:
         if found and found[0].what == "method":
             break  # two methods differ in dozens of keys, which would hide this
         if key not in NOT_THE_METHOD and not key.startswith("env_args."):
-            absent = BEFORE.get(key, "no such key")
-            values = [_shown(run.flat_config.get(key, absent)) for run in runs]
-            found += _difference(key, runs, values)
+            found += _difference(key, runs, [_had(run, key) for run in runs])
     seeds: dict[tuple[str, object], list[str]] = defaultdict(list)
     for run in runs:
         seeds[run.map_name, run.seed].append(run.name)
@@ -89,10 +91,10 @@ def within_curve(runs: Sequence[Run]) -> list[Difference]:
 
 
 def worth_a_note(runs: Sequence[Run]) -> list[Difference]:
-    """Differences that do not forbid a comparison but are reported: in the commit, or in how many games run at once."""
+    """Differences that forbid no comparison but are reported: in the commit, in how games are played or tested."""
     found = _difference("commit", runs, [_commit(run) for run in runs])
     for key in MARKED_KEYS:
-        found += _difference(key, runs, [_shown(run.flat_config.get(key, "no such key")) for run in runs])
+        found += _difference(key, runs, [_had(run, key) for run in runs])
     unknown = [run.name for run in runs if run.updates_per_episode is None]
     if unknown and len(unknown) < len(runs):
         found.append(Difference("updates per episode", {"not on record": unknown}))
@@ -146,6 +148,10 @@ def _updates(runs: Sequence[Run]) -> list[Difference]:
 
 def _keys(mappings: Iterable[dict]) -> list[str]:
     return sorted({key for mapping in mappings for key in mapping})
+
+
+def _had(run: Run, key: str) -> str:
+    return _shown(run.flat_config.get(key, BEFORE.get(key, "no such key")))
 
 
 def _shown(value: object) -> str:

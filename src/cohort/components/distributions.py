@@ -1,6 +1,7 @@
 """Decisions: what a policy's head makes of its network's values, one for each agent. Leading dimensions are free.
 
-`mode` is what a greedy policy does. Those that are random can be sampled, and know what their samples' chances were.
+`mode` is what a greedy policy does, `sample` what one does that follows its chances. Those that are random know what
+their samples' chances were; where nothing is left to chance, the sample is the mode.
 """
 
 import math
@@ -33,6 +34,10 @@ class Utilities:
     def mode(self) -> Tensor:
         """The best available action: [...] int64."""
         return greedy_actions(self.values, self.available)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """[...] int64: utilities are no chances. Nothing is drawn."""
+        return self.mode
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,10 @@ class Point:
     """One continuous action."""
 
     mode: Tensor  # [..., U] in [-1, 1]
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """[..., U]. Nothing is drawn."""
+        return self.mode
 
 
 @dataclass(frozen=True)

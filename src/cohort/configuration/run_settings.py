@@ -28,7 +28,7 @@ class RunSettings(Settings):
     )
     t_max: int = Field(ge=1, le=LONGEST_RUN, description="environment steps to train for")
     test_interval: int = Field(ge=1, description="environment steps between two evaluations")
-    test_nepisode: int = Field(ge=1, description="greedy episodes of each evaluation")
+    test_nepisode: int = Field(ge=1, description="episodes of each evaluation")
     log_interval: int = Field(ge=1, description="environment steps between two lines of training metrics")
     use_cuda: bool = Field(description="train and simulate on the GPU when there is one")
     torch_threads: int = Field(ge=1, le=1024, description="CPU threads of each process")

@@ -42,7 +42,7 @@ class SideSettings(Settings):
     )
     greedy: bool | None = Field(
         default=None,
-        description="with policy or copy_of: it plays as it is tested (True, and null) or as it explores (False)",
+        description="with policy or copy_of: it plays greedily (True, and null) or as it explores (False)",
     )
 
     @model_validator(mode="after")
@@ -55,7 +55,7 @@ class SideSettings(Settings):
             raise ValueError("copy_of and copy_interval, environment steps between two copies, go together")
         if self.learns and self.greedy is not None:
             raise ValueError(
-                "greedy belongs to policy or copy_of: a side that learns explores, and is tested greedily"
+                "greedy belongs to policy or copy_of: a side that learns explores, and is tested as test_greedy says"
             )
         return self
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from cohort.components.distributions import RestrictedUtilities, Utilities
 from cohort.components.packing import Packing
-from cohort.controllers.team_policy import Act, GreedyStep, TeamPolicy, TeamPolicySettings
+from cohort.controllers.team_policy import Act, Draws, GreedyStep, TeamPolicy, TeamPolicySettings
 from cohort.envs.base import EnvSpec, Observation
 
 
@@ -69,9 +69,11 @@ class RoleTeamPolicy(TeamPolicy):
 
     @torch.inference_mode()
     def act(
-        self, observation: Observation, memory: RoleMemory, t_env: int, generator: torch.Generator | None
+        self, observation: Observation, memory: RoleMemory, t_env: int, generator: Draws, explore: bool = True
     ) -> Act:
         """One step of the team, exploring roles and actions or, without a generator, greedily. `roles` are recorded."""
+        if not explore:
+            generator = None  # utilities, of roles and of actions: there are no chances to test by
         inputs = self._inputs(observation.obs, memory.last_actions)
         role_outputs, role_hidden = self.role_network.step(inputs, memory.role_hidden)
         roles, selector = memory.roles, self.action_selector

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from cohort.components.sides import Side
-from cohort.controllers.team_policy import Act, TeamPolicy
+from cohort.controllers.team_policy import Act, Draws, TeamPolicy
 from cohort.envs.base import EnvSpec, Observation
 
 
 class Player(nn.Module):
-    """Who plays a side; this one learns: it explores while the run collects, and is greedy in evaluations."""
+    """Who plays a side; this one learns: it explores while the run collects, and evaluations test it."""
 
     learns = True
 
@@ -22,30 +22,29 @@ class Player(nn.Module):
         self.side, self.policy = side, policy
 
     def act(
-        self, observation: Observation, memory: Any, t_env: int, generator: torch.Generator | None
+        self, observation: Observation, memory: Any, t_env: int, generator: Draws, explore: bool = True
     ) -> Act:
         """One step of the side's n agents, of what all N see."""
-        return self.policy.act(self.side.sight(observation), memory, t_env, generator)
+        return self.policy.act(self.side.sight(observation), memory, t_env, generator, explore)
 
 
 class Opponent(Player):
-    """Who plays a side without learning: greedily or by chance, while collecting and in evaluations alike."""
+    """Who plays a side without learning: greedily or as it explores, while collecting and in evaluations alike."""
 
     learns = False
 
-    def __init__(self, side: Side, policy: TeamPolicy, *, greedy: bool, generator: torch.Generator) -> None:
-        """`generator`, on the policy's device, is for evaluations, in which nothing else is drawn."""
+    def __init__(self, side: Side, policy: TeamPolicy, *, greedy: bool) -> None:
         super().__init__(side, policy)
-        self.greedy, self.generator = greedy, generator
+        self.greedy = greedy
 
     def act(
-        self, observation: Observation, memory: Any, t_env: int, generator: torch.Generator | None
+        self, observation: Observation, memory: Any, t_env: int, generator: Draws, explore: bool = True
     ) -> Act:
         return super().act(observation, memory, t_env, self.chance(generator))
 
-    def chance(self, generator: torch.Generator | None) -> torch.Generator | None:
+    def chance(self, generator: Draws) -> Draws:
         """What it draws from, where its runner draws from `generator`."""
-        return None if self.greedy else generator or self.generator
+        return None if self.greedy else generator
 
 
 class Guest(Opponent):
@@ -57,7 +56,7 @@ class Guest(Opponent):
         self.t_env = t_env
 
     def act(
-        self, observation: Observation, memory: Any, t_env: int, generator: torch.Generator | None
+        self, observation: Observation, memory: Any, t_env: int, generator: Draws, explore: bool = True
     ) -> Act:
         act = self.policy.act(observation, memory, self.t_env, self.chance(generator))
         return act._replace(actions=act.actions[:, self.side.agents])
@@ -103,15 +102,11 @@ class SidesPolicy(nn.Module):
 
     @torch.inference_mode()
     def act(
-        self,
-        observation: Observation,
-        memory: tuple[Any, ...],
-        t_env: int,
-        generator: torch.Generator | None,
+        self, observation: Observation, memory: Any, t_env: int, generator: Draws, explore: bool = True
     ) -> Act:
-        """One step of all players, exploring with `generator`'s randomness or, without one, as in evaluations."""
+        """One step of all players, those that learn as `TeamPolicy.act`."""
         acts = [
-            player.act(observation, own, t_env, generator)
+            player.act(observation, own, t_env, generator, explore)
             for player, own in zip(self.players, memory, strict=True)
         ]
         games, _, *size = acts[0].actions.shape

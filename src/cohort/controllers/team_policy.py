@@ -15,10 +15,16 @@ from cohort.components.pictures import as_numbers
 from cohort.envs.base import EnvSpec, Observation
 from cohort.settings import Settings
 
+Draws = torch.Generator | None  # what actions are drawn from; None: they are greedy
+
 
 class TeamPolicySettings(Settings):
     obs_last_action: bool = Field(description="each agent sees its own previous action")
     obs_agent_id: bool = Field(description="each agent sees which agent it is")
+    test_greedy: bool = Field(
+        default=True,
+        description="tests take the best or likeliest action; False: they draw by the policy's chances, if it has any",
+    )
 
 
 class Memory(NamedTuple):
@@ -130,15 +136,19 @@ class TeamPolicy(nn.Module):
 
     @torch.inference_mode()
     def act(
-        self, observation: Observation, memory: Memory, t_env: int, generator: torch.Generator | None
+        self, observation: Observation, memory: Memory, t_env: int, generator: Draws, explore: bool = True
     ) -> Act:
-        """One step of the team, exploring with `generator`'s randomness or, without one, greedily."""
+        """One step of the team with `generator`'s randomness, exploring or as it is tested; without one, greedily."""
         values, hidden = self._step(observation.obs, memory)
         decision = self.decide(values, observation.available_actions)
-        selector = self.action_selector
-        actions = decision.mode if generator is None else selector.select(decision, t_env, generator)
-        if self.extras and generator is not None:
-            decision = selector.behaviour(decision, t_env)  # the chances that the actions really had
+        if generator is None or (self.settings.test_greedy and not explore):
+            actions = decision.mode
+        elif explore:
+            actions = self.action_selector.select(decision, t_env, generator)
+            if self.extras:
+                decision = self.action_selector.behaviour(decision, t_env)  # the chances that they really had
+        else:
+            actions = decision.sample(generator)
         extras = {name: getattr(decision, name)(actions) for name in self.extras}
         return Act(actions, Memory(hidden, actions if self.settings.obs_last_action else None), extras)
 

@@ -4,12 +4,12 @@ import math
 from typing import Any, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.base import EnvSpec, Observation, Transition, refuse_other_games
 from cohort.envs.payoffs import GAMES, Payoff
-from cohort.registry import nearest
+from cohort.registry import known
 from cohort.settings import Settings
 
 
@@ -20,16 +20,15 @@ class MatrixGamesSettings(Settings):
         description="with map_name=custom: nested lists, one level per agent, as many entries as actions",
     )
 
+    @field_validator("map_name")
+    @classmethod
+    def game_is_known(cls, name: str) -> str:
+        return known(name, "game", [*GAMES, "custom"], "Allowed")
+
     @model_validator(mode="after")
-    def game_is_known(self) -> Self:
+    def payoff_is_of_a_game(self) -> Self:
         if (self.map_name == "custom") != (self.payoff is not None):
             raise ValueError("map_name=custom and payoff=[[...], ...] go together")
-        if self.map_name not in {*GAMES, "custom"}:
-            allowed = [*GAMES, "custom"]
-            raise ValueError(
-                f"map_name = {self.map_name!r}: unknown game.{nearest(self.map_name, allowed)} "
-                f"Allowed: {', '.join(allowed)}"
-            )
         if self.payoff is not None:
             _payoff_tensor(self.payoff)
         return self
@@ -100,6 +99,5 @@ class MatrixGames:
         return {"stage": self.stage.clone(), "over": self.over.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state["stage"].shape != self.stage.shape:
-            raise ValueError(f"the saved state is of {len(state['stage'])} games, here are {self.batch_size}")
+        refuse_other_games(len(state["stage"]), self.batch_size)
         self.stage, self.over = (state[name].to(self.stage.device, copy=True) for name in ("stage", "over"))

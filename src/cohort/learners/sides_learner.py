@@ -30,7 +30,6 @@ class SidesLearner(Learner):
         *,
         copies: Mapping[str, tuple[str, int]],
         guests: Mapping[str, TeamPolicy],
-        generator: torch.Generator,
     ) -> None:
         """Join what has been built.
 
@@ -40,7 +39,6 @@ class SidesLearner(Learner):
             policies: what these learners teach.
             copies: by the sides that past copies play, whose policy is copied, and every how many environment steps.
             guests: policies from other runs, by the sides that they play.
-            generator: what opponents draw from in evaluations.
         """
         # names that no attribute of a torch.nn.ModuleDict has
         copied = {f"{of}_policy": policies[of] for of, _ in copies.values()}
@@ -53,7 +51,7 @@ class SidesLearner(Learner):
         self._taught = [(side, learners[side.name]) for side in sides if side.name in learners]
         for guest in guests.values():
             guest.requires_grad_(False)
-        self.keep(sides=self.learners, guests=dict(guests), generator=generator)
+        self.keep(sides=self.learners, guests=dict(guests))
 
     def copy(self, name: str) -> TeamPolicy:
         """The past copy that plays a side."""

@@ -20,7 +20,7 @@ TOLERANCE = 1e-5  # of numbers around 1; of larger ones it is their share
 def largest_difference(policy: Policy, portable: PortableTeam, play: Play) -> float:
     """Of all outputs over an episode of made-up observations, relative where numbers are above 1.
 
-    The networks act as `Policy.act` has them. The file is given their memory in every step, so that two actions that
+    The networks act greedily, as files do. The file is given their memory in every step, so that two actions that
     are worth the same make no other episode of it.
 
     Raises:
@@ -30,7 +30,7 @@ def largest_difference(policy: Policy, portable: PortableTeam, play: Play) -> fl
     remembered, memory, worst = policy.begin(GAMES), portable.begin(GAMES), 0.0
     for _ in range(STEPS):
         observed = _made_up(portable, draw)
-        acted, remembered = policy.act(_observation(policy, observed), remembered)
+        acted, remembered, _ = policy.team.act(_observation(policy, observed), remembered, policy.step, None)
         expected = portable(*observed, *memory)
         worst = max(
             worst,

@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
     description = path.with_name(f"{path.name}.json")
     text = json.dumps(describe(policy, portable, folder, path.name, options.to), indent=1)
     write_text_atomically(description, text + "\n")
-    print(f"policy: {path} ({len(content) / 1000:,.0f} kB), as it is tested at step {policy.step:,}")
+    print(f"policy: {path} ({len(content) / 1000:,.0f} kB), greedy, of step {policy.step:,}")
     print(f"description: {description}")
     print(
         f"checked: {STEPS} steps of {GAMES} games beside the run's networks, they differ by {difference:.1e}"

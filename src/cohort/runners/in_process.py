@@ -33,7 +33,7 @@ class InProcessRunner:
         generator: torch.Generator,
         episodes: int | None = None,
     ) -> None:
-        """`generator`, on the policy's device, drives the exploration; `episodes` (B) is what a run returns."""
+        """`generator`, on the policy's device, is what the policy draws from; `episodes` (B) is what a run returns."""
         self.env, self.policy, self.generator = env, policy, generator
         self.episodes = episodes or env.batch_size
         self._hopeless = 0  # rounds in a row that brought not one whole episode
@@ -43,7 +43,7 @@ class InProcessRunner:
 
         Args:
             t_env: places the policy on its exploration schedule.
-            explore: whether it explores.
+            explore: whether it explores, or plays as it is tested.
             watch: called at the start and after every step of each round.
 
         Raises:
@@ -91,7 +91,6 @@ class InProcessRunner:
 
     def _play(self, t_env: int, explore: bool, watch: Callable[[], None] | None) -> Iterator["_Record"]:
         """One episode in every game; the growing record after each step."""
-        generator = self.generator if explore else None
         observation = self.env.reset()
         memory = self.policy.initial_memory(self.env.batch_size)
         record = _Record(observation, t_env)
@@ -99,7 +98,9 @@ class InProcessRunner:
             watch()
         while not record.finished:
             with torch.inference_mode():
-                actions, memory, extras = self.policy.act(observation, memory, record.t_env, generator)
+                actions, memory, extras = self.policy.act(
+                    observation, memory, record.t_env, self.generator, explore
+                )
                 transition = self.env.step(actions)
             record.add(actions, extras, transition)
             observation = transition.observation

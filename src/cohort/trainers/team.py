@@ -81,7 +81,7 @@ class TeamTrainer(Trainer):
         return {"updates_per_episode": updates / episodes}
 
     def evaluate(self, watch: StepCallback = None) -> dict[str, float]:
-        """Metrics of `test_nepisode` greedy episodes of exactly the parameters of this moment, averaged or not."""
+        """Metrics of `test_nepisode` episodes of exactly the parameters of this moment, averaged or not."""
         statistics = EpisodeStatistics(self.learner.sides)
         statistics.add(self.test_runner.run(t_env=self.t_env, explore=False, watch=watch))
         return statistics.flush(prefix="test_")

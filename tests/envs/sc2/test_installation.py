@@ -153,7 +153,7 @@ def test_settings_have_smacs_names_and_defaults():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"map_name": "3n"}, "did you mean '3m'"),
+        ({"map_name": "3s5zz"}, "Did you mean '3s5z'"),
         ({"difficulty": "B"}, "must be one of 1, 2"),
         ({"difficulty": ""}, "must be one of 1, 2"),
         ({"replay_prefix": "a/b"}, "replay_dir"),

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,37 +22,47 @@ needs_smac = pytest.mark.skipif(bool(missing_packages()), reason=missing_package
 EPISODES = int(os.environ.get("PARITY_EPISODES", "2"))
 PARTS = 4  # in which the maps are tried, for tests that run side by side; each costs two seconds to start
 REPOSITORY = Path(__file__).parents[3]
+# the tests' own PYTHONPATH has no place for a checkout of smacv2
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+SMAC = "tests.envs.sc2.parity"
+COMPARED = {"obs", "state", "available", "reward", "terminated", "battle_won"}
 
 
-def run(*arguments: str) -> list[dict]:
-    """What the comparison found, one report for each map."""
-    command = [sys.executable, "-m", "tests.envs.sc2.parity", "--json", *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
+def compare(comparison: str, maps: Sequence[str], *arguments: str) -> list[dict]:
+    """What `comparison`, a module, found without a disagreement: one report for each map."""
+    command = [sys.executable, "-m", comparison, "--json", "--maps", *maps, *arguments]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True, timeout=900
+    )
     assert "Traceback" not in done.stderr, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {report["map_name"]: report["disagreements"] for report in reports} == {name: {} for name in maps}
+    return reports
+
+
+def compare_usual(comparison: str, maps: Sequence[str]) -> None:
+    """`EPISODES` episodes of each map, with everything that matters compared."""
+    for report in compare(comparison, maps, "--episodes", str(EPISODES)):
+        assert report["counts"]["episodes"] == EPISODES
+        assert not COMPARED - report["deviations"].keys()
+
+
+def compare_variants(comparison: str, name: str) -> dict[str, int]:
+    """One episode of each variant; what was counted."""
+    numbers = [str(number) for number in range(len(VARIANTS))]
+    (report,) = compare(comparison, [name], "--episodes", str(len(VARIANTS)), "--variants", *numbers)
+    return report["counts"]
 
 
 @needs_smac
 @pytest.mark.parametrize("first", range(PARTS))
 def test_smac_and_the_simulator_agree(first):
-    maps = list(all_maps())[first::PARTS]
-    reports = run("--maps", *maps, "--episodes", str(EPISODES))
-    assert [(report["map_name"], report["disagreements"]) for report in reports] == [
-        (name, {}) for name in maps
-    ]
-    for report in reports:
-        assert report["counts"]["episodes"] == EPISODES
-        assert {"obs", "state", "available", "reward", "terminated", "battle_won"} <= report[
-            "deviations"
-        ].keys()
+    compare_usual(SMAC, list(all_maps())[first::PARTS])
 
 
 @needs_smac
 def test_they_agree_however_they_are_set_up_in_won_lost_and_late_battles():
-    numbers = [str(number) for number in range(len(VARIANTS))]
-    (report,) = run("--maps", "3m", "--episodes", str(len(VARIANTS)), "--variants", *numbers)
-    assert report["disagreements"] == {}
-    counts = report["counts"]
+    counts = compare_variants(SMAC, "3m")
     assert min(counts["wins"], counts["losses"], counts["timeouts"]) > 0
 
 

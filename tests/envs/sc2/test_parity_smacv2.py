@@ -4,8 +4,6 @@ PARITY_EPISODES is the number of episodes of each task, 2 by default. smacv2 is 
 it: PYTHONPATH=<its folder> python -m pytest tests/envs/sc2/test_parity_smacv2.py
 """
 
-import json
-import os
 import subprocess
 import sys
 
@@ -14,45 +12,23 @@ import pytest
 from cohort.envs.foreign import smacv2
 from cohort.envs.smacv2_sim.tasks import RACES
 from cohort.errors import UserError
-from tests.envs.sc2.parity_variants import VARIANTS
 from tests.envs.sc2.stand_in_installation import launches, make_installation, missing_packages
-from tests.envs.sc2.test_parity import EPISODES, REPOSITORY
+from tests.envs.sc2.test_parity import ENVIRONMENT, REPOSITORY, compare_usual, compare_variants
 
 needs_smacv2 = pytest.mark.skipif(bool(missing_packages("smacv2")), reason=missing_packages("smacv2"))
-
-
-# the tests' own PYTHONPATH has no place for a checkout of smacv2
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-
-
-def compare(*arguments: str) -> list[dict]:
-    command = [sys.executable, "-m", "tests.envs.sc2.parity_smacv2", "--json", *arguments]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True, timeout=900
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+SMACV2 = "tests.envs.sc2.parity_smacv2"
 
 
 @needs_smacv2
 @pytest.mark.parametrize("race", RACES)
 def test_smacv2_and_the_simulator_agree(race):
-    tasks = [f"{race}_{size}" for size in ("5_vs_5", "10_vs_10", "10_vs_11")]
-    reports = compare("--maps", *tasks, "--episodes", str(EPISODES))
-    assert [(report["map_name"], report["disagreements"]) for report in reports] == [(t, {}) for t in tasks]
-    for report in reports:
-        assert report["counts"]["episodes"] == EPISODES
-        assert {"obs", "state", "available", "reward", "terminated", "battle_won"} <= report[
-            "deviations"
-        ].keys()
+    compare_usual(SMACV2, [f"{race}_{size}" for size in ("5_vs_5", "10_vs_10", "10_vs_11")])
 
 
 @needs_smacv2
 @pytest.mark.parametrize("race", RACES)
 def test_they_agree_however_they_are_set_up(race):
-    numbers = [str(number) for number in range(len(VARIANTS))]
-    (report,) = compare("--maps", f"{race}_5_vs_5", "--episodes", str(len(VARIANTS)), "--variants", *numbers)
-    assert report["disagreements"] == {}
+    compare_variants(SMACV2, f"{race}_5_vs_5")
 
 
 @needs_smacv2

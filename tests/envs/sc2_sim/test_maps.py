@@ -80,7 +80,7 @@ def test_every_map_can_be_built_and_stepped(name):
 
 
 def test_a_misspelt_map_is_answered_with_the_nearest_name():
-    with pytest.raises(ValueError, match="did you mean '8m_vs_9m'"):
+    with pytest.raises(ValueError, match="Did you mean '8m_vs_9m'"):
         check_map_name("8m_v_9m")
 
 

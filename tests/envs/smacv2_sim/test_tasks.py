@@ -32,8 +32,10 @@ def test_every_task_describes_itself():
 
 
 def test_an_unknown_task_is_refused_with_the_nearest():
-    with pytest.raises(ValidationError, match="unknown task 'terran_5_v_5'; did you mean 'terran_5_vs_5'"):
+    with pytest.raises(ValidationError, match=r"unknown task 'terran_5_v_5'\. Did you mean 'terran_5_vs_5'"):
         SMACv2SimSettings(map_name="terran_5_v_5")
+    with pytest.raises(ValidationError, match=r"unknown task '3m'\. SMACv2's tasks: "):
+        SMACv2SimSettings(map_name="3m")
 
 
 def test_every_setting_says_what_it_does():

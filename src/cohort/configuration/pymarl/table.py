@@ -28,7 +28,11 @@ KEYS: tuple[Row, ...] = (
     same("batch_size_run"),
     same("test_nepisode", "the same, and exactly so many"),
     same("test_interval"),
-    only("test_greedy", (True,), "tests are greedy: type test_greedy=True"),
+    same(
+        "test_greedy",
+        "the same: `False` draws in tests, by the policy's own chances without epsilon; methods of utilities have none "
+        "and are greedy either way",
+    ),
     same("log_interval"),
     dropped("runner_log_interval", "`log_interval` is for all metrics of training"),
     dropped("learner_log_interval", "`log_interval` is for all metrics of training"),
@@ -77,10 +81,11 @@ KEYS: tuple[Row, ...] = (
     # algorithms
     worded(
         "action_selector",
-        "`epsilon_greedy`; `multinomial`: `epsilon_sampling`; `soft_policies`: `sampling` (tests are greedy here)",
+        "`epsilon_greedy`; `multinomial`: `epsilon_sampling`; `soft_policies`: `sampling` with `test_greedy: False`: "
+        "it draws in tests too, whatever `test_greedy` says there",
         {
             "multinomial": {"action_selector": "epsilon_sampling"},
-            "soft_policies": {"action_selector": "sampling"},
+            "soft_policies": {"action_selector": "sampling", "test_greedy": False},
         },
     ),
     same("epsilon_start"),
@@ -142,7 +147,7 @@ KEYS: tuple[Row, ...] = (
         "no target critic here",
         by.interval_or_tau,
     ),
-    only("evaluation_epsilon", (0,), "tests are greedy: type evaluation_epsilon=0"),
+    only("evaluation_epsilon", (0,), "methods of utilities are tested greedily: type evaluation_epsilon=0"),
     computed(
         "standardise_rewards",
         "the same, by all rewards that the replay memory holds; of COMA and PPO `False` alone",

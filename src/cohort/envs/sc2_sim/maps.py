@@ -1,11 +1,12 @@
 """Facts of the 23 SMAC maps, read from `maps.json` into typed records."""
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+
+from cohort.registry import known
 
 MAP_SIZE = 32  # every map is 32 x 32 metres
 CENTRE = (
@@ -65,15 +66,8 @@ def all_maps() -> dict[str, MapFacts]:
 
 
 def check_map_name(name: str) -> str:
-    """Return `name` if there is such a map.
-
-    Raises:
-        ValueError: one line that names all maps, and the nearest one to a misspelt name.
-    """
-    if name not in all_maps():
-        near = difflib.get_close_matches(name, all_maps(), n=1, cutoff=0.0)[0]
-        raise ValueError(f"unknown map '{name}'; did you mean '{near}'? SMAC's maps: {', '.join(all_maps())}")
-    return name
+    """`name`, if there is such a map. Raises `ValueError` as `known`."""
+    return known(name, "map", all_maps(), "SMAC's maps")
 
 
 def describe_maps() -> dict[str, str]:

@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from cohort.envs.sc2_sim.settings import BattleSettings
-from cohort.envs.smacv2_sim.tasks import check_task
+from cohort.envs.smacv2_sim.tasks import TASKS
+from cohort.registry import known
 
 
 class SMACv2SimSettings(BattleSettings):
@@ -30,4 +31,4 @@ class SMACv2SimSettings(BattleSettings):
     @field_validator("map_name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return check_task(name)
+        return known(name, "task", TASKS, "SMACv2's tasks")

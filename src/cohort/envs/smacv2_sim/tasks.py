@@ -1,6 +1,5 @@
 """SMACv2's tasks (arXiv:2212.07489): three races in five sizes."""
 
-import difflib
 from dataclasses import dataclass
 
 EPISODE_LIMIT = 200
@@ -65,18 +64,6 @@ TASKS = tuple(f"{race}_{size}" for race in RACES for size in SIZES)
 def race_of(task: str) -> Race:
     """Of a task by name."""
     return RACES[task.partition("_")[0]]
-
-
-def check_task(name: str) -> str:
-    """Return `name` if there is such a task.
-
-    Raises:
-        ValueError: one line that names all tasks, and the nearest one to a misspelt name.
-    """
-    if name not in TASKS:
-        near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.0)[0]
-        raise ValueError(f"unknown task '{name}'; did you mean '{near}'? SMACv2's tasks: {', '.join(TASKS)}")
-    return name
 
 
 def describe_tasks() -> dict[str, str]:

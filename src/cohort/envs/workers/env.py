@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cohort.components.seeding import derive_seed
-from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.base import Observation, Transition
 from cohort.envs.workers.block import Field
 from cohort.envs.workers.film import Film
 from cohort.envs.workers.game import Limits, Recipe
@@ -51,7 +51,7 @@ class WorkerEnv:
         self.batch_size, self._device = batch_size, torch.device(device)
         self.title = recipe.title
         self._pool = Pool(recipe, batch_size, limits or Limits())
-        self.spec = EnvSpec(**vars(self._pool.spec))
+        self.spec = self._pool.spec
         self._places = [_place(field) for field in self._pool.block.result_fields]
         self._seed, self._episode = seed, 0
 

@@ -5,22 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cohort.envs.spec import EnvSpec
 
-@dataclass(frozen=True)
-class GameSpec:
-    """`EnvSpec`'s facts, under the same names, as one game states them."""
-
-    n_agents: int
-    n_actions: int
-    obs_dim: int
-    state_dim: int
-    episode_limit: int
-    info_keys: tuple[str, ...] = ()
-    action_dim: int = 0
-    common_reward: bool = True
-    picture: tuple[int, int, int] | None = None
-    state_in_bytes: bool = False
-    agent_names: tuple[str, ...] = ()
+GameSpec = EnvSpec  # one game states the same facts
 
 
 class GameObservation(NamedTuple):
