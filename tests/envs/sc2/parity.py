@@ -5,6 +5,7 @@ smac computes everything from the units the stand-in shows, the second simulator
 every reset and step they must agree.
 
     python -m tests.envs.sc2.parity --episodes 20          # a table of all maps; exit status 1 if they disagree
+    python -m tests.envs.sc2.parity --policy results/<run> # of the run's map, played by the team that it taught
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.observe import SHOOT, SIGHT
 from cohort.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH, STOP
 from cohort.envs.sc2_sim.settings import SC2SimSettings
+from cohort.policy import Policy, load_policy
 from tests.envs.sc2.parity_variants import VARIANTS
 from tests.envs.sc2.stand_in_installation import make_installation, missing_packages
 from tests.envs.sc2.stand_in_world import weaken_enemies
@@ -95,16 +98,16 @@ class Match:
         """Compare one quantity now."""
         self.report.compare(quantity, smac, own, self.number, self.where)
 
-    def play(self, episode: int, charge: bool) -> None:
-        """One episode in which the team charges, or acts at random."""
+    def play(self, episode: int, choose: Callable[[], Sequence[int]]) -> None:
+        """One episode in which the team acts as `choose` says, which is asked at every step."""
         self.begin()
         weaken_enemies(self.own, VARIANTS[self.number].enemy_health)
         over, step = False, 0
         while not over:
             self.where = f"episode {episode}, step {step}"
             self._check_sights()
-            actions = self._choose(charge)
-            reward, over, info = self.smac.step(list(actions))
+            actions = list(choose())
+            reward, over, info = self.smac.step(actions)
             if not info:
                 raise RuntimeError(
                     f"{self.where}: smac restarted the game, so the stand-in failed; see above"
@@ -182,8 +185,8 @@ class Match:
         distance = np.hypot(*(at[: self.smac.n_agents, None] - at).transpose(2, 0, 1))
         return (np.abs(distance[..., None] - self.ranges()[:, None]) < TOLERANCE).any((1, 2))
 
-    def _choose(self, charge: bool) -> list[int]:
-        """Actions available in both; a charge is nine times in ten an attack or a move towards an enemy."""
+    def act(self, charge: bool) -> list[int]:
+        """Actions available in both, at random; a charge is nine times in ten an attack or a move towards an enemy."""
         ours = self.own.observation.available_actions[0].numpy()
         both = np.array(self.smac.get_avail_actions(), bool) & ours
         return [
@@ -231,9 +234,36 @@ def play_variant(
         match = make(report, numbers[index], seed + numbers[index], Path(folder))
         try:
             for episode, turn in enumerate(range(index, episodes, len(numbers))):
-                match.play(episode, charge=(index + turn // len(numbers)) % 2 == 0)
+                charge = (index + turn // len(numbers)) % 2 == 0
+                match.play(episode, partial(match.act, charge))
         finally:
             match.smac.close()
+
+
+def compare_learned(run: Path, episodes: int, seed: int) -> Report:
+    """`episodes` episodes of the map that a run learned, with SMAC's own settings, played by its team."""
+    policy = load_policy(run)
+    report = Report(policy.plan.config["env_args"]["map_name"])
+    with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+        match = Match(report, 0, seed, Path(folder))
+        try:
+            for episode in range(episodes):
+                match.play(episode, learned(policy, match))
+        finally:
+            match.smac.close()
+    return report
+
+
+def learned(policy: Policy, match: Match) -> Callable[[], list[int]]:
+    """What a trained team chooses in an episode, step by step; it sees what the simulator shows."""
+    memory = policy.begin(games=1)
+
+    def choose() -> list[int]:
+        nonlocal memory
+        actions, memory = policy.act(match.own.observation, memory)
+        return actions[0].tolist()
+
+    return choose
 
 
 def _spread(map_name: str, episodes: int) -> list[int]:
@@ -264,7 +294,7 @@ def row(report: Report) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Compare smac's maps; the exit status."""
-    return compare_all(arguments, __doc__, list(all_maps()), None, compare_map, "smac")
+    return compare_all(arguments, __doc__, list(all_maps()), None, compare_map, "smac", compare_learned)
 
 
 def compare_all(
@@ -274,6 +304,7 @@ def compare_all(
     variants: list[int] | None,
     compare: Callable[[str, int, int, list[int] | None], Report],
     package: str,
+    compare_learned: Callable[[Path, int, int], Report] | None = None,
 ) -> int:
     """Read the command line, compare with `package`, print the table or JSON, and return the exit status."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
@@ -288,17 +319,25 @@ def compare_all(
         help=f"0..{len(VARIANTS) - 1}; default: {variants or 'spread'}",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object for each map")
+    if compare_learned:
+        parser.add_argument("--policy", type=Path, metavar="RUN", help="the run's map, played by its team")
     options = parser.parse_args(arguments)
     if missing_packages(package):
         print(missing_packages(package), file=sys.stderr)
         return 2
     os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
     torch.set_num_threads(1)
-    reports = []
     if not options.json:
         print(header())
-    for name in options.maps:
-        reports.append(compare(name, options.episodes, options.seed, options.variants))
+    if compare_learned and options.policy:
+        comparisons = [partial(compare_learned, options.policy, options.episodes, options.seed)]
+    else:
+        comparisons = [
+            partial(compare, name, options.episodes, options.seed, options.variants) for name in options.maps
+        ]
+    reports = []
+    for comparison in comparisons:
+        reports.append(comparison())
         print(json.dumps(vars(reports[-1])) if options.json else row(reports[-1]), flush=True)
     if not options.json:
         for report in reports:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cohort.cli import main
 from cohort.envs.sc2_sim.maps import all_maps
 from tests.envs.sc2.parity import Report
 from tests.envs.sc2.parity_variants import VARIANTS
@@ -80,3 +81,13 @@ def test_differences_are_found():
     ]  # fmt: skip
     assert report.deviations["obs"] == 2e-5
     assert "[2] is 0 in SMAC, 2e-05 here (step 2)" in report.disagreements["variant 0, obs"]
+
+
+@needs_smac
+def test_a_learned_team_plays_through_smac(tmp_path):
+    """Observations of smac's own settings are those that a run learned from, whoever computes them."""
+    words = ["--config=vdn", "--env-config=sc2_sim", "with", "env_args.map_name=3m", "t_max=200"]
+    assert main([*words, "test_nepisode=1", f"local_results_path={tmp_path}", "use_cuda=False"]) == 0
+    (run,) = tmp_path.iterdir()
+    (report,) = compare(SMAC, ["3m"], "--policy", str(run))
+    assert report["counts"]["episodes"] == 2
