@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.base import EnvSpec, Observation, Transition, refuse_other_games
 from cohort.settings import Settings
 
 CORNER = 0.6  # the path leads from (0, 0) to (0.6, 0) and on to (0.6, 0.55)
@@ -117,10 +117,7 @@ class ContinuousMatrixGame:
         return {"t": self.t, "position": self.position.clone(), "total": self.total.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state["position"].shape != self.position.shape:
-            raise ValueError(
-                f"the saved state is of {len(state['position'])} games, here are {self.batch_size}"
-            )
+        refuse_other_games(len(state["position"]), self.batch_size)
         self.t = state["t"]
         self.position, self.total = (
             state[name].to(self._nothing.device, copy=True) for name in ("position", "total")

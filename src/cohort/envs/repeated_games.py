@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from cohort.envs.base import EnvSpec, Observation, Transition
+from cohort.envs.base import EnvSpec, Observation, Transition, refuse_other_games
 from cohort.envs.payoffs import PRISONERS_DILEMMA
 from cohort.settings import Settings
 
@@ -193,6 +193,5 @@ class RepeatedGames:
         return {"state": self.state.clone(), "time": self.time.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state["state"].shape != self.state.shape:
-            raise ValueError(f"the saved state is of {len(state['state'])} games, here are {self.batch_size}")
+        refuse_other_games(len(state["state"]), self.batch_size)
         self.state, self.time = (state[name].to(self.state.device, copy=True) for name in ("state", "time"))
