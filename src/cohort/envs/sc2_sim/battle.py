@@ -87,7 +87,7 @@ class Battle:
         self.march = March(facts, settings, constants.radius[..., self.n_allies :])
         self.collision, self.damage = Collision(constants, terrain), Damage(constants)
         self.lines = Lines(constants, self.n_allies) if any(unit.line[0] for unit in units) else None
-        self.bursts = Bursts(constants, self.n_allies) if any(unit.burst for unit in units) else None
+        self.bursts = Bursts(constants) if any(unit.burst for unit in units) else None
         self.last_bursts = settings.banelings_burst_when_killed
         self.healing = Healing(constants, self.n_allies) if any(unit.heal_rate for unit in units) else None
         self.wind_up = WindUp(constants, self.ticks) if WindUp.needed(constants) else None

@@ -1,7 +1,7 @@
 """Weapons that hurt whoever stands near the target: the colossus's line and the baneling's burst.
 
-Both hurt enemies only, and only those on the ground. Their tensors have the games last: one operation on pairs of units
-then runs over whole rows of games instead of a few units. Booleans become numbers first: a product of both is slow.
+Both hurt enemies only, and only those on the ground. Booleans become numbers before they are multiplied: a product of
+both takes several times as long.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class Lines:
     """Colossi: a rectangle across the line of fire, centred on the target, takes the full attack.
 
     A volley is raw damage, and on maps with shields or armour also hits: K is 1 or 2. It hurts whoever stood there when
-    it was fired.
+    it was fired. Tensors have the games last, so that an operation on pairs of units runs over whole rows of games.
 
     Attributes:
         lag: ticks until it does.
@@ -29,7 +29,7 @@ class Lines:
         half = torch.tensor(colossus.line, device=who.device) / 2
         self.half = half.view(2, 1, 1, 1, 1)  # across and along the line of fire
         self.lag = round(colossus.delay * TICKS_PER_SECOND)
-        effect = _effects(constants, constants.sweeps)
+        effect = _effects(constants, constants.sweeps).permute(0, 2, 3, 1)  # [K, U, U, 1 or B]
         radius2 = (constants.radius**2).view(-1, constants.n_units).T  # [U, 1 or B]
         # where all may be colossi, each side's are looked at by themselves: half as many pairs
         drawn = constants.sweeps.dim() > 1
@@ -75,43 +75,36 @@ class _Part(NamedTuple):
 class Bursts:
     """Banelings: an attack spends the baneling, and one that is killed bursts as well.
 
-    Every unit is looked at as if it were one, since a pair's distance serves both sides; others' bursts do nothing.
-
     Attributes:
         spent: [U] bool whose attack is the last.
     """
 
-    def __init__(self, constants: UnitConstants, n_allies: int) -> None:
-        self.spent, self._n = constants.burst > 0, n_allies
-        reach2 = (constants.burst.unsqueeze(-1) + constants.radius.unsqueeze(-2)) ** 2
-        units = constants.n_units
-        self._reach2 = self._sides(reach2.view(-1, units, units).permute(1, 2, 0))
-        self._effect = self._sides(_effects(constants, self.spent))
+    def __init__(self, constants: UnitConstants) -> None:
+        self.spent = constants.burst > 0
+        self._who, self._anybody = constants.who(self.spent), self.spent.dim() > 1
+        radius = self._of(constants.burst)
+        self._reach2 = (radius.unsqueeze(-1) + constants.radius.unsqueeze(-2)) ** 2  # [M, U]
+        self._effect = _effects(constants, self.spent)[:, :, self._who]  # [K, 1 or B, M, U]
 
-    def _sides(self, table: Tensor) -> Tensor:
-        """[2, ..., N, E, 1 or B] of [..., U, U, 1 or B]: what agent n is to enemy e, and e to n."""
-        n = self._n
-        return torch.stack((table[..., :n, n:, :], table[..., n:, :n, :].transpose(-2, -3)))
+    def _of(self, units: Tensor) -> Tensor:
+        """The banelings' part [..., M] of all units' [..., U]."""
+        return units if self._anybody else units.index_select(-1, self._who)
 
     def near(self, position: Tensor) -> Tensor:
-        """[2, K, N, E, B] what bursts would do now: agent n's to enemy e, and e's to n."""
-        position = position.transpose(1, 2).contiguous()
-        gap = position[:, self._n :].unsqueeze(1) - position[:, : self._n].unsqueeze(2)
-        return self._effect * (length2(gap) <= self._reach2).float().unsqueeze(1)
+        """[K, B, M, U] what the burst of each baneling would do now to each unit."""
+        gap = position.unsqueeze(2) - self._of(position).unsqueeze(3)
+        return self._effect * (length2(gap) <= self._reach2).float()
 
     def volley(self, near: Tensor, bursting: Tensor) -> Tensor:
-        """Volley [K, B, U] of those who burst [B, U]."""
-        (ours, theirs), bursting = near.unbind(0), bursting.T.contiguous().float()
-        on_enemies = (ours * bursting[: self._n].unsqueeze(1)).sum(1)  # [K, E, B]
-        on_agents = (theirs * bursting[self._n :].unsqueeze(0)).sum(2)  # [K, N, B]
-        return torch.cat((on_agents, on_enemies), 1).transpose(1, 2)
+        """Volley [K, B, U] of those who burst [B, U]: a product of matrices, exact since damage is whole numbers."""
+        return torch.matmul(self._of(bursting).float().unsqueeze(1), near).squeeze(2)
 
 
 def _effects(constants: UnitConstants, splashes: Tensor) -> Tensor:
-    """[K, U, U, 1 or B] what each splash weapon does to each unit, 0 on its own side and in the air.
+    """[K, 1 or B, U, U] what each splash weapon does to each unit, 0 on its own side and in the air.
 
     `splashes` [U] or [B, U] says whose weapon it is.
     """
     weapon = constants.duel[2:] if constants.layered else constants.duel[2:3]
     effect = weapon * (constants.affects & splashes.unsqueeze(-1))
-    return effect.view(len(weapon), -1, *effect.shape[-2:]).permute(0, 2, 3, 1)
+    return effect if effect.dim() == 4 else effect.unsqueeze(1)
