@@ -5,6 +5,7 @@ from torch import Tensor
 
 from cohort.envs.sc2_sim.battle import Aim, Battle, Orders
 from cohort.envs.sc2_sim.env import SC2Sim
+from cohort.envs.sc2_sim.healing import Healing
 from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.march import formation
 from cohort.envs.sc2_sim.settings import SC2SimSettings
@@ -24,7 +25,7 @@ class SelfPlay(Battle):
         n = self.n_allies
         self.recoils = (constants.cooldown - constants.backswing + self.tick_numbers).unbind(0)
         if self.healing:
-            self.healing.unordered = torch.ones_like(self.healing.unordered)
+            self.healing = Healing(self.constants, 0)
         start = torch.from_numpy(start_positions(facts))
         self.places = formation(start[:, :n], constants.radius[:n]).unsqueeze(1)
         self.ally_reach = constants.reach[:n]

@@ -86,7 +86,7 @@ class Battle:
         self.senses = Senses(facts, settings, constants)
         self.march = March(facts, settings, constants.radius[..., self.n_allies :])
         self.collision, self.damage = Collision(constants, terrain), Damage(constants)
-        self.lines = Lines(constants) if any(unit.line[0] for unit in units) else None
+        self.lines = Lines(constants, self.n_allies) if any(unit.line[0] for unit in units) else None
         self.bursts = Bursts(constants) if any(unit.burst for unit in units) else None
         self.last_bursts = settings.banelings_burst_when_killed
         self.healing = Healing(constants, self.n_allies) if any(unit.heal_rate for unit in units) else None
@@ -105,7 +105,7 @@ class Battle:
         self.grave = torch.zeros(2, 1, self.n_units, device=device)
         self.grave[X] = NOWHERE * (1 + self.units)  # apart from each other, so that no two coincide
         self.shots = self.delivery.shots if self.delivery else self.units
-        self.own_row = self._own_rows()
+        self.own_row = self.shots * self.n_units
         self.nobody = torch.tensor(-1.0, device=device)  # a reach within which nobody is
         self.duel = self._tabulate_duels()
         self.allies, self.enemies = self.units[: self.n_allies], self.units[self.n_allies :].unsqueeze(1)
@@ -113,25 +113,17 @@ class Battle:
         self.recoils = (recoil + self.tick_numbers).unbind(0)
         self.moves, self.victims = self._tabulate_actions(facts, settings.move_amount)
 
-    def _own_rows(self) -> Tensor:
-        """[S], or [B, S] where teams are drawn: where the row of each shot begins in `duel`."""
-        rows = self.shots * self.n_units
-        if self.constants.health.dim() == 1:
-            return rows
-        games = torch.arange(len(self.constants.health), device=rows.device)
-        return rows + games.unsqueeze(1) * self.n_units**2
-
     def _tabulate_duels(self) -> Tensor:
         """[2 + K, U * U] squared reaches and weapon of unit i on unit j at i * U + j; splash is a part of its own.
 
-        Where teams are drawn, the games' tables stand one behind the other.
+        Where teams are drawn, [2 + K, B, U * U].
         """
         constants = self.constants
         splash = (constants.burst > 0) | constants.sweeps
         reaches, weapon = constants.duel[:2], constants.duel[2:]
         parts = torch.where(constants.second_hit.unsqueeze(-1) > 0, weapon[1], 1.0)
         weapon = (weapon / parts).masked_fill(splash.unsqueeze(-1), 0)
-        return torch.cat((reaches, weapon[: self.kinds])).flatten(1)
+        return torch.cat((reaches, weapon[: self.kinds])).flatten(-2)
 
     def at_rest(self, batch: int) -> Course:
         """Of battles that begin."""
@@ -198,7 +190,7 @@ class Battle:
         """
         position, cooldown = units[:2], units[COOLDOWN]
         bodies = Bodies(units[HEALTH], *(units[SHIELD:ENERGY] if self.constants.layered else ()))
-        energy = units[ENERGY].index_select(1, self.healing.medics) if self.healing else None
+        energy = self.healing.of(units[ENERGY]) if self.healing else None
         reloads = (reload + self.tick_numbers).unbind(0)
         last, aimed, pace, beams = course.target, course.aimed, course.pace, []
         queue = self.delivery.open(course.pending, self.ticks) if self.delivery else course.pending
@@ -293,9 +285,15 @@ class Battle:
         if self.healing:
             target, engaged = self.healing.choose(position, health, target, engaged)
         victim, n = target if self.delivery is None else target.index_select(1, self.shots), self.n_units
-        duel = self.duel.index_select(1, (self.own_row + victim).flatten()).view(-1, *victim.shape)
+        duel = self._look_up(self.own_row + victim)
         reach, hold = torch.where(engaged, duel[:2, :, :n], self.nobody)
         return Aim(target, engaged, reach, hold, victim, duel[2:])
+
+    def _look_up(self, pair: Tensor) -> Tensor:
+        """[2 + K, B, S] of `duel`, of each shot's `pair` [B, S]."""
+        if self.duel.dim() == 3:  # teams are drawn
+            return self.duel.gather(2, pair.expand(len(self.duel), -1, -1))
+        return self.duel.index_select(1, pair.flatten()).view(-1, *pair.shape)
 
     def walk(
         self, position: Tensor, goal: Tensor, aim: Aim, reach: Tensor, stride: Tensor
@@ -332,9 +330,9 @@ class Battle:
         """Bodies after a volley [K, B, U] has hit and banelings have burst: those that fire [B, U] or die."""
         if not self.bursts:
             return self.damage.suffer(bodies, volley, tick)
-        near, attacking = self.bursts.near(position), fires.index_select(1, self.bursts.who)
-        bodies = self.damage.suffer(bodies, volley + self.bursts.volley(near, attacking), tick)
+        near = self.bursts.near(position)
+        bodies = self.damage.suffer(bodies, volley + self.bursts.volley(near, fires), tick)
         if self.last_bursts:
-            killed = (bodies.health.index_select(1, self.bursts.who) <= 0) & ~attacking
+            killed = (bodies.health <= 0) & ~fires
             bodies = self.damage.suffer(bodies, self.bursts.volley(near, killed), tick)
         return bodies._replace(health=bodies.health.masked_fill(fires & self.bursts.spent, 0))

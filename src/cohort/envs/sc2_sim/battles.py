@@ -23,6 +23,8 @@ from cohort.envs.sc2_sim.terrain import Terrain
 # a step: games, what is seen, rewards [B], outcomes
 After = tuple[Games, Observation, Tensor, dict[str, Tensor]]
 
+Tables = tuple[Tensor, ...]  # what of the rules each game has for itself; () where all have the same
+
 RECORDED_AFTER = 100  # steps: about as many as recording costs
 
 
@@ -67,7 +69,8 @@ class Battles(ABC):
         self.spec, self.terrain = env_spec(self.facts, settings), Terrain(self.facts, device)
         self._game_keys = game_keys(seed, torch.arange(first_game, first_game + batch_size, device=device))
         self._prepare(device)
-        self.games = self._unbegun(self.rules(torch.zeros_like(self._game_keys)), batch_size)
+        rules = self.rules(torch.zeros_like(self._game_keys))
+        self.games, self._tables = self._unbegun(rules, batch_size), self._tabulate(rules)
         self.observation: Observation | None = None
         self._starts = self._starts_of_these()
         self._advance = self._fast(device)
@@ -83,6 +86,18 @@ class Battles(ABC):
     @abstractmethod
     def rules(self, keys: Tensor) -> Rules:
         """Those of the episodes with random streams `keys` [B]."""
+
+    @abstractmethod
+    def _ruled(self, tables: Tables) -> Rules:
+        """Those of the games that have these tables for themselves."""
+
+    def _tabulate(self, rules: Rules) -> Tables:
+        """What of the rules each game has for itself."""
+        return ()
+
+    def _choose(self, mask: Tensor, new: Tables, old: Tables) -> Tables:
+        """`new` for the games of `mask` [B], `old` for the others."""
+        return ()
 
     @abstractmethod
     def _look(self, rules: Rules, games: Games) -> Observation:
@@ -118,7 +133,8 @@ class Battles(ABC):
             terminated=old.terminated & going,
             truncated=old.truncated & going,
         )
-        seen = self.observation or self._look(self.rules(old.keys), old)
+        seen = self.observation or self._look(self._ruled(self._tables), old)
+        self._tables = self._choose(mask, start.tables, self._tables)
         self.observation = Observation(
             *(
                 torch.where(mask.view(-1, *[1] * (was.dim() - 1)), first, was)
@@ -130,7 +146,7 @@ class Battles(ABC):
     @torch.no_grad()
     def step(self, actions: Tensor) -> Transition:
         """Advance every game that has not ended by one step; `actions` is [B, N] int64."""
-        return self._enter(self._advance(self.games, self._available, actions))
+        return self._enter(self._advance(self.games, self._available, actions, self._tables))
 
     @property
     def _available(self) -> Tensor:
@@ -166,19 +182,19 @@ class Battles(ABC):
     def _starts_of_these(self) -> Starts:
         return Starts(self.spawner, self._begin, self._game_keys)
 
-    def _begin(self, units: Tensor, keys: Tensor) -> tuple[Course, Observation]:
-        """What goes on, and is seen, where episodes with random streams `keys` [B] begin with `units` [P, B, U]."""
-        rules, batch = (
-            self.rules(keys),
-            units.shape[1],
-        )  # one game, maybe, for all, whose eyes then ask no keys
+    def _begin(self, units: Tensor, keys: Tensor) -> tuple[Course, Observation, Tables]:
+        """What goes on and is seen where episodes with random streams `keys` [B] begin, and their tables.
+
+        They begin with `units` [P, B, U], or [P, 1, U] where all games begin alike; their eyes then ask no keys.
+        """
+        rules, batch = self.rules(keys), units.shape[1]
         memory = self._fresh_memory(units)
         games = self._unbegun(rules, batch)._replace(units=units, keys=keys, memory=memory)
-        return games.course, self._look(rules, games)
+        return games.course, self._look(rules, games), self._tabulate(rules)
 
-    def _play(self, games: Games, available: Tensor, actions: Tensor) -> After:
+    def _play(self, games: Games, available: Tensor, actions: Tensor, tables: Tables = ()) -> After:
         """One step as a pure function: the next games, what is seen, rewards [B] and outcomes."""
-        rules = self.rules(games.keys)
+        rules = self._ruled(tables)
         battle = rules.battle
         ongoing = ~(games.terminated | games.truncated)
         column = ongoing.unsqueeze(1)
@@ -254,7 +270,9 @@ class Battles(ABC):
                 for name, own in self.games._asdict().items()
             }
         )
-        self.observation = self._look(self.rules(self.games.keys), self.games) if state["begun"] else None
+        rules = self.rules(self.games.keys)
+        self._tables = self._tabulate(rules)
+        self.observation = self._look(rules, self.games) if state["begun"] else None
 
     def get_env_info(self) -> dict[str, int]:
         """The sizes PyMARL asks an environment for."""

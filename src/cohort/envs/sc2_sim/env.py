@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle
-from cohort.envs.sc2_sim.battles import After, Battles, Rules
+from cohort.envs.sc2_sim.battles import After, Battles, Rules, Tables
 from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.maps import MapFacts, all_maps
 from cohort.envs.sc2_sim.observe import Observer
@@ -49,6 +49,9 @@ class SC2Sim(Battles):
 
     def rules(self, keys: Tensor) -> Rules:
         """SMAC's teams are the same in every episode."""
+        return self._ruled()
+
+    def _ruled(self, tables: Tables = ()) -> Rules:
         return Rules(self.battle, self.rewards, self.observer)
 
     def _look(self, rules: Rules, games: Games) -> Observation:

@@ -20,19 +20,37 @@ class Healing:
         medics: [M] int64 units.
     """
 
-    def __init__(self, constants: UnitConstants, n_allies: int) -> None:
+    def __init__(self, constants: UnitConstants, first: int) -> None:
+        """Medivacs from unit number `first` on choose their patients themselves, among the units from there on."""
         self._is_medic, self.medics = constants.medic, constants.who(constants.medic)
-        self._slot = self.medics.new_zeros(constants.n_units)  # [U] which medivac a unit is
-        self._slot[self.medics] = torch.arange(len(self.medics), device=self.medics.device)
-        self.full_health, self.heals = constants.health, constants.affects.index_select(-2, self.medics)
+        self._anybody = constants.medic.dim() > 1
+        self._slot = self._slots(self.medics, constants.n_units)
+        self.full_health, self._first = constants.health, first
+        self._choosers = self.medics[self.medics >= first]
+        self._chooses = self._is_medic & (torch.arange(constants.n_units, device=self.medics.device) >= first)
+        self._choice = self._slots(self._choosers, constants.n_units)
+        self._heals = constants.affects.index_select(-2, self._choosers)[..., first:]
+        self.dose, self.thrust = self.of(constants.dose), self.of(constants.thrust)
+        self.full_energy, self.recovery = self.of(constants.full_energy), self.of(constants.recovery)
+        self.top_speed = self.of(constants.stride)
 
-        def each(table: Tensor) -> Tensor:
-            return table.index_select(-1, self.medics)
+    @staticmethod
+    def _slots(numbers: Tensor, n_units: int) -> Tensor:
+        """[U] where in `numbers` a unit is, 0 for those who are not."""
+        slots = numbers.new_zeros(n_units)
+        slots[numbers] = torch.arange(len(numbers), device=numbers.device)
+        return slots
 
-        self.dose, self.thrust = each(constants.dose), each(constants.thrust)
-        self.full_energy, self.recovery = each(constants.full_energy), each(constants.recovery)
-        self.top_speed = each(constants.stride)
-        self.unordered = self.medics >= n_allies  # these choose their patients themselves
+    def of(self, units: Tensor) -> Tensor:
+        """The medivacs' part [..., M] of all units' [..., U]."""
+        return units if self._anybody else units.index_select(-1, self.medics)
+
+    def put(self, values: Tensor, units: Tensor) -> Tensor:
+        """`units` [B, U] with the medivacs' entries replaced by `values` [B, M]."""
+        # Not `index_copy`: the compiler does that in place, on memory that the next tick still needs.
+        return torch.where(
+            self._is_medic, values if self._anybody else values.index_select(1, self._slot), units
+        )
 
     def choose(
         self, position: Tensor, health: Tensor, target: Tensor, engaged: Tensor
@@ -47,25 +65,26 @@ class Healing:
         Returns:
             `target` and `engaged` with the entries of these medivacs replaced.
         """
-        gap = position.unsqueeze(2) - position.index_select(2, self.medics).unsqueeze(3)  # [2, B, M, U]
-        left = (health / self.full_health).unsqueeze(1)
-        seen = (length2(gap) <= _NOTICE**2) & (left < 1) & self.heals
+        if not len(self._choosers):
+            return target, engaged
+        gap = position[:, :, self._first :].unsqueeze(2) - position.index_select(2, self._choosers).unsqueeze(
+            3
+        )
+        left = (health / self.full_health)[:, self._first :].unsqueeze(1)
+        seen = (length2(gap) <= _NOTICE**2) & (left < 1) & self._heals  # [B, C, U - first]
         weakest, patient = left.expand_as(seen).masked_fill(~seen, torch.inf).min(2)
-        patient = torch.where(self.unordered, patient, target.index_select(1, self.medics))
-        found = torch.where(self.unordered, weakest < torch.inf, engaged.index_select(1, self.medics))
-        return self.put(patient, target), self.put(found, engaged)
-
-    def put(self, values: Tensor, units: Tensor) -> Tensor:
-        """`units` [B, U] with the medivacs' entries replaced by `values` [B, M]."""
-        # Not `index_copy`: the compiler does that in place, on memory that the next tick still needs.
-        return torch.where(self._is_medic, values.index_select(1, self._slot), units)
+        patient, found = patient + self._first, weakest < torch.inf
+        return (
+            torch.where(self._chooses, patient.index_select(1, self._choice), target),
+            torch.where(self._chooses, found.index_select(1, self._choice), engaged),
+        )
 
     def treat(self, health: Tensor, energy: Tensor, target: Tensor, reached: Tensor) -> tuple[Tensor, Tensor]:
         """Health [B, U] and energy [B, M] after one tick of all whose patient is reached [B, U]."""
-        patient = target.index_select(1, self.medics)
+        patient = self.of(target)
         missing = (self.full_health - health).gather(1, patient)
         dose = torch.minimum(energy / _ENERGY_PER_HEALTH, self.dose).minimum(missing)
-        dose = dose * reached.index_select(1, self.medics)
+        dose = dose * self.of(reached)
         health = health.scatter_add(1, patient, dose).minimum(self.full_health)
         energy = torch.add(energy, dose, alpha=-_ENERGY_PER_HEALTH) + self.recovery
         return health, energy.minimum(self.full_energy)
@@ -75,5 +94,5 @@ class Healing:
 
         Whoever stands begins anew.
         """
-        moved = step.index_select(2, self.medics).any(0)
+        moved = self.of(step).any(0)
         return torch.where(moved, pace + self.thrust, self.thrust).minimum(self.top_speed)

@@ -19,6 +19,7 @@ class Start(NamedTuple):
     units: Tensor  # [P, B, U] planes; [P, 1, U] where all begin alike
     course: Course  # of battles that begin, [B, ...] or [1, ...]
     sight: Observation  # [B, ...]; [1, ...] where all begin alike
+    tables: tuple[Tensor, ...]  # what of the rules each episode has for itself
 
 
 class Starts:
@@ -31,7 +32,7 @@ class Starts:
     def __init__(
         self,
         spawner: Spawner,
-        begin: Callable[[Tensor, Tensor], tuple[Course, Observation]],
+        begin: Callable[[Tensor, Tensor], tuple[Course, Observation, tuple[Tensor, ...]]],
         game_keys: Tensor,
     ) -> None:
         """`begin` says what else begins with units [P, B, U] and streams [B]; `game_keys` [B] are the games'."""

@@ -43,7 +43,9 @@ class Eyes:
         ranges = Ranges()
         if settings.use_unit_ranges:
             metres = [[kind.sight, max(kind.shoot, settings.min_attack_range)] for kind in race.kinds]
-            table = torch.tensor(metres, device=kinds.device)[kinds[:, : self.n]]  # [B, N, 2]
+            table = torch.tensor(metres, dtype=torch.float32, device=kinds.device)[
+                kinds[:, : self.n]
+            ]  # [B, N, 2]
             ranges = Ranges(*table.unsqueeze(3).unbind(2))
         self.observer = Observer(facts, settings, constants, terrain, ranges)
         self.lanes = facts.n_agents + facts.n_enemies + torch.arange(self.n, device=kinds.device)
