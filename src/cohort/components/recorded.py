@@ -50,7 +50,7 @@ class Recorded:
 
         with warnings.catch_warnings():
             # torch recommends its compiler, which takes half a minute, and cannot know that sizes stay as they are
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
             return _Program(torch.jit.trace(flat, leaves, check_trace=False), result)
 
