@@ -7,9 +7,12 @@ from benchmarks.real_game.rows import Row
 from cohort.analysis.figure import styled, write
 from cohort.analysis.statistics import Aggregate
 
+Spot = tuple[float, float]  # our win rate and the real one
+
 MARKERS = ("o", "s", "^", "D", "v", "P")
 SIZE = 5.6  # inches
 GAP, WIDE, HIGH = 0.018, 0.11, 0.024  # of labels, as shares of the axes
+SAME = 0.03  # points closer than about this lie on each other
 RIGHT = 0.8  # right of this, labels stand left of their points
 
 
@@ -42,10 +45,11 @@ def draw(rows: Sequence[Row], aggregate: Aggregate, path: Path) -> None:
                     )
                     face = "white" if row.short else colour
                     axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=5)
-        for row, (x, y), place in zip(rows, spots, free_places(spots), strict=True):
+        names, spots = labels([row.map_name for row in rows], spots)
+        for name, (x, y), place in zip(names, spots, free_places(spots), strict=True):
             moved = {"arrowprops": {"arrowstyle": "-", "color": "#999999", "linewidth": 0.4}}
             axes.annotate(
-                row.map_name,
+                name,
                 (x, y),
                 place,
                 ha="left" if place[0] > x else "right",
@@ -66,7 +70,15 @@ def draw(rows: Sequence[Row], aggregate: Aggregate, path: Path) -> None:
         write(figure, path)
 
 
-def free_places(spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def labels(names: Sequence[str], spots: Sequence[Spot]) -> tuple[list[str], list[Spot]]:
+    """Names and where they belong: methods of one map that lie on each other need its name once."""
+    first: dict[tuple[str, int, int], Spot] = {}
+    for name, (x, y) in zip(names, spots, strict=True):
+        first.setdefault((name, round(x / SAME), round(y / SAME)), (x, y))
+    return [name for name, _, _ in first], list(first.values())
+
+
+def free_places(spots: Sequence[Spot]) -> list[Spot]:
     """Where each spot's label stands: beside it, or above other labels that are there already.
 
     Labels are right of their spot, and left of it near the right edge, where they go down instead of up.

@@ -10,7 +10,7 @@ from benchmarks.real_game import compare
 from benchmarks.real_game.published import read_published
 from benchmarks.real_game.ranks import chance, interval, kendall, ranks, spearman
 from benchmarks.real_game.rows import last_rows, our_cells, preferred, rows_of, value_at
-from benchmarks.real_game.scatter import HIGH, WIDE, free_places
+from benchmarks.real_game.scatter import HIGH, WIDE, free_places, labels
 from cohort.analysis.statistics import AGGREGATES
 from cohort.errors import UserError
 
@@ -240,3 +240,9 @@ def test_labels_of_points_that_lie_together_do_not():
     assert places[-1][1] == 0.5
     for number, (x, y) in enumerate(places):
         assert all(abs(x - a) >= WIDE or abs(y - b) >= HIGH for a, b in places[:number])
+
+
+def test_methods_that_lie_on_each_other_have_one_label():
+    names, spots = labels(["a", "a", "b", "a"], [(0.0, 0.01), (0.01, 0.0), (0.0, 0.0), (0.5, 0.5)])
+    assert names == ["a", "b", "a"]
+    assert spots == [(0.0, 0.01), (0.0, 0.0), (0.5, 0.5)]
