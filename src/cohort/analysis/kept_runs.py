@@ -17,12 +17,11 @@ from cohort.errors import UserError
 from cohort.recording.folder import RunFolder
 from cohort.recording.metrics import line_of
 
-_MACHINE = ("hostname",)  # what a session says of one machine and nobody else can use
 _ABSOLUTE = re.compile(r"(?<![^\s=,'\"\[])(?:file://)?(?:/[^\s=,'\"\]/]+)*/([^\s=,'\"\]/]*)")
 
 
-def keep_run(run: Run, destination: Path) -> Path:
-    """Write the record of `run` to a folder of its name in `destination`, in place of one kept before; that folder.
+def keep_run(run: Run, destination: Path) -> None:
+    """Write the record of `run` to a folder of its name in `destination`, in place of one kept before.
 
     Paths keep their last part alone, and the machine's name is left out.
 
@@ -38,7 +37,6 @@ def keep_run(run: Run, destination: Path) -> Path:
     _write(folder.provenance, _json({"sessions": [_session(session) for session in run.sessions]}))
     _write(folder.status, _json(_status(run)))
     write_file(folder.metrics, lambda file: file.writelines(map(line_of, run.records)))
-    return folder.root
 
 
 def _status(run: Run) -> dict[str, Any]:
@@ -56,7 +54,7 @@ def _status(run: Run) -> dict[str, Any]:
 
 
 def _session(session: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in session.items() if key not in _MACHINE}
+    kept = {key: value for key, value in session.items() if key != "hostname"}
     if kept.get("git"):
         kept["git"] = {key: value for key, value in kept["git"].items() if key != "url"}
     return _elsewhere(kept)

@@ -15,7 +15,8 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -230,12 +231,19 @@ def play_variant(
     make: type["Match"], report: Report, numbers: list[int], index: int, episodes: int, seed: int
 ) -> None:
     """Those of `episodes` episodes that fall to the variant at place `index` of `numbers`."""
+    with opened(make, report, numbers[index], seed + numbers[index]) as match:
+        for episode, turn in enumerate(range(index, episodes, len(numbers))):
+            charge = (index + turn // len(numbers)) % 2 == 0
+            match.play(episode, partial(match.act, charge))
+
+
+@contextmanager
+def opened(make: type[Match], report: Report, number: int, seed: int) -> Iterator[Match]:
+    """A match of a variant, with an installation of the stand-in of its own; smac's game is closed at the end."""
     with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-        match = make(report, numbers[index], seed + numbers[index], Path(folder))
+        match = make(report, number, seed, Path(folder))
         try:
-            for episode, turn in enumerate(range(index, episodes, len(numbers))):
-                charge = (index + turn // len(numbers)) % 2 == 0
-                match.play(episode, partial(match.act, charge))
+            yield match
         finally:
             match.smac.close()
 
@@ -244,13 +252,9 @@ def compare_learned(run: Path, episodes: int, seed: int) -> Report:
     """`episodes` episodes of the map that a run learned, with SMAC's own settings, played by its team."""
     policy = load_policy(run)
     report = Report(policy.plan.config["env_args"]["map_name"])
-    with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-        match = Match(report, 0, seed, Path(folder))
-        try:
-            for episode in range(episodes):
-                match.play(episode, learned(policy, match))
-        finally:
-            match.smac.close()
+    with opened(Match, report, 0, seed) as match:
+        for episode in range(episodes):
+            match.play(episode, learned(policy, match))
     return report
 
 
