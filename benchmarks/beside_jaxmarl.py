@@ -2,7 +2,8 @@
 
 FOLDER is a checkout of JaxMARL, PYTHON an interpreter that has what it needs (jax, flax, flashbax, distrax, hydra-core,
 wandb). Environment steps for each CPU second of training, in turns, one thread each; JaxMARL's networks have the
-sizes of ours, it updates as often per step, and neither starting nor compiling is counted.
+sizes of ours and it updates as often per step. Neither starting and compiling is counted, nor what is collected before
+the first update.
 """
 
 import argparse
@@ -28,7 +29,8 @@ for _ in sys.stdin:
 """
 THEIRS = """
 import os, sys, time
-said, sys.stdout = sys.stdout, sys.stderr  # its modules print
+said = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what its modules print, at whatever level, is no figure
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 os.environ["JAX_PLATFORMS"] = "cpu"
 folder, file, env, epochs, steps, overrides = sys.argv[1:]
@@ -39,13 +41,20 @@ with open(f"{folder}/baselines/QLearning/config/alg/{file}.yaml") as stream:
     config = yaml.safe_load(stream)
 sizes = {"HIDDEN_SIZE": 64, "MIXER_EMBEDDING_DIM": 32, "MIXER_HYPERNET_HIDDEN_DIM": 64}
 begin = {"LEARNING_STARTS": 0, "TEST_DURING_TRAINING": False, "WANDB_MODE": "disabled", "NUM_EPOCHS": int(epochs)}
-config |= sizes | begin | {"TOTAL_TIMESTEPS": float(steps), "ENV_NAME": env} | eval(overrides)
-train = jax.jit(make_train(config, env_from_config(config)[0])).lower(jax.random.PRNGKey(0)).compile()
-jax.block_until_ready(train(jax.random.PRNGKey(0)))
-for round, _ in enumerate(sys.stdin):
-    start = time.process_time()
-    jax.block_until_ready(train(jax.random.PRNGKey(round)))
-    print((time.process_time() - start) / float(steps), file=said, flush=True)
+config |= sizes | begin | {"ENV_NAME": env} | eval(overrides)
+collected = config["NUM_ENVS"] * config["NUM_STEPS"] * config["BUFFER_BATCH_SIZE"]  # steps before its first update
+def compiled(steps):
+    train = make_train(config | {"TOTAL_TIMESTEPS": float(steps)}, env_from_config(config)[0])
+    train = jax.jit(train).lower(jax.random.PRNGKey(0)).compile()
+    def seconds(seed):
+        start = time.process_time()
+        jax.block_until_ready(train(jax.random.PRNGKey(seed)))
+        return time.process_time() - start
+    seconds(0)
+    return seconds
+collect, train = compiled(collected), compiled(collected + int(steps))
+for seed, _ in enumerate(sys.stdin):
+    print((train(seed) - collect(seed)) / float(steps), file=said, flush=True)
 """
 
 
