@@ -102,7 +102,7 @@ def test_the_entropy_of_a_squashed_gaussian_and_what_it_leaves_near_the_middle()
     assert float(-torch.trapezoid(chance * log_prob, u[:, 0])) == pytest.approx(0.2753, abs=1e-4)
     draw = torch.Generator().manual_seed(0)
     many = SquashedGaussian(one.mean.expand(200_000, 1), one.log_std.expand(200_000, 1))
-    actions, log_prob = many.sample_with_log_prob(draw)
+    actions, log_prob = many.of_noise(torch.randn(many.mean.shape, generator=draw))
     assert float(-log_prob.mean()) == pytest.approx(0.2753, abs=0.01)
     torch.testing.assert_close(log_prob, many.log_prob(actions))
     for h, sigma, near in ((-0.7, 0.1202, 0.323), (-1.0, 0.0890, 0.426), (-1.3, 0.0659, 0.552)):
@@ -115,7 +115,9 @@ def test_the_entropy_of_a_squashed_gaussian_and_what_it_leaves_near_the_middle()
 def test_a_sample_with_its_chance_has_a_gradient_where_tanh_is_1():
     mean = torch.full((3, 1), 12.0, requires_grad=True)
     log_std = torch.zeros(3, 1, requires_grad=True)
-    actions, log_prob = SquashedGaussian(mean, log_std).sample_with_log_prob(torch.Generator().manual_seed(0))
+    actions, log_prob = SquashedGaussian(mean, log_std).of_noise(
+        torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
+    )
     assert (actions == 1).all()
     for each in torch.autograd.grad(log_prob.sum(), (mean, log_std)):
         assert torch.isfinite(each).all()

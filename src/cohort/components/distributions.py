@@ -132,21 +132,24 @@ class SquashedGaussian:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """[..., U], differentiable with respect to mean and log_std (the reparameterisation)."""
-        return torch.tanh(self._sample_u(generator))
+        noise = torch.randn(
+            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
+        )
+        return torch.tanh(self._u(noise))
 
-    def sample_with_log_prob(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """[..., U] and [...], differentiable; exact where tanh rounds to 1, of which `log_prob` cannot know."""
-        u = self._sample_u(generator)
+    def of_noise(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The actions that standard normal `noise` [..., U] draws, and their log densities [...], differentiable.
+
+        Exact where tanh rounds to 1, of which `log_prob` cannot know.
+        """
+        u = self._u(noise)
         return torch.tanh(u), self._log_prob_u(u)
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """log density of actions in (-1, 1): [..., U] -> [...]. Actions at the border count as just inside."""
         return self._log_prob_u(torch.atanh(actions.clamp(-LARGEST_ACTION, LARGEST_ACTION)))
 
-    def _sample_u(self, generator: torch.Generator) -> Tensor:
-        noise = torch.randn(
-            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
-        )
+    def _u(self, noise: Tensor) -> Tensor:
         return self.mean + self.log_std.exp() * noise
 
     def _log_prob_u(self, u: Tensor) -> Tensor:

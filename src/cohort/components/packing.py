@@ -37,6 +37,14 @@ class Packing:
             before=begins[step] + step_place,
         )
 
+    @classmethod
+    def of_single_steps(cls, episodes: int, device: torch.device) -> Self:
+        """`of` so many episodes of one step."""
+        row = torch.arange(episodes, device=device)
+        return cls(
+            sizes=torch.full((2,), episodes), moments=torch.cat([2 * row, 2 * row + 1]), steps=row, before=row
+        )
+
     def of_moments(self, values: Tensor) -> Tensor:
         """[B, T+1, ...] -> [P, ...]."""
         return values.flatten(0, 1).index_select(0, self.moments)

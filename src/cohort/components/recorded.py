@@ -3,6 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -17,14 +18,22 @@ class Recorded:
     ten kilobytes an operation, which torch keeps until the process ends; it is done once for all arguments of the same
     shapes.
 
-    Arguments and results are tensors, and tuples, named tuples and dictionaries of them. Nothing in the function may
-    depend on what stands in a tensor, nor draw a random number. What the function finds elsewhere, as an object's
-    attributes, stays what it was when it was recorded.
+    Arguments and results are tensors and None, and tuples, named tuples, data classes and dictionaries of them. Nothing
+    in the function may depend on what stands in a tensor, nor draw a random number. What the function finds elsewhere,
+    as an object's attributes, stays what it was when it was recorded; tensors among that, as parameters, are read anew
+    at each call, so that it follows what is written into them.
     """
 
-    def __init__(self, function: Callable[..., Any], after: int = 0) -> None:
-        """`after`: calls with arguments of the same shapes that run the function itself: short use repays nothing."""
-        self._function, self._after = function, after
+    def __init__(self, function: Callable[..., Any], after: int = 0, *, differentiates: bool = False) -> None:
+        """Nothing is recorded yet.
+
+        Args:
+            function: what is recorded.
+            after: calls with arguments of the same shapes that run the function itself: short use repays nothing.
+            differentiates: the function asks for gradients on its way, which are recorded, too; no gradient passes
+                through its results, nor to its arguments. Recording then takes some ten seconds, and sympy's memory.
+        """
+        self._function, self._after, self._differentiates = function, after, differentiates
         self._calls: Counter[tuple[torch.Size, ...]] = Counter()
         self._programs: dict[tuple[torch.Size, ...], _Program] = {}
 
@@ -37,7 +46,9 @@ class Recorded:
                 return self._function(*arguments)
             self._programs[shapes] = self._record(arguments, leaves)
         program = self._programs[shapes]
-        with torch.jit.optimized_execution(False):  # optimising would take seconds and bring nothing
+        differentiable = torch.is_grad_enabled() and not self._differentiates
+        # optimising would take seconds and bring nothing
+        with torch.set_grad_enabled(differentiable), torch.jit.optimized_execution(False):
             return _formed(program.result, iter(program.play(*leaves)))
 
     def _record(self, arguments: tuple, leaves: list[Tensor]) -> "_Program":
@@ -52,7 +63,15 @@ class Recorded:
             # torch recommends its compiler, which takes half a minute, and cannot know that sizes stay as they are
             warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            return _Program(torch.jit.trace(flat, leaves, check_trace=False), result)
+            program = _with_its_gradients(flat, leaves) if self._differentiates else flat
+            return _Program(torch.jit.trace(program, leaves, check_trace=False), result)
+
+
+def _with_its_gradients(function: Callable[..., tuple[Tensor, ...]], leaves: list[Tensor]) -> Any:
+    """A function that differentiates as one that does not: the steps of its gradients stand among its own."""
+    from torch.fx.experimental.proxy_tensor import make_fx  # two seconds, which only few runs pay
+
+    return make_fx(function)(*leaves)
 
 
 class _Program(NamedTuple):
@@ -66,8 +85,9 @@ def _leaves(value: Any) -> Iterator[Tensor]:
     """All tensors in it, in order."""
     if isinstance(value, Tensor):
         yield value
-    else:
-        for part in value.values() if isinstance(value, dict) else value:
+    elif value is not None:
+        named = vars(value) if is_dataclass(value) else value
+        for part in named.values() if isinstance(named, dict) else named:
             yield from _leaves(part)
 
 
@@ -75,6 +95,10 @@ def _formed(pattern: Any, leaves: Iterator[Tensor]) -> Any:
     """What has the form of `pattern`, with these tensors in place of its own."""
     if isinstance(pattern, Tensor):
         return next(leaves)
+    if pattern is None:
+        return None
+    if is_dataclass(pattern):
+        return replace(pattern, **_formed(vars(pattern), leaves))
     if isinstance(pattern, dict):
         return {name: _formed(part, leaves) for name, part in pattern.items()}
     parts = [_formed(part, leaves) for part in pattern]

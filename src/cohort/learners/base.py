@@ -13,6 +13,7 @@ from cohort.components.averages import Metrics
 from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.functional import clip_per_agent
+from cohort.components.recorded import Recorded
 from cohort.components.replay import Unit
 from cohort.components.schedules import LinearSchedule
 from cohort.components.sides import Side
@@ -31,6 +32,17 @@ class Loss(NamedTuple):
 
     value: Tensor
     metrics: Metrics
+
+
+class Descent(NamedTuple):
+    """A loss, which no graph hangs on any more, and its gradient on what it moves."""
+
+    loss: Loss
+    gradient: Gradient
+
+
+# updates with batches of one shape before their gradients are recorded: as many as recording costs, twice
+RECORDED_AFTER = 2000
 
 
 class Minimiser:
@@ -204,6 +216,35 @@ class Learner(ABC):
         """One step along a gradient that a method has changed; logs `<name>_loss` and `<name>_grad_norm`."""
         norm, prefix = self._minimisers[name].step(gradient), self._prefixes[name]
         return {f"{prefix}loss": loss.value.detach(), f"{prefix}grad_norm": norm, **loss.metrics}
+
+    def descents(self, losses: Mapping[str, Loss]) -> dict[str, Descent]:
+        """Several losses with their gradients, all at the parameters of this moment."""
+        return {
+            name: Descent(Loss(loss.value.detach(), loss.metrics), self.gradient(name, loss))
+            for name, loss in losses.items()
+        }
+
+    def descend(self, descents: Mapping[str, Descent]) -> Metrics:
+        """One step along each."""
+        metrics: Metrics = {}
+        for name, (loss, gradient) in descents.items():
+            metrics |= self.step_along(name, gradient, loss)
+        return metrics
+
+    def recorded_descents(
+        self, losses: Callable[..., Mapping[str, Loss]]
+    ) -> Callable[..., dict[str, Descent]]:
+        """`descents` of a pure function of tensors, without Python between its operations once it has run for a while.
+
+        For methods whose batches have one shape, as those of single steps: where networks are small, Python is most of
+        what their updates cost. The numbers are the same bit for bit. On a GPU nothing is recorded.
+        """
+        return self.recorded(lambda *arguments: self.descents(losses(*arguments)))
+
+    def recorded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A pure function of tensors that differentiates by itself, as in `recorded_descents`."""
+        on_cpu = next(self.networks.parameters()).device.type == "cpu"
+        return Recorded(function, RECORDED_AFTER, differentiates=True) if on_cpu else function
 
     @abstractmethod
     def step(self, batch: Any) -> Metrics:

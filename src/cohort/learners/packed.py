@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cohort.components.episodes import Episodes
 from cohort.components.packing import Packing
+from cohort.components.transitions import Transitions
 from cohort.controllers.team_policy import TeamPolicy
 
 
@@ -21,7 +22,16 @@ class PackedEpisodes:
 
     @classmethod
     def of(cls, episodes: Episodes, policy: TeamPolicy) -> Self:
-        packing = Packing.of(episodes.length, episodes.actions.shape[1])
+        return cls._packed(episodes, Packing.of(episodes.length, episodes.actions.shape[1]), policy)
+
+    @classmethod
+    def of_single_steps(cls, steps: Transitions, policy: TeamPolicy) -> Self:
+        """B single steps as B episodes of one step, without a look at what stands in a tensor."""
+        packing = Packing.of_single_steps(steps.batch_size, steps.reward.device)
+        return cls._packed(Episodes.of_single_steps(steps), packing, policy)
+
+    @classmethod
+    def _packed(cls, episodes: Episodes, packing: Packing, policy: TeamPolicy) -> Self:
         return cls(episodes, packing, policy.packed_inputs(episodes, packing))
 
     @cached_property

@@ -58,6 +58,10 @@ def episodes(lengths=(3, 5, 1, 4), **options) -> Episodes:
     )
 
 
+def moments(ours, packed: PackedEpisodes):
+    return ours.moments(packed, ours.noise(len(packed.packing.steps)))
+
+
 def gradient(loss, network, *, retain: bool = False):
     found = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True, retain_graph=retain)
     return [each for each in found if each is not None]
@@ -72,7 +76,7 @@ def test_losses_and_gradients_equal_loops_over_episodes_steps_and_agents(double,
     epsilon = 0.5 if typed.get("eps_in_learner") else None
     slow = SlowADER(ours, batch, epsilon)
     packed = PackedEpisodes.of(batch, ours.policy)
-    before, after = ours.moments(packed)
+    before, after = moments(ours, packed)
     targets = ours.targets_of(packed, after)
     assert set(targets) == set(ours.names)
     for kind, target in targets.items():
@@ -99,7 +103,7 @@ def test_losses_and_gradients_equal_loops_over_episodes_steps_and_agents(double,
 def test_no_loss_reaches_what_another_one_moves():
     ours, batch = learner(), episodes()
     packed = PackedEpisodes.of(batch, ours.policy)
-    before, after = ours.moments(packed)
+    before, after = moments(ours, packed)
     assert not after.entropy.requires_grad
     assert not after.policy.requires_grad
     targets = ours.targets_of(packed, after)
@@ -119,12 +123,12 @@ def test_no_loss_reaches_what_another_one_moves():
 def test_unavailable_actions_have_no_chance_and_their_values_reach_nothing():
     ours, batch = learner(), episodes()
     packed = PackedEpisodes.of(batch, ours.policy)
-    before, _ = ours.moments(packed)
+    before, _ = moments(ours, packed)
     available = packed.packing.before_steps(packed.available_actions)
     assert not before.policy[~available].any()
     logits = ours.policy.unroll_packed(packed.inputs, packed.packing)
     logits = packed.packing.before_steps(logits).detach().requires_grad_()
-    chances, entropy = ours.drawn(ours.policy.decide(logits, available))
+    chances, entropy = ours.drawn(ours.policy.decide(logits, available), None)
     (slope,) = torch.autograd.grad((chances * torch.randn(chances.shape)).sum() + entropy.sum(), logits)
     assert torch.isfinite(slope).all()
     assert not slope[~available].any()
@@ -151,7 +155,7 @@ def test_a_cut_episode_goes_on_to_a_value_and_an_ended_one_does_not(double):
     batch = random_episodes([2, 2]).map(lambda each: each.double() if each.is_floating_point() else each)
     assert batch.terminated[:, -1].tolist() == [True, False]
     packed = PackedEpisodes.of(batch, ours.policy)
-    _, after = ours.moments(packed)
+    _, after = moments(ours, packed)
     targets = ours.targets_of(packed, after)
     padded = {kind: packed.packing.padded(each) for kind, each in targets.items()}
     torch.testing.assert_close(padded["critic"][0, 1], batch.reward[0, 1:])
@@ -197,7 +201,7 @@ def test_with_a_vdn_mixer_the_gradient_is_the_score_functions_over_all_joint_act
             worth = q_r.sum() + sum(alpha[i] * (q_h[0, i] - logs[i]) for i in range(3))
             total = total - math.prod(float(p.detach()) for p in chances) * worth.detach() * sum(logs)
     total = total / len(slow.steps)
-    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
+    before, _ = moments(ours, PackedEpisodes.of(batch, ours.policy))
     found = gradient(ours.actor_loss(before)[0].value, ours.policy)
     wanted = gradient(total, ours.policy)
     assert max(float(each.abs().max()) for each in found) > 1e-3
@@ -208,7 +212,7 @@ def test_with_a_vdn_mixer_the_gradient_is_the_score_functions_over_all_joint_act
 def test_with_a_vdn_mixer_a_value_is_the_enumerated_expectation(double):
     ours, batch = learner(**VDN, twin=False), episodes((2, 1))
     slow = SlowADER(ours, batch)
-    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
+    before, _ = moments(ours, PackedEpisodes.of(batch, ours.policy))
     found = ours.joint(ours.networks, "critic", before)[0].mean()
     value, total = ours.networks["critic_1"], 0.0
     for b, t in slow.steps:
@@ -316,7 +320,7 @@ def test_lambda_returns_of_a_constant_entropy(double, form, expected):
     ours = learner(entropy_lambda=form, entropy_scale="one", gamma=0.99, td_lambda=0.8)
     batch = dataclasses.replace(episodes((80, 1)), terminated=torch.zeros(2, 80, dtype=torch.bool))
     packed = PackedEpisodes.of(batch, ours.policy)
-    _, after = ours.moments(packed)
+    _, after = moments(ours, packed)
     sizes = {"critic": 1, "entropy_critic": 3}
     ours.joint = lambda networks, kind, moment: (torch.full((81, sizes[kind]), expected), [])
     target = ours.targets_of(packed, after._replace(entropy=torch.ones(81, 3)))["entropy_critic"]
@@ -330,7 +334,7 @@ def test_lambda_returns_of_a_constant_entropy(double, form, expected):
 @pytest.mark.parametrize(("excess", "direction"), [(0.5, -1), (-0.5, 1), (0.0, 0)])
 def test_a_temperature_falls_where_entropy_is_above_its_target(excess, direction):
     ours = learner()
-    before, _ = ours.moments(PackedEpisodes.of(episodes(), ours.policy))
+    before, _ = moments(ours, PackedEpisodes.of(episodes(), ours.policy))
     moment = before._replace(entropy=(ours.target_entropies.values + excess).expand_as(before.entropy))
     start = ours.temperatures.log_alpha.detach().clone()
     ours.minimise("alpha", ours.alpha_loss(moment))
@@ -368,12 +372,12 @@ def test_losses_read_temperatures_within_their_limits():
 
 def test_contributions_are_the_mixers_slopes_and_never_negative():
     ours, batch = learner(), episodes()
-    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
+    before, _ = moments(ours, PackedEpisodes.of(batch, ours.policy))
     assert (ours.actor_loss(before)[1] >= 0).all()
     weights = torch.tensor([0.5, 2.0, 0.0])
     for name in ours.names["critic"]:
         ours.networks[name].joint = lambda own, state: (own * weights).sum(-1, keepdim=True)
-    before, _ = ours.moments(PackedEpisodes.of(batch, ours.policy))
+    before, _ = moments(ours, PackedEpisodes.of(batch, ours.policy))
     gain = ours.actor_loss(before)[1]
     torch.testing.assert_close(gain, weights.expand_as(gain))
 
@@ -394,7 +398,7 @@ def test_with_a_vdn_mixer_ader_is_ser_marl():
 
 def test_the_camera_ready_metric_is_the_authors_difference_quotient(double):
     ours = learner(metric="cr")
-    before, _ = ours.moments(PackedEpisodes.of(episodes(), ours.policy))
+    before, _ = moments(ours, PackedEpisodes.of(episodes(), ours.policy))
     pi, step = before.policy.detach(), 1e-5
     slope = torch.where(pi > 0, -1 - pi.clamp(min=1e-30).log(), 0.0)
     moved = pi + step * slope
@@ -417,8 +421,8 @@ def test_the_camera_ready_metric_is_the_authors_difference_quotient(double):
 def test_the_order_of_an_update_and_its_metrics():
     ours = learner()
     names = []
-    minimise = ours.minimise
-    ours.minimise = lambda name, loss: names.append(name) or minimise(name, loss)
+    step_along = ours.step_along
+    ours.step_along = lambda name, *others: names.append(name) or step_along(name, *others)
     shares = ours.target_entropies.shares.clone()
     metrics = ours.update(episodes(), Clock())
     assert names == ["critic", "entropy_critic", "actor", "alpha"]

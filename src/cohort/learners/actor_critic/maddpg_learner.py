@@ -90,17 +90,22 @@ class MADDPGLearner(Learner):
         self.rates = self.make_rates(spec.n_agents, device)
         self.keep(rates=self.rates)
         self.latest: Transitions | None = None  # the batch of this session's latest update
+        # what is recorded hands no graph over
+        self._of_critic = (
+            self.critic_gradient if self.needs_replayed_value else self.recorded(self.critic_gradient)
+        )
+        self._of_actors = self.recorded(self.actor_gradient)
 
     def make_rates(self, n_agents: int, device: torch.device) -> Rates:
         return Rates(self.settings.critic_lr, self.settings.actor_lr_norm, n_agents, device)
 
     def step(self, batch: Transitions) -> Metrics:
         self.latest = batch
-        critic, actors = self.critic_gradient(batch), self.actor_gradient(batch)
+        critic, actors = self._of_critic(batch), self._of_actors(batch)
         metrics = self.adapt_magnitude(critic, actors)
         if self.settings.step_order == "sequential":
             self.step_critic(critic.gradient)
-            actors = self.actor_gradient(batch)
+            actors = self._of_actors(batch)
         metrics |= self.adapt_direction(batch, actors)
         if self.settings.step_order == "simultaneous":
             self.step_critic(critic.gradient)

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from cohort.components.averages import Metrics
-from cohort.components.episodes import Episodes
 from cohort.components.transitions import Transitions
+from cohort.envs.base import EnvSpec
+from cohort.learners.base import Descent, Loss
 from cohort.learners.factored.ader_learner import ADERLearner, Moment
+from cohort.learners.packed import PackedEpisodes
 
 
 class ADERContinuousLearner(ADERLearner):
@@ -20,17 +22,24 @@ class ADERContinuousLearner(ADERLearner):
     policy_kind = "action densities"
     critic_values = "action utilities"
 
-    def __init__(self, settings: Any, **parts: Any) -> None:
+    def __init__(self, settings: Any, *, spec: EnvSpec, **parts: Any) -> None:
         if settings.metric == "cr":
             raise ValueError("metric=cr needs the chances of discrete actions: metric=paper")
-        super().__init__(settings, **parts)
+        super().__init__(settings, spec=spec, **parts)
+        self._drawn_shape = spec.n_agents, spec.action_dim
 
     def has_choice(self, available_actions: Tensor) -> Tensor:
         """Always: [R, N, 0] -> [R, N]."""
         return torch.ones(available_actions.shape[:-1], dtype=torch.bool, device=available_actions.device)
 
-    def drawn(self, decision: Any) -> tuple[Tensor, Tensor]:
-        actions, log_prob = decision.sample_with_log_prob(self.generator)
+    def noise(self, rows: int) -> tuple[Tensor, Tensor]:
+        """Standard normal, [R, N, U] each."""
+        shape, device = (rows, *self._drawn_shape), self.generator.device
+        before, after = (torch.randn(shape, generator=self.generator, device=device) for _ in range(2))
+        return before, after
+
+    def drawn(self, decision: Any, noise: Tensor) -> tuple[Tensor, Tensor]:
+        actions, log_prob = decision.of_noise(noise)
         return actions, -log_prob
 
     def policy_utilities(self, value: nn.Module, moment: Moment) -> Tensor:
@@ -47,5 +56,25 @@ class ADERStepsLearner(ADERContinuousLearner):
     recurrent = False
     learns_from = "steps"
 
+    def __init__(self, settings: Any, **parts: Any) -> None:
+        super().__init__(settings, **parts)
+        self._of_critics = self.recorded_descents(self._critic_losses_of_steps)
+        self._of_actors = self.recorded(self._actor_descents_of_steps)
+
     def step(self, batch: Transitions) -> Metrics:
-        return super().step(Episodes.of_single_steps(batch))
+        noise = self.noise(batch.batch_size)
+        metrics = self.descend(self._of_critics(batch, noise))
+        descents, entropy, gain = self._of_actors(batch, noise)
+        return metrics | self.descend(descents) | self.follow(entropy, gain)
+
+    def _critic_losses_of_steps(self, batch: Transitions, noise: tuple[Tensor, Tensor]) -> dict[str, Loss]:
+        packed = PackedEpisodes.of_single_steps(batch, self.policy)
+        return self.critic_losses(packed, *self.moments(packed, noise))
+
+    def _actor_descents_of_steps(
+        self, batch: Transitions, noise: tuple[Tensor, Tensor]
+    ) -> tuple[dict[str, Descent], Tensor, Tensor]:
+        """With the entropies and what each agent contributed, [B, N] both."""
+        before, _ = self.moments(PackedEpisodes.of_single_steps(batch, self.policy), noise)
+        losses, gain = self.actor_losses(before)
+        return self.descents(losses), before.entropy.detach(), gain

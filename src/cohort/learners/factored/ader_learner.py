@@ -131,47 +131,51 @@ class ADERLearner(Learner):
             "alpha": (["temperatures"], settings.alpha_lr, None),
         }
         for loss, (names, rate, limit) in moved.items():
-            optimiser = partial(Adam, lr=rate, eps=settings.optim_eps)
+            optimiser = partial(Adam, lr=rate, eps=settings.optim_eps, fused=True)
             if settings.optimiser == "rmsprop":
                 optimiser = partial(RMSprop, lr=rate, alpha=settings.optim_alpha, eps=settings.optim_eps)
             self.add_networks_loss(loss, names, optimiser, grad_norm_clip=limit)
 
     def step(self, batch: Episodes) -> Metrics:
         packed = PackedEpisodes.of(batch, self.policy)
-        before, after = self.moments(packed)
-        metrics: Metrics = {}
-        for kind, target in self.targets_of(packed, after).items():
-            metrics |= self.minimise(kind, self.critic_loss(kind, packed, before, target))
-        loss, gain = self.actor_loss(before)
-        metrics |= self.minimise("actor", loss)
-        metrics |= self.minimise("alpha", self.alpha_loss(before))
-        self.target_entropies.update(gain)
-        return metrics | self.per_agent(before, gain)
+        before, after = self.moments(packed, self.noise(len(packed.packing.steps)))
+        metrics = self.descend(self.descents(self.critic_losses(packed, before, after)))
+        losses, gain = self.actor_losses(before)
+        metrics |= self.descend(self.descents(losses))
+        return metrics | self.follow(before.entropy, gain)
 
     # what the present policies do
 
-    def moments(self, batch: PackedEpisodes) -> tuple[Moment, Moment]:
+    def noise(self, rows: int) -> tuple[Tensor | None, Tensor | None]:
+        """What policies draw from before and after each of so many steps; these draw nothing."""
+        return None, None
+
+    def moments(
+        self, batch: PackedEpisodes, noise: tuple[Tensor | None, Tensor | None]
+    ) -> tuple[Moment, Moment]:
         """Before each step, where gradients reach the policy, and after it, where none do."""
         packing = batch.packing
         values = self.policy.unroll_packed(batch.inputs, packing)  # [P, N, V]
 
-        def moment(select: Callable[[Tensor], Tensor], values: Tensor, state: Tensor) -> Moment:
+        def moment(
+            select: Callable[[Tensor], Tensor], values: Tensor, state: Tensor, noise: Tensor | None
+        ) -> Moment:
             available = select(batch.available_actions)
             decision = self.policy.decide(select(values), available)
             if self.settings.eps_in_learner:
                 decision = self.policy.action_selector.behaviour(decision, self.t_env)
             choice = self.has_choice(available)
-            return Moment(select(batch.obs), state, *self.drawn(decision), choice)
+            return Moment(select(batch.obs), state, *self.drawn(decision, noise), choice)
 
-        before = moment(packing.before_steps, values, batch.states_before)
+        before = moment(packing.before_steps, values, batch.states_before, noise[0])
         with torch.no_grad():
-            return before, moment(packing.after_steps, values.detach(), batch.states_after)
+            return before, moment(packing.after_steps, values.detach(), batch.states_after, noise[1])
 
     def has_choice(self, available_actions: Tensor) -> Tensor:
         """[R, N, A] -> [R, N]: agents that are dead, or have one thing to do, have no entropy to give."""
         return available_actions.sum(dim=-1) > 1
 
-    def drawn(self, decision: Any) -> tuple[Tensor, Tensor]:
+    def drawn(self, decision: Any, noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """What the policies do in R rows, as `policy_utilities` reads it, and their entropies, [R, N]."""
         return decision.log_probs.exp(), decision.entropy()
 
@@ -196,6 +200,11 @@ class ADERLearner(Learner):
         return reduce(torch.minimum, joint), utilities
 
     # critics
+
+    def critic_losses(self, batch: PackedEpisodes, before: Moment, after: Moment) -> dict[str, Loss]:
+        """Of each kind of critic, by its name."""
+        targets = self.targets_of(batch, after)
+        return {kind: self.critic_loss(kind, batch, before, target) for kind, target in targets.items()}
 
     @torch.no_grad()
     def targets_of(self, batch: PackedEpisodes, after: Moment) -> dict[str, Tensor]:
@@ -248,6 +257,11 @@ class ADERLearner(Learner):
 
     # actors and temperatures
 
+    def actor_losses(self, before: Moment) -> tuple[dict[str, Loss], Tensor]:
+        """Of the policies and of their temperatures, and what each agent contributed, [R, N]."""
+        actor, gain = self.actor_loss(before)
+        return {"actor": actor, "alpha": self.alpha_loss(before)}, gain
+
     def actor_loss(self, before: Moment) -> tuple[Loss, Tensor]:
         """-mean [V^R + sum_i alpha_i (V^H_i + H(pi_i))], and what each agent contributed, [R, N]."""
         value, utilities = self.joint(self.networks, REWARD, before)
@@ -276,17 +290,18 @@ class ADERLearner(Learner):
         return -(along * utilities).sum(dim=-1) / ((along * slope).sum(dim=-1) + 1e-3)
 
     def alpha_loss(self, before: Moment) -> Loss:
-        counted = before.choice | self.settings.alpha_include_dead
+        counted = torch.ones_like(before.choice) if self.settings.alpha_include_dead else before.choice
         loss = self.temperatures.loss(before.entropy, self.target_entropies.values, counted)
         return Loss(loss, {})
 
     @torch.no_grad()
-    def per_agent(self, before: Moment, gain: Tensor) -> Metrics:
-        """After the update."""
+    def follow(self, entropy: Tensor, gain: Tensor) -> Metrics:
+        """Target entropies follow what agents contributed; what to log of each after the update: [R, N] both."""
+        self.target_entropies.update(gain)
         each = {
             "alpha": self.temperatures.values,
             "target_entropy": self.target_entropies.values,
-            "entropy": before.entropy.mean(dim=0),
+            "entropy": entropy.mean(dim=0),
             "contribution": gain.mean(dim=0),
         }
         return {

@@ -84,7 +84,7 @@ class FACMACLearner(Learner):
             ("critic", ("critic", "mixer"), settings.critic_lr),
             ("actor", ("policy",), settings.lr),
         ):
-            adam = partial(Adam, lr=rate, eps=settings.optim_eps)
+            adam = partial(Adam, lr=rate, eps=settings.optim_eps, fused=True)
             self.add_networks_loss(name, moved, adam, grad_norm_clip=settings.grad_norm_clip)
 
     def step(self, batch: Episodes) -> Metrics:
@@ -164,9 +164,14 @@ class StepsFACMACLearner(ContinuousFACMACLearner):
     recurrent = False
     learns_from = "steps"
 
+    def __init__(self, settings: Any, **parts: Any) -> None:
+        super().__init__(settings, **parts)
+        self._of_critic = self.recorded_descents(lambda batch: {"critic": self.critic_loss(batch)})
+        self._of_actor = self.recorded_descents(lambda batch: {"actor": self.actor_loss(batch)})
+
     def step(self, batch: Transitions) -> Metrics:
-        metrics = self.minimise("critic", self.critic_loss(batch))
-        return metrics | self.minimise("actor", self.actor_loss(batch))
+        metrics = self.descend(self._of_critic(batch))
+        return metrics | self.descend(self._of_actor(batch))
 
     def critic_loss(self, batch: Transitions) -> Loss:
         joint = self.joint(self.networks, batch.obs, batch.actions, batch.state)  # [B, 1]
