@@ -1,5 +1,6 @@
 """Recorded functions beside the functions themselves."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pytest
@@ -93,3 +94,33 @@ def test_each_shape_is_recorded_once():
 def test_recording_says_nothing_and_loads_no_compiler(recwarn):
     Recorded(program)(*arguments(0))
     assert not recwarn.list
+
+
+@dataclass(frozen=True)
+class Sample:
+    left: Tensor
+    right: Tensor | None
+
+
+def test_gradients_are_recorded_and_follow_what_is_written_into_parameters():
+    """d/dw of sum (w x)^2 is 2 w x^2; what the gradient does not reach stays None."""
+    weight, unused = (torch.tensor([2.0, -1.0], requires_grad=True) for _ in range(2))
+    calls = []
+
+    def differentiated(sample: Sample) -> tuple[tuple[Tensor | None, ...], Sample]:
+        calls.append(1)
+        loss = (weight * sample.left).square().sum()
+        gradient = torch.autograd.grad(loss, (weight, unused), allow_unused=True)
+        return gradient, Sample(loss.detach(), sample.right)
+
+    recorded = Recorded(differentiated, after=1, differentiates=True)
+    for call in range(4):
+        x = torch.tensor([1.0 + call, 3.0])
+        (slope, none), sample = recorded(Sample(x, None))
+        assert torch.equal(slope, 2 * weight.detach() * x.square())
+        assert none is None
+        assert sample.right is None
+        assert float(sample.left) == float((weight * x).square().sum())
+        assert not slope.requires_grad
+        weight.data.mul_(0.5)
+    assert len(calls) == 2
