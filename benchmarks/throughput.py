@@ -52,7 +52,7 @@ def main() -> None:
     parts = ["simulator", "particles", "update", "training"]
     parser.add_argument("--only", choices=parts, help="one part instead of all")
     parser.add_argument(
-        "--maps", nargs="+", default=MAPS, help="for the simulator's part; SMACv2's tasks too, with --eager"
+        "--maps", nargs="+", default=MAPS, help="for the simulator's part; SMACv2's tasks too"
     )
     parser.add_argument(
         "--batches",
@@ -62,7 +62,7 @@ def main() -> None:
         help="games side by side in the simulator's part",
     )
     parser.add_argument(
-        "--eager", action="store_true", help="leave out torch.compile (minutes of compilation)"
+        "--eager", action="store_true", help="leave out torch's compiler (minutes for each map)"
     )
     options = parser.parse_args()
     prepare_process(1)
@@ -105,7 +105,6 @@ def simulator(device: torch.device, maps: list[str], batches: list[int], compile
 
 
 def _random_play(map_name: str, batch: int, device: torch.device, compiled: bool) -> Iterator[None]:
-    torch.compiler.reset()  # one process may compile a function only so many times
     told = {"map_name": map_name} | ({"compile": True} if compiled else {})
     cls = SMACv2Sim if map_name in TASKS else SC2Sim
     env = cls(cls.Settings(**told), batch_size=batch, seed=0, device=device)

@@ -130,6 +130,7 @@ def test_a_run_that_cannot_go_on_does_not_stop_the_others(tmp_path, capsys):
     [
         ("--config=qmix --env-config=matrix_games with seeds_at_once=2", "sc2_sim"),
         ("--config=qmix --env-config=sc2_sim with seeds_at_once=2 env_args.compile=True", "compile"),
+        ("--config=qmix --env-config=smacv2_sim with seeds_at_once=2 env_args.compile=True", "smacv2_sim"),
         ("--config=qmix,vdn --env-config=sc2_sim with seeds_at_once=2", "sweep"),
         ("--config=qmix --env-config=sc2_sim with seeds_at_once=0", "greater than or equal to 1"),
         (

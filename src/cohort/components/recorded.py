@@ -44,14 +44,11 @@ class Recorded:
             if self._calls[shapes] < self._after:
                 self._calls[shapes] += 1
                 return self._function(*arguments)
-            self._programs[shapes] = self._record(arguments, leaves)
+            self._programs[shapes] = self._make(arguments, leaves)
         program = self._programs[shapes]
-        differentiable = torch.is_grad_enabled() and not self._differentiates
-        # optimising would take seconds and bring nothing
-        with torch.set_grad_enabled(differentiable), torch.jit.optimized_execution(False):
-            return _formed(program.result, iter(program.play(*leaves)))
+        return _formed(program.result, iter(program.play(*leaves)))
 
-    def _record(self, arguments: tuple, leaves: list[Tensor]) -> "_Program":
+    def _make(self, arguments: tuple, leaves: list[Tensor]) -> "_Program":
         result = None
 
         def flat(*leaves: Tensor) -> tuple[Tensor, ...]:
@@ -59,25 +56,64 @@ class Recorded:
             result = self._function(*_formed(arguments, iter(leaves)))
             return tuple(_leaves(result))
 
+        return _Program(self._record(flat, leaves), result)
+
+    def _record(self, flat: "_Flat", leaves: list[Tensor]) -> "_Flat":
+        """What does from now on what `flat` does with tensors like these."""
         with warnings.catch_warnings():
             # torch recommends its compiler, which takes half a minute, and cannot know that sizes stay as they are
             warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            program = _with_its_gradients(flat, leaves) if self._differentiates else flat
-            return _Program(torch.jit.trace(program, leaves, check_trace=False), result)
+            traced = torch.jit.trace(
+                _flattened(flat, leaves) if self._differentiates else flat, leaves, check_trace=False
+            )
+
+        def play(*leaves: Tensor) -> tuple[Tensor, ...]:
+            differentiable = torch.is_grad_enabled() and not self._differentiates
+            # optimising would take seconds and bring nothing
+            with torch.set_grad_enabled(differentiable), torch.jit.optimized_execution(False):
+                return traced(*leaves)
+
+        return play
 
 
-def _with_its_gradients(function: Callable[..., tuple[Tensor, ...]], leaves: list[Tensor]) -> Any:
-    """A function that differentiates as one that does not: the steps of its gradients stand among its own."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # two seconds, which only few runs pay
+class Compiled(Recorded):
+    """A pure function that torch's compiler makes one program of, at its first call with arguments of some shapes.
+
+    The numbers are the function's own to rounding. A program takes the compiler a minute or more, and much less once
+    it is in torch's cache.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any] | None = None) -> None:
+        """`options` are those of torch's compiler, Inductor."""
+        super().__init__(function)
+        self._options = options
+
+    def _record(self, flat: "_Flat", leaves: list[Tensor]) -> "_Flat":
+        from torch import _inductor
+
+        # `torch.compile` would read the function's Python instead, which takes longer, does not know all of it, and
+        # asks before each call whether anything that it read has changed
+        with torch.inference_mode(False), torch.no_grad():
+            leaves = [leaf.clone() for leaf in leaves]  # the compiler cannot take those of inference mode
+            return _inductor.compile(_flattened(flat, leaves), leaves, options=self._options)
+
+
+def _flattened(function: "_Flat", leaves: list[Tensor]) -> "_Flat":
+    """All tensor operations of a function, those of its gradients among them, as a function of them alone."""
+    # with sympy and all: two seconds that only those pay who ask for it
+    from torch.fx.experimental.proxy_tensor import make_fx
 
     return make_fx(function)(*leaves)
+
+
+_Flat = Callable[..., tuple[Tensor, ...]]  # of tensors alone
 
 
 class _Program(NamedTuple):
     """What was recorded with arguments of some shapes."""
 
-    play: Callable[..., tuple[Tensor, ...]]  # of their tensors
+    play: _Flat
     result: Any  # of the first call, for its form
 
 

@@ -1,5 +1,7 @@
 """Whole games: alone and side by side, resumed, rewarded."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -75,6 +77,34 @@ def test_recorded_steps_are_the_steps_themselves_bit_for_bit(task):
         for env in (plain, recorded):
             env.load_state_dict(other.state_dict())
     assert len(recorded._advance._programs) == 1
+
+
+@pytest.mark.parametrize("task", ["terran_5_vs_5", "protoss_5_vs_5", "zerg_5_vs_5"])
+def test_the_compiler_is_given_the_step_itself_with_teams_as_arguments(task, monkeypatch):
+    """Over several episodes: the graph before the compiler changes it is bit for bit the step."""
+    graphs = []
+    monkeypatch.setattr("torch._inductor.compile", lambda graph, *_, **__: graphs.append(graph) or graph)
+    plain, compiled = make(task, 8), make(task, 8, compile=True)
+    plain._advance = plain._play
+    assert all(torch.equal(*each) for each in zip(play(plain, 70), play(compiled, 70), strict=True))
+    assert plain.games.episode.min() > 0
+    assert len(graphs) == 1
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+def test_the_compiled_step_equals_the_eager_one():
+    plain, compiled = make("terran_5_vs_5", step_mul=1), make("terran_5_vs_5", step_mul=1, compile=True)
+    plain.reset()
+    compiled.reset()
+    for step in range(60):
+        actions = choose(plain.observation.available_actions, step)
+        expected, got = plain.step(actions), compiled.step(actions)
+        torch.testing.assert_close(got, expected, atol=1e-3, rtol=1e-3)
+        compiled.load_state_dict(plain.state_dict())  # rounding differences must not grow into other battles
+        if step % 20 == 19:  # other teams in half of the games
+            plain.reset(torch.arange(4) < 2)
+            compiled.reset(torch.arange(4) < 2)
+    assert plain.games.episode.tolist() == [3, 3, 0, 0]
 
 
 def test_a_state_of_another_task_is_refused():

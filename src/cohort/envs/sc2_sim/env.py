@@ -1,6 +1,6 @@
 """StarCraft II micromanagement without StarCraft: SMAC's interface, this package's battles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle
-from cohort.envs.sc2_sim.battles import After, Battles, Rules, Tables
+from cohort.envs.sc2_sim.battles import Battles, Rules, Tables
 from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.maps import MapFacts, all_maps
 from cohort.envs.sc2_sim.observe import Observer
@@ -56,16 +56,6 @@ class SC2Sim(Battles):
 
     def _look(self, rules: Rules, games: Games) -> Observation:
         return rules.eyes.observe(games.units, games.actions, games.t)
-
-    def _fast(self, device: torch.device) -> Callable[..., After]:
-        """`_play`, compiled where asked for."""
-        if not self.settings.compile:
-            return super()._fast(device)
-        # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next
-        # one; told to store all intermediate results, it is twice as fast.
-        store = {"realize_reads_threshold": 0, "realize_cpu_opcount_threshold": 0}
-        options = store if self.battle.collision.passes > 1 else None
-        return torch.compile(self._play, dynamic=False, fullgraph=True, options=options)
 
     @staticmethod
     @torch.no_grad()

@@ -25,6 +25,9 @@ class BattleSettings(SmacSettings):
     banelings_burst_when_killed: bool = Field(
         True, description="A baneling that is killed bursts as if it had attacked; false: it just dies."
     )
+    compile: bool = Field(
+        False, description="Compile the battle with torch's compiler: slow start, faster steps."
+    )
 
 
 class SC2SimSettings(BattleSettings):
@@ -54,9 +57,6 @@ class SC2SimSettings(BattleSettings):
     )
     enemy_spawn_spacing: float = Field(
         1.0, ge=1, le=3, description="Looseness of the enemy's start formation, 1 is shoulder to shoulder."
-    )
-    compile: bool = Field(
-        False, description="Compile the battle with torch.compile: slow start, faster steps."
     )
 
     @field_validator("map_name")

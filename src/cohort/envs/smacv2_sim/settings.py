@@ -1,7 +1,5 @@
 """What SMACv2's simulated battles may be told: SMACv2's arguments and the simulator's own."""
 
-from typing import ClassVar
-
 from pydantic import Field, field_validator
 
 from cohort.envs.sc2_sim.settings import BattleSettings
@@ -11,8 +9,6 @@ from cohort.registry import known
 
 class SMACv2SimSettings(BattleSettings):
     """Settings of `SMACv2Sim`. The defaults are those of SMACv2's files sc2_gen_<race>.yaml."""
-
-    compile: ClassVar[bool] = False  # compiling battles whose teams change was not finished in five minutes
 
     map_name: str = Field("terran_5_vs_5", description="SMACv2's task; python run.py --list names them.")
     obs_own_pos: bool = Field(True, description="Observe where one is on the map.")
