@@ -1,6 +1,5 @@
 """Recorded functions beside the functions themselves."""
 
-import shutil
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cohort.components.recorded import Compiled, Recorded
+from cohort.components.recorded import Recorded
 
 
 class Pair(NamedTuple):
@@ -125,28 +124,3 @@ def test_gradients_are_recorded_and_follow_what_is_written_into_parameters():
         assert not slope.requires_grad
         weight.data.mul_(0.5)
     assert len(calls) == 2
-
-
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_compiled_numbers_and_forms_are_the_functions_own(mode):
-    calls = []
-
-    def counted(*given):
-        calls.append(1)
-        return program(*given)
-
-    compiled = Compiled(counted, {"realize_reads_threshold": 0})
-    for seed in range(4):
-        with mode():
-            given = arguments(seed)
-            torch.testing.assert_close(compiled(*given), program(*given), rtol=1e-6, atol=1e-6)
-    assert len(calls) == 1
-    assert type(compiled(*given)[0]) is Pair
-    with pytest.raises(AttributeError, match="no_such"):  # options reach the compiler
-        Compiled(program, {"no_such": 1})(*given)
-
-
-def test_what_depends_on_a_number_is_not_compiled():
-    with pytest.raises(RuntimeError, match="tracing"):
-        Compiled(lambda pair: pair.left if pair.left.sum() > 0 else pair.right)(arguments(0)[0])

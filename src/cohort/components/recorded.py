@@ -46,7 +46,10 @@ class Recorded:
                 return self._function(*arguments)
             self._programs[shapes] = self._make(arguments, leaves)
         program = self._programs[shapes]
-        return _formed(program.result, iter(program.play(*leaves)))
+        differentiable = torch.is_grad_enabled() and not self._differentiates
+        # optimising would take seconds and bring nothing
+        with torch.set_grad_enabled(differentiable), torch.jit.optimized_execution(False):
+            return _formed(program.result, iter(program.play(*leaves)))
 
     def _make(self, arguments: tuple, leaves: list[Tensor]) -> "_Program":
         result = None
@@ -58,62 +61,31 @@ class Recorded:
 
         return _Program(self._record(flat, leaves), result)
 
-    def _record(self, flat: "_Flat", leaves: list[Tensor]) -> "_Flat":
+    def _record(self, flat: "Flat", leaves: list[Tensor]) -> "Flat":
         """What does from now on what `flat` does with tensors like these."""
         with warnings.catch_warnings():
             # torch recommends its compiler, which takes half a minute, and cannot know that sizes stay as they are
             warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            traced = torch.jit.trace(
-                _flattened(flat, leaves) if self._differentiates else flat, leaves, check_trace=False
-            )
-
-        def play(*leaves: Tensor) -> tuple[Tensor, ...]:
-            differentiable = torch.is_grad_enabled() and not self._differentiates
-            # optimising would take seconds and bring nothing
-            with torch.set_grad_enabled(differentiable), torch.jit.optimized_execution(False):
-                return traced(*leaves)
-
-        return play
+            program = operations(flat, leaves) if self._differentiates else flat
+            return torch.jit.trace(program, leaves, check_trace=False)
 
 
-class Compiled(Recorded):
-    """A pure function that torch's compiler makes one program of, at its first call with arguments of some shapes.
-
-    The numbers are the function's own to rounding. A program takes the compiler a minute or more, and much less once
-    it is in torch's cache.
-    """
-
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any] | None = None) -> None:
-        """`options` are those of torch's compiler, Inductor."""
-        super().__init__(function)
-        self._options = options
-
-    def _record(self, flat: "_Flat", leaves: list[Tensor]) -> "_Flat":
-        from torch import _inductor
-
-        # `torch.compile` would read the function's Python instead, which takes longer, does not know all of it, and
-        # asks before each call whether anything that it read has changed
-        with torch.inference_mode(False), torch.no_grad():
-            leaves = [leaf.clone() for leaf in leaves]  # the compiler cannot take those of inference mode
-            return _inductor.compile(_flattened(flat, leaves), leaves, options=self._options)
+Flat = Callable[..., tuple[Tensor, ...]]  # of tensors alone
 
 
-def _flattened(function: "_Flat", leaves: list[Tensor]) -> "_Flat":
-    """All tensor operations of a function, those of its gradients among them, as a function of them alone."""
+def operations(function: Flat, leaves: list[Tensor]) -> Any:
+    """A function's tensor operations, those of gradients that it asks for among them, as a function of nothing else."""
     # with sympy and all: two seconds that only those pay who ask for it
     from torch.fx.experimental.proxy_tensor import make_fx
 
     return make_fx(function)(*leaves)
 
 
-_Flat = Callable[..., tuple[Tensor, ...]]  # of tensors alone
-
-
 class _Program(NamedTuple):
     """What was recorded with arguments of some shapes."""
 
-    play: _Flat
+    play: Flat  # of their tensors
     result: Any  # of the first call, for its form
 
 

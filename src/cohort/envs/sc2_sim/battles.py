@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from cohort.components.recorded import Compiled, Recorded
+from cohort.components.compiled import Compiled
+from cohort.components.recorded import Recorded
 from cohort.envs.base import Observation, Transition
 from cohort.envs.sc2_sim.battle import Battle, Course
 from cohort.envs.sc2_sim.games import Games
