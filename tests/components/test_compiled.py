@@ -28,6 +28,16 @@ def test_numbers_and_forms_are_the_functions_own(mode):
     assert type(compiled(*given)[0]) is Pair
 
 
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+def test_arguments_may_lie_in_memory_in_any_way():
+    """The compiled program does not ask."""
+    compiled = Compiled(lambda a, b: a - 2 * b)
+    a, b = torch.arange(12.0).view(3, 4), torch.randn(3, 4)
+    row = torch.randn(1, 4)
+    for one, other in ((a, b), (a.T.contiguous().T, b), (a, row.expand(3, 4)), (torch.randn(6, 8)[::2, ::2], b)):
+        torch.testing.assert_close(compiled(one, other), one - 2 * other)
+
+
 def test_options_reach_the_compiler():
     with pytest.raises(AttributeError, match="no_such"):
         Compiled(program, {"no_such": 1})(*arguments(0))

@@ -29,8 +29,8 @@ Tables = tuple[Tensor, ...]  # what of the rules each game has for itself; () wh
 RECORDED_AFTER = 100  # steps: about as many as recording costs
 
 # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next one; told to
-# store all intermediate results, it is twice as fast.
-_STORE = {"realize_reads_threshold": 0, "realize_cpu_opcount_threshold": 0}
+# store what is read more than once, it is several times as fast.
+_STORE = {"realize_reads_threshold": 0}
 
 
 class Rules(NamedTuple):
