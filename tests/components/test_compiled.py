@@ -34,7 +34,12 @@ def test_arguments_may_lie_in_memory_in_any_way():
     compiled = Compiled(lambda a, b: a - 2 * b)
     a, b = torch.arange(12.0).view(3, 4), torch.randn(3, 4)
     row = torch.randn(1, 4)
-    for one, other in ((a, b), (a.T.contiguous().T, b), (a, row.expand(3, 4)), (torch.randn(6, 8)[::2, ::2], b)):
+    for one, other in (
+        (a, b),
+        (a.T.contiguous().T, b),
+        (a, row.expand(3, 4)),
+        (torch.randn(6, 8)[::2, ::2], b),
+    ):
         torch.testing.assert_close(compiled(one, other), one - 2 * other)
 
 

@@ -167,6 +167,30 @@ def test_the_penalty_is_one_at_which_only_a_change_of_entropies_turns_the_corner
             assert end is None or place == pytest.approx(end, abs=0.015), f"{penalty}: {place}"
 
 
+# the best mean action of a Gaussian policy of these entropies, and what it earns in expectation
+BEST_MEANS = {
+    (-1.0, -1.0): (0.55, 0.06, 0.17), (-1.3, -0.7): (0.59, 0.34, 0.86),
+    (-1.5, -1.5): (0.60, 0.45, 1.71), (-1.8, -1.2): (0.60, 0.44, 2.68),
+    (-2.0, -2.0): (0.60, 0.48, 3.50), (-2.3, -1.7): (0.60, 0.48, 4.10),
+    (-2.5, -2.5): (0.60, 0.60, 4.60), (-2.8, -2.2): (0.60, 0.58, 4.61),
+}  # fmt: skip
+
+
+def test_policies_whose_entropies_sum_to_more_than_minus_five_earn_most_before_the_circle():
+    """Which is why no method whose target entropies are -1 on average rests in it."""
+    axis = torch.linspace(-0.4, 1.0, 1401, dtype=torch.float64)
+    rewards = game_reward(*torch.meshgrid(axis, axis, indexing="ij"), C, W)
+    for entropies, expected in BEST_MEANS.items():
+        deviations = [math.exp(entropy - 0.5 * math.log(2 * math.pi * math.e)) for entropy in entropies]
+        chances = [
+            torch.softmax(-0.5 * ((axis[:, None] - axis) / deviation) ** 2, 1) for deviation in deviations
+        ]
+        smoothed = chances[0] @ rewards @ chances[1].T
+        x, y = divmod(int(smoothed.argmax()), len(axis))
+        found = float(axis[x]), float(axis[y]), float(smoothed.max())
+        assert found == pytest.approx(expected, abs=0.0075), entropies
+
+
 @pytest.mark.parametrize(("key", "value"), [("c", -1.0), ("w", 0.0), ("episode_limit", 0)])
 def test_impossible_games_are_refused(key, value):
     with pytest.raises(ValueError, match=key):

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cohort.components.recorded import Flat, Recorded, operations
 
-# Its programs ask at every call for the size and stride of each tensor that they are given or make: a fifth of a step of
-# twenty units. Here sizes choose the program, and all arguments are made contiguous.
+# Its programs ask at every call for the size and stride of each tensor that they are given or make, which is a fifth of
+# a step of twenty units. Here sizes choose the program, and all arguments are made contiguous.
 _UNASKED = {"size_asserts": False, "alignment_asserts": False}
 
 

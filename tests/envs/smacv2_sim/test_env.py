@@ -5,7 +5,10 @@ import shutil
 import pytest
 import torch
 
+from cohort.components.compiled import Compiled
 from cohort.components.recorded import Recorded
+from cohort.envs.sc2_sim.battles import STORE
+from cohort.envs.sc2_sim.games import Games
 from cohort.envs.sc2_sim.planes import HEALTH, NO_OP, STOP
 from cohort.envs.sc2_sim.units import UnitConstants
 from cohort.envs.smacv2_sim.env import SMACv2Sim
@@ -105,6 +108,27 @@ def test_the_compiled_step_equals_the_eager_one():
             plain.reset(torch.arange(4) < 2)
             compiled.reset(torch.arange(4) < 2)
     assert plain.games.episode.tolist() == [3, 3, 0, 0]
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+def test_what_one_tick_writes_the_next_reads_when_compiled():
+    """Two ticks of twenty hurt units with medivacs: a sum by `scatter_add` came after the loop that read it."""
+    env = make("terran_10_vs_10", 32, step_mul=2)
+    env.reset()
+    env.games.units[HEALTH] *= 0.5
+
+    def battle(games: Games, actions: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        rules = env._ruled(tables).battle
+        orders, reload = (
+            rules.orders(games.units, actions, games.keys),
+            rules.reload_times(games.keys, games.t),
+        )
+        return rules.advance(games.units, games.course, orders, reload)[0]
+
+    given = env.games, choose(env.observation.available_actions, 0), env._tables
+    expected = battle(*given)
+    assert int((expected[HEALTH] > env.games.units[HEALTH]).sum()) > 10
+    torch.testing.assert_close(Compiled(battle, STORE)(*given), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_state_of_another_task_is_refused():

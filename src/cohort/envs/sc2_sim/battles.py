@@ -30,7 +30,7 @@ RECORDED_AFTER = 100  # steps: about as many as recording costs
 
 # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next one; told to
 # store what is read more than once, it is several times as fast.
-_STORE = {"realize_reads_threshold": 0}
+STORE = {"realize_reads_threshold": 0}
 
 
 class Rules(NamedTuple):
@@ -170,7 +170,7 @@ class Battles(ABC):
         Else, on a CPU, recorded: without Python between its operations, and bit for bit the same.
         """
         if self.settings.compile:
-            return Compiled(self._play, _STORE if battle.collision.passes > 1 else None)
+            return Compiled(self._play, STORE if battle.collision.passes > 1 else None)
         return Recorded(self._play, RECORDED_AFTER) if device.type == "cpu" else self._play
 
     def _unbegun(self, rules: Rules, batch: int) -> Games:

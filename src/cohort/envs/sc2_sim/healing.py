@@ -25,6 +25,7 @@ class Healing:
         self._is_medic, self.medics = constants.medic, constants.who(constants.medic)
         self._anybody = constants.medic.dim() > 1
         self._slot = self._slots(self.medics, constants.n_units)
+        self._units = torch.arange(constants.n_units, device=self.medics.device)
         self.full_health, self._first = constants.health, first
         self._choosers = self.medics[self.medics >= first]
         self._chooses = self._is_medic & (torch.arange(constants.n_units, device=self.medics.device) >= first)
@@ -85,7 +86,9 @@ class Healing:
         missing = (self.full_health - health).gather(1, patient)
         dose = torch.minimum(energy / _ENERGY_PER_HEALTH, self.dose).minimum(missing)
         dose = dose * self.of(reached)
-        health = health.scatter_add(1, patient, dose).minimum(self.full_health)
+        # Not `scatter_add`: the compiler may read the sum before it is there.
+        healed = torch.where(patient.unsqueeze(2) == self._units, dose.unsqueeze(2), 0.0).sum(1)
+        health = (health + healed).minimum(self.full_health)
         energy = torch.add(energy, dose, alpha=-_ENERGY_PER_HEALTH) + self.recovery
         return health, energy.minimum(self.full_energy)
 
