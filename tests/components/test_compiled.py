@@ -9,8 +9,12 @@ from cohort.components.compiled import Compiled
 
 from .test_recorded import Pair, arguments, program
 
+needs_a_compiler = pytest.mark.skipif(
+    not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler"
+)
 
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+
+@needs_a_compiler
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_numbers_and_forms_are_the_functions_own(mode):
     calls = []
@@ -28,7 +32,7 @@ def test_numbers_and_forms_are_the_functions_own(mode):
     assert type(compiled(*given)[0]) is Pair
 
 
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+@needs_a_compiler
 def test_arguments_may_lie_in_memory_in_any_way():
     """The compiled program does not ask."""
     compiled = Compiled(lambda a, b: a - 2 * b)

@@ -128,6 +128,10 @@ ENDS = {
 }
 
 
+def gaussian_deviations(entropies: Tensor) -> Tensor:
+    return (entropies - 0.5 * math.log(2 * math.pi * math.e)).exp()
+
+
 def climbed(surfaces: Tensor, axis: Tensor, entropies: Tensor, start: Tensor) -> Tensor:
     """Where gradient ascent on E[r] of a Gaussian policy's mean ends, its entropies fixed and tanh ignored.
 
@@ -137,7 +141,7 @@ def climbed(surfaces: Tensor, axis: Tensor, entropies: Tensor, start: Tensor) ->
         entropies: [K, 2] of each policy's two agents.
         start: [R, K, 2] means.
     """
-    deviations = (entropies - 0.5 * math.log(2 * math.pi * math.e)).exp()[..., None]  # [K, 2, 1]
+    deviations = gaussian_deviations(entropies)[..., None]  # [K, 2, 1]
     means = start.clone()
     for _ in range(1000):
         away = (axis - means[..., None]) / deviations  # [R, K, 2, G]
@@ -181,11 +185,9 @@ def test_policies_whose_entropies_sum_to_more_than_minus_five_earn_most_before_t
     axis = torch.linspace(-0.4, 1.0, 1401, dtype=torch.float64)
     rewards = game_reward(*torch.meshgrid(axis, axis, indexing="ij"), C, W)
     for entropies, expected in BEST_MEANS.items():
-        deviations = [math.exp(entropy - 0.5 * math.log(2 * math.pi * math.e)) for entropy in entropies]
-        chances = [
-            torch.softmax(-0.5 * ((axis[:, None] - axis) / deviation) ** 2, 1) for deviation in deviations
-        ]
-        smoothed = chances[0] @ rewards @ chances[1].T
+        deviations = gaussian_deviations(torch.tensor(entropies, dtype=torch.float64))
+        first, second = torch.softmax(-0.5 * ((axis[:, None] - axis) / deviations.view(2, 1, 1)) ** 2, 2)
+        smoothed = first @ rewards @ second.T
         x, y = divmod(int(smoothed.argmax()), len(axis))
         found = float(axis[x]), float(axis[y]), float(smoothed.max())
         assert found == pytest.approx(expected, abs=0.0075), entropies

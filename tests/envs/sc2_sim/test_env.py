@@ -1,7 +1,5 @@
 """The environment's contract: endings, freezing, resets, repetition, resume, cost."""
 
-import shutil
-
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -13,6 +11,7 @@ from cohort.envs.sc2_sim.maps import all_maps
 from cohort.envs.sc2_sim.planes import FIRST_ATTACK, HEALTH, NORTH, STOP
 from cohort.envs.sc2_sim.settings import SC2SimSettings
 from cohort.envs.sc2_sim.single import SingleGame
+from tests.components.test_compiled import needs_a_compiler
 
 from .scripts import nearest, random_script
 from .support import change, make, positions, stop
@@ -258,7 +257,7 @@ def test_the_recorded_step_is_the_functions_own_bit_for_bit(map_name):
             env.reset(torch.arange(4) < 2)
 
 
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+@needs_a_compiler
 def test_the_compiled_step_equals_the_eager_one():
     plain = make("3m", 8, seed=2, step_mul=2)
     compiled = make("3m", 8, seed=2, step_mul=2, compile=True)

@@ -1,7 +1,5 @@
 """Whole games: alone and side by side, resumed, rewarded."""
 
-import shutil
-
 import pytest
 import torch
 
@@ -13,6 +11,7 @@ from cohort.envs.sc2_sim.planes import HEALTH, NO_OP, STOP
 from cohort.envs.sc2_sim.units import UnitConstants
 from cohort.envs.smacv2_sim.env import SMACv2Sim
 from cohort.envs.smacv2_sim.settings import SMACv2SimSettings
+from tests.components.test_compiled import needs_a_compiler
 
 
 def make(task: str, batch: int = 4, seed: int = 3, **options) -> SMACv2Sim:
@@ -94,7 +93,7 @@ def test_the_compiler_is_given_the_step_itself_with_teams_as_arguments(task, mon
     assert len(graphs) == 1
 
 
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+@needs_a_compiler
 def test_the_compiled_step_equals_the_eager_one():
     plain, compiled = make("terran_5_vs_5", step_mul=1), make("terran_5_vs_5", step_mul=1, compile=True)
     plain.reset()
@@ -110,7 +109,7 @@ def test_the_compiled_step_equals_the_eager_one():
     assert plain.games.episode.tolist() == [3, 3, 0, 0]
 
 
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+@needs_a_compiler
 def test_what_one_tick_writes_the_next_reads_when_compiled():
     """Two ticks of twenty hurt units with medivacs: a sum by `scatter_add` came after the loop that read it."""
     env = make("terran_10_vs_10", 32, step_mul=2)
@@ -119,10 +118,8 @@ def test_what_one_tick_writes_the_next_reads_when_compiled():
 
     def battle(games: Games, actions: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         rules = env._ruled(tables).battle
-        orders, reload = (
-            rules.orders(games.units, actions, games.keys),
-            rules.reload_times(games.keys, games.t),
-        )
+        orders = rules.orders(games.units, actions, games.keys)
+        reload = rules.reload_times(games.keys, games.t)
         return rules.advance(games.units, games.course, orders, reload)[0]
 
     given = env.games, choose(env.observation.available_actions, 0), env._tables

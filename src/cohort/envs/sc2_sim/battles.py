@@ -29,7 +29,7 @@ Tables = tuple[Tensor, ...]  # what of the rules each game has for itself; () wh
 RECORDED_AFTER = 100  # steps: about as many as recording costs
 
 # With several passes of pushing, the compiler would repeat a pass's arithmetic for every pair of the next one; told to
-# store what is read more than once, it is several times as fast.
+# store what is read more than once, it is more than twice as fast.
 STORE = {"realize_reads_threshold": 0}
 
 

@@ -28,7 +28,7 @@ class Healing:
         self._units = torch.arange(constants.n_units, device=self.medics.device)
         self.full_health, self._first = constants.health, first
         self._choosers = self.medics[self.medics >= first]
-        self._chooses = self._is_medic & (torch.arange(constants.n_units, device=self.medics.device) >= first)
+        self._chooses = self._is_medic & (self._units >= first)
         self._choice = self._slots(self._choosers, constants.n_units)
         self._heals = constants.affects.index_select(-2, self._choosers)[..., first:]
         self.dose, self.thrust = self.of(constants.dose), self.of(constants.thrust)
