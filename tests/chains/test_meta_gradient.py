@@ -1,5 +1,6 @@
 """The meta-gradient against exact ones: by closed form, by enumerating every outcome, in the limit of many matches."""
 
+import weakref
 from itertools import combinations, product
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from benchmarks.per_step_lstm import PerStepPolicy
 from cohort.chains.exact import ExactValues, discounted_value, joint_policy, mean_reward
 from cohort.chains.sampled import SampledStage, Sampling
-from cohort.chains.unroll import unroll
+from cohort.chains.unroll import stage_by_stage, unroll
 from cohort.envs.repeated_games import RepeatedGame, prisoners_dilemma
 from cohort.modules.policies.lstm import LSTMPolicy
 from cohort.modules.policies.table import TablePolicy
@@ -329,6 +330,23 @@ def test_without_a_graph_the_chain_is_the_same_and_nothing_is_kept():
         for ours, theirs in zip(one.params, other.params, strict=True):
             torch.testing.assert_close(ours["logits"], theirs["logits"], atol=1e-12, rtol=1e-12)
             assert theirs["logits"].is_leaf
+
+
+def test_who_keeps_no_stage_of_a_chain_without_a_graph_has_one_in_memory():
+    draws, rates = uniform(2, 4, 5, 6, 2), oracles.constant_rates(2, 3)
+    kept = oracles.played_chain("meta_mapg", oracles.tables(2), rates, draws)
+    sampling = Sampling(kept[0].sampling.game, kept[0].sampling.policies, 0.96, "own", "dice")
+    alive = weakref.WeakSet()
+
+    def stage_of(params, place):
+        alive.add(stage := sampling.stage(params, draws[:, place]))
+        return stage
+
+    most = 0
+    for stage in stage_by_stage(stage_of, oracles.tables(2), rates, differentiate=False):
+        assert stage.matches.score.shape == (2, 2)
+        most = max(most, len(alive))
+    assert most == 1
 
 
 # --- looking ahead

@@ -238,6 +238,25 @@ def test_chains_at_once_change_nothing_but_memory(method):
         torch.testing.assert_close(each, found[1][name], atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("method", "more", "at_once"), [
+    ("meta_mapg", {}, 3), ("reinforce", {"chains_at_once": 2}, 6), ("lola_dice", {"look_aheads": 1}, 1),
+    ("lola_dice", {"chains_at_once": 2, "look_aheads": 4}, 1),
+])  # fmt: skip
+def test_chains_that_adapt_are_as_many_as_have_no_larger_graphs_than_those_learned_from(
+    method, more, at_once
+):
+    """A learned chain has the graphs of L + 1 = 3 stages, an adapting one of one, looks ahead included."""
+    assert experiment(method, **more).trainer.learner.adapting_at_once == at_once
+
+
+@pytest.mark.parametrize("method", ["meta_mapg", "reinforce", "lola_dice"])
+def test_what_an_adapting_chain_comes_to_does_not_depend_on_those_beside_it(method):
+    one, five = (
+        experiment(method, chains_at_once=at_once, personas_test=4).trainer.evaluate() for at_once in (1, 5)
+    )
+    assert one == pytest.approx(five, rel=1e-5, abs=1e-6)
+
+
 def test_from_the_command_line_to_the_record_and_a_later_evaluation(tmp_path, capsys):
     runs, evaluated = tmp_path / "runs", tmp_path / "evaluated"
     t_max = 4 * steps_per_update("meta_mapg")

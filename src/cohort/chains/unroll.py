@@ -1,6 +1,6 @@
 """The inner loop: everybody plays, everybody takes a step up its own objective, and so on (Meta-MAPG, eq. 4)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol, TypeVar
 
 import torch
@@ -33,6 +33,18 @@ def unroll(
     differentiate: bool,
     own: bool = True,
 ) -> list[AnyStage]:
+    """All of the chain's stages, as `stage_by_stage` gives them."""
+    return list(stage_by_stage(stage_of, start, rates, differentiate=differentiate, own=own))
+
+
+def stage_by_stage(
+    stage_of: Callable[[Policies, int], AnyStage],
+    start: Policies,
+    rates: Sequence[Tensor],
+    *,
+    differentiate: bool,
+    own: bool = True,
+) -> Iterator[AnyStage]:
     """The chain's L + 1 stages; all agents update at the same time after each but the last.
 
     The stages of a differentiated chain are functions of `start` and `rates`, along every way that the objectives
@@ -42,22 +54,22 @@ def unroll(
         stage_of: from a joint policy and its place in the chain to its stage.
         start: every agent's parameters, each tensor [C, ...].
         rates: the step sizes of every agent, [C, L] each.
-        differentiate: keep the graph. Otherwise each stage begins with parameters of its own, and nothing is kept.
+        differentiate: keep the graph. Otherwise each stage begins with parameters of its own, and nothing is kept:
+            whoever keeps no stage has the graph of one in memory.
         own: whether agent 0's updates are differentiated; if not, its later parameters depend on the first as if its
             steps were constants.
     """
-    params, stages = start, []
+    params = start
     keep = [differentiate and (own or agent > 0) for agent in range(len(start))]
     for place in range(rates[0].shape[1] + 1):
         if not differentiate:
             params = [{name: each.detach().requires_grad_() for name, each in one.items()} for one in params]
-        stages.append(stage := stage_of(params, place))
+        yield (stage := stage_of(params, place))
         if place < rates[0].shape[1]:
             params = [
                 ascend(one, stage.objective(agent), rates[agent][:, place], differentiate=keep[agent])
                 for agent, one in enumerate(stage.params)
             ]
-    return stages
 
 
 def ascend(params: Params, objective: Tensor, rate: Tensor, *, differentiate: bool) -> Params:

@@ -12,7 +12,7 @@ from torch import Tensor
 from cohort.chains.games import ChainGame
 from cohort.chains.matches import Policies
 from cohort.chains.sampled import Baseline, InnerObjective, SampledStage, Sampling
-from cohort.chains.unroll import Nodes, unroll
+from cohort.chains.unroll import Nodes, stage_by_stage
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
 from cohort.components.state import Part, restore, state_of
@@ -185,6 +185,16 @@ class SampledLearner(ChainLearner):
     def matches_per_chain(self) -> int:
         return self.matches_per_stage * (self.settings.chain_length + 1)
 
+    @property
+    def adapting_at_once(self) -> int:
+        """Chains that adapt side by side: as many as have no more matches in a graph than those that are learned from.
+
+        A chain that only adapts has the graph of one stage at a time, not of L + 1.
+        """
+        settings = self.settings
+        learned_from = settings.chains_at_once * settings.trajectories * (settings.chain_length + 1)
+        return max(1, learned_from // self.matches_per_stage)
+
     def sampling(self, *, nodes: Nodes = "own", inner_objective: InnerObjective = "dice") -> Sampling:
         settings = self.settings
         return Sampling(
@@ -198,19 +208,19 @@ class SampledLearner(ChainLearner):
 
     def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
         drawn = self.draw(count(peers), draws)
-        parts = in_parts(peers, drawn, self.settings.chains_at_once)
+        parts = in_parts(peers, drawn, self.adapting_at_once)
         found = [self.adapt_few(few, chance) for few, chance in parts]
         return Adaptation(*(torch.cat(each) for each in zip(*found, strict=True)))
 
     def adapt_few(self, peers: Params, chance: Tensor) -> Adaptation:
         """Chains without a graph, from [C, N-1, ...] and [C, L+1, M, ...]."""
-        stages = self.unroll_plainly(peers, chance)
-        shares = [stage.matches.action_shares(self.game.n_actions) for stage in stages]
-        return Adaptation(scores_of(stages), torch.stack(shares, dim=1))
+        matches = (stage.matches for stage in self.plain_stages(peers, chance))
+        found = [(each.score, each.action_shares(self.game.n_actions)) for each in matches]
+        return Adaptation(*(torch.stack(each, dim=1) for each in zip(*found, strict=True)))
 
-    def unroll_plainly(self, peers: Params, chance: Tensor) -> list[SampledStage]:
+    def plain_stages(self, peers: Params, chance: Tensor) -> Iterator[SampledStage]:
         """The stages of chains in which nothing is differentiated but each update by itself."""
-        return unroll(
+        return stage_by_stage(
             lambda params, place: self.stage(params, chance[:, place]),
             self.start(peers),
             self.inner_rates(count(peers)),

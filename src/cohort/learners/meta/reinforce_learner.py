@@ -28,7 +28,7 @@ class ReinforceLearner(SampledLearner):
         """The chains one after the other, L + 1 updates in each."""
         scores = []
         for one, chance in in_parts(peers, self.draw(count(peers), self.draws), 1):
-            stages = self.unroll_plainly(one, chance)
+            stages = list(self.plain_stages(one, chance))
             last = stages[-1]
             after = ascend(last.params[0], last.objective(0), self.rates[-1:], differentiate=False)
             with torch.no_grad():
