@@ -1,17 +1,17 @@
-"""Predator-prey's units: what the rule reads, and that the file has what it chose."""
+"""Predator-prey's units: what the rule reads, and that the file has what was chosen."""
 
 from math import sqrt
 
 import pytest
 import torch
 
-from papers.adama.units import CHASE, REACHES, TIMES_RANDOM, chasers, random_team, reward_per_step, units
+from papers.adama.units import CHASE, REACHES, TIMES_RANDOM, UNITS, chasers, random_team, reward_per_step
 from tests.envs.particles.support import arguments, make
 
 
-def test_the_file_has_what_the_rule_chose() -> None:
+def test_the_file_has_what_was_chosen() -> None:
     given = arguments("predator_prey")
-    assert {key: given[key] for key in units(6.0, 0.5)} == pytest.approx(units(6.0, 0.5))
+    assert {key: given[key] for key in UNITS} == pytest.approx(UNITS)
 
 
 def test_the_prey_is_faster_than_a_predator_in_every_direction() -> None:
@@ -22,7 +22,7 @@ def test_the_prey_is_faster_than_a_predator_in_every_direction() -> None:
     predators = torch.linalg.vector_norm(env.scene.agents - start.agents, dim=-1)
     prey = torch.linalg.vector_norm(env.scene.prey - start.prey, dim=-1)
     assert before is not None
-    assert predators.max() == pytest.approx(1.8 * sqrt(2), rel=1e-3)
+    assert predators.max() == pytest.approx(UNITS["v_step"] * sqrt(2), rel=1e-3)
     assert prey.min() > predators.max()
 
 

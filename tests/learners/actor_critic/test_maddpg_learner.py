@@ -213,6 +213,17 @@ def test_the_critics_curvature_is_that_of_the_dense_hessian(activation):
     assert "critic_lr_curvature" not in adagrad_diagnostics(batch)
 
 
+@pytest.mark.parametrize(("pushed", "share"), [(0, 0.0), (1, 1 / 3), (3, 1.0)])
+def test_actors_that_stand_at_the_border_of_their_actions_are_counted(pushed, share):
+    learner = make_learner("maddpg_fixed_lr", **PLANE_RUN, curvature_steps=0)
+    learner.step(random_transitions(16))
+    bias = learner.policy.network.networks.layers[-1].bias
+    with torch.no_grad():
+        bias[:pushed] += 10.0  # tanh of it is 1
+    assert learner.diagnostics(None) == {"actions_saturated": pytest.approx(share)}
+    assert PLANE.n_agents == 3
+
+
 def adagrad_diagnostics(batch):
     """AdaGrad has no one rate to multiply the curvature by."""
     learner = make_learner("maddpg_adagrad", **PLANE_RUN)

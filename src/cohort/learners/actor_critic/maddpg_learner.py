@@ -17,6 +17,8 @@ from cohort.learners.actor_critic.rates import Rates
 from cohort.learners.base import DiscountSettings, Learner
 from cohort.learners.targets import HardTargetSettings
 
+SATURATED = 0.98  # beyond it tanh passes on less than a 25th of a gradient
+
 
 class MADDPGLearnerSettings(HardTargetSettings, DiscountSettings):
     critic_lr: float = Field(ge=0, description="l_c, learning rate of the critic")
@@ -135,15 +137,22 @@ class MADDPGLearner(Learner):
         return (value - target).square().mean(), value
 
     def diagnostics(self, episodes: Episodes) -> Metrics:
-        """The largest eigenvalue of delta's Hessian on the critic, over the latest batch, and l_c times it.
+        """Why it may not learn, over the latest batch.
 
-        Gradient descent at a fixed rate is stable where that product is below 2.
+        `actions_saturated` is the share of the policies' action dimensions at their border, where actors are stuck: a
+        gradient hardly passes tanh there. `critic_curvature` is the largest eigenvalue of delta's Hessian on the
+        critic, `critic_lr_curvature` l_c times it: gradient descent at a fixed rate is stable where that is below 2.
         """
-        if self.latest is None or not self.settings.curvature_steps:
+        if self.latest is None:
             return {}
-        loss, _ = self.critic_loss(self.latest)
-        curvature = largest_eigenvalue(loss, self.critic_parameters, steps=self.settings.curvature_steps)
-        return {"critic_curvature": curvature} | self.sharpness(curvature)
+        with torch.no_grad():
+            actions = self.policy(self.latest.obs)
+        found: Metrics = {"actions_saturated": (actions.abs() > SATURATED).float().mean()}
+        if self.settings.curvature_steps:
+            loss, _ = self.critic_loss(self.latest)
+            curvature = largest_eigenvalue(loss, self.critic_parameters, steps=self.settings.curvature_steps)
+            found |= {"critic_curvature": curvature} | self.sharpness(curvature)
+        return found
 
     def sharpness(self, curvature: Tensor) -> Metrics:
         """The curvature in units of the critic's rate, where it has one rate for all parameters."""
