@@ -61,12 +61,10 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
         Claim(
             "3",
             "until the corner H_1 rises and H_2 falls, then the reverse (Fig. 2b)",
-            "by how much an agent's target entropy rises, or falls, until the first test whose mean action is "
-            "within 0.05 of (0.6, 0), and from then on.",
+            "by how much H_2 falls, or rises, until the first test whose mean action is within 0.05 of (0.6, 0), and "
+            "from then on; the mean of the two stays, so that H_1 does the reverse and is no second test.",
             [
-                _entropies("H_1 rises until the corner", 0, after=False, falls=False),
                 _entropies("H_2 falls until the corner", 1, after=False, falls=True),
-                _entropies("H_1 falls from there on", 0, after=True, falls=True),
                 _entropies("H_2 rises from there on", 1, after=True, falls=False),
             ],
         ),
