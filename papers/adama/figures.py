@@ -34,7 +34,11 @@ METHODS = {
 }
 FIRST_ORDER = (ADAMA, FIXED, DIRECTION, MAGNITUDE, ADAGRAD)  # the lines of figure 3
 # the best pair (l_c, n_a) of a search in these units, on seeds apart (README), where there was one
-SEARCHED: Mapping[str, tuple[float, float]] = {NAVIGATION: (0.009, 0.009), PREDATOR_PREY: (0.009, 0.003)}
+SEARCHED: Mapping[str, tuple[float, float]] = {
+    GOING_TOGETHER: (0.010, 0.006),
+    NAVIGATION: (0.009, 0.009),
+    PREDATOR_PREY: (0.009, 0.003),
+}
 TUNED = "Fixed lr (searched)"
 REWARD = "return_mean/ep_length_mean"
 CONTRIBUTION = "critic_contribution"

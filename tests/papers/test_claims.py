@@ -215,12 +215,12 @@ def test_statement_3b_is_against_fixed_rates_that_were_searched(
 ) -> None:
     write_ends(write_arm, "adama", "cooperative_navigation", -0.50, -0.51, -0.52)
     write_ends(write_arm, "maddpg_fixed_lr", "cooperative_navigation", -0.8, -0.8, -0.8)
-    row, *others = judged()["3b"]
-    assert row["verdict"] == "not run", "Table 1's rates are not those of the search"
-    assert all(each["verdict"] == "not run" for each in others), "a row for each world that was searched"
+    assert {row["verdict"] for row in judged()["3b"]} == {"not run"}, (
+        "Table 1's rates are not those of the search"
+    )
     pair = {"critic_lr": 0.009, "actor_lr_norm": 0.009}
     write_ends(write_arm, "maddpg_fixed_lr", "cooperative_navigation", -0.4, -0.41, -0.41, **pair)
-    row, *_ = judged()["3b"]
+    (row,) = (row for row in judged()["3b"] if row["where"] == "cooperative navigation")
     assert (row["difference (± se)"], row["verdict"]) == ("-0.103 ± 0.003", "not true")
 
 
