@@ -13,7 +13,7 @@ It chose W = 6 and rho = 0.5 W. Run in that world (README.md), fixed rates and A
 so rare that all actors stand at the border of their actions before the critic knows what an action does. A world in
 which nothing is learned tells no methods apart, so `UNITS`, which the file has, keeps the rule's prey and goes back to
 the size and reach of before the rule, with which fixed rates had been seen to learn. That was decided after seeing
-results, and nothing else was varied but rho = 0.7 W, in one run.
+results; besides it W = 1 and 2 with rho = 0.5 W, and rho = 0.7 W, were tried, one run each.
 
 `python -m papers.adama.units` prints what the rule reads and what it chose.
 """

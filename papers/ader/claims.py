@@ -64,8 +64,8 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
             "by how much H_2 falls, or rises, until the first test whose mean action is within 0.05 of (0.6, 0), and "
             "from then on; the mean of the two stays, so that H_1 does the reverse and is no second test.",
             [
-                _entropies("H_2 falls until the corner", 1, after=False, falls=True),
-                _entropies("H_2 rises from there on", 1, after=True, falls=False),
+                _second_entropy("H_2 falls until the corner", after=False),
+                _second_entropy("H_2 rises from there on", after=True),
             ],
         ),
         Claim(
@@ -144,7 +144,7 @@ def _map_side(label: str, map_name: str) -> Side:
     return lambda selector: on_map(selector, label, SIMULATED, map_name, SEEDS["3"])
 
 
-def _entropies(where: str, agent: int, *, after: bool, falls: bool) -> Row:
-    """Whether an agent's target entropy rises, or falls, before or after the corner."""
-    measure = Measure(change(agent, after=after), ENTROPIES[agent], ENTROPIES[agent])
-    return Level(where, in_game(ADER), measure, below=falls)
+def _second_entropy(where: str, *, after: bool) -> Row:
+    """Whether H_2 falls until the corner, or with `after` rises from there on."""
+    measure = Measure(change(1, after=after), ENTROPIES[1], ENTROPIES[1])
+    return Level(where, in_game(ADER), measure, below=not after)

@@ -70,12 +70,14 @@ def played_chain(
     game = game or double(prisoners_dilemma())
     policies = policies or (TablePolicy(5, 2),) * 2
     sampling = Sampling(game, policies, gamma, how["nodes"], inner_objective, baseline)
-    return unroll(
-        lambda each, place: sampling.stage(each, uniform[:, place]),
-        params,
-        rates,
-        differentiate=True,
-        own=how["own"],
+    return list(
+        unroll(
+            lambda each, place: sampling.stage(each, uniform[:, place]),
+            params,
+            rates,
+            differentiate=True,
+            own=how["own"],
+        )
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from benchmarks.per_step_lstm import PerStepPolicy
 from cohort.chains.exact import ExactValues, discounted_value, joint_policy, mean_reward
 from cohort.chains.sampled import SampledStage, Sampling
-from cohort.chains.unroll import stage_by_stage, unroll
+from cohort.chains.unroll import unroll
 from cohort.envs.repeated_games import RepeatedGame, prisoners_dilemma
 from cohort.modules.policies.lstm import LSTMPolicy
 from cohort.modules.policies.table import TablePolicy
@@ -29,7 +29,7 @@ def exact_one_shot(method: str, length: int, game: RepeatedGame) -> tuple[float,
     """V^0 of the last joint policy, and its derivative by agent 0's first logit in state 0."""
     params, rates = oracles.constant_tables(), oracles.constant_rates(1, length)
     values = ExactValues(game, gamma=0.0, nodes=oracles.METHODS[method]["nodes"])
-    last = unroll(values.stage, params, rates, differentiate=True)[-1]
+    *_, last = unroll(values.stage, params, rates, differentiate=True)
     value = discounted_value(game, last.logits, gamma=0.0)[0, 0]
     (gradient,) = torch.autograd.grad(value, params[0]["logits"])
     assert gradient[0, 0].sum().item() == pytest.approx(0, abs=1e-12)
@@ -68,12 +68,14 @@ def enumerated(method: str, matches: int, terms: str) -> float:
     params = oracles.constant_tables(len(outcomes))
     how = oracles.METHODS[method]
     sampling = Sampling(oracles.one_shot(), (TablePolicy(5, 2),) * 2, 0.9, how["nodes"], "dice", "none")
-    stages = unroll(
-        lambda each, place: SampledStage(sampling, each, oracles.given_matches(outcomes[:, place])),
-        params,
-        oracles.constant_rates(len(outcomes), 1),
-        differentiate=True,
-        own=how["own"],
+    stages = list(
+        unroll(
+            lambda each, place: SampledStage(sampling, each, oracles.given_matches(outcomes[:, place])),
+            params,
+            oracles.constant_rates(len(outcomes), 1),
+            differentiate=True,
+            own=how["own"],
+        )
     )
     log_probability = sum(stage.log_prob(agent).sum((1, 2)) for stage in stages for agent in range(2))
     probability = log_probability.detach().exp()
@@ -334,8 +336,7 @@ def test_without_a_graph_the_chain_is_the_same_and_nothing_is_kept():
 
 def test_who_keeps_no_stage_of_a_chain_without_a_graph_has_one_in_memory():
     draws, rates = uniform(2, 4, 5, 6, 2), oracles.constant_rates(2, 3)
-    kept = oracles.played_chain("meta_mapg", oracles.tables(2), rates, draws)
-    sampling = Sampling(kept[0].sampling.game, kept[0].sampling.policies, 0.96, "own", "dice")
+    sampling = Sampling(oracles.double(prisoners_dilemma()), (TablePolicy(5, 2),) * 2, 0.96, "own", "dice")
     alive = weakref.WeakSet()
 
     def stage_of(params, place):
@@ -343,7 +344,7 @@ def test_who_keeps_no_stage_of_a_chain_without_a_graph_has_one_in_memory():
         return stage
 
     most = 0
-    for stage in stage_by_stage(stage_of, oracles.tables(2), rates, differentiate=False):
+    for stage in unroll(stage_of, oracles.tables(2), rates, differentiate=False):
         assert stage.matches.score.shape == (2, 2)
         most = max(most, len(alive))
     assert most == 1
@@ -366,7 +367,7 @@ def test_two_who_look_ahead_come_to_cooperate_in_the_dilemma(looks, least, most)
             rates = [
                 torch.full((1, looks), 0.0 if j == agent else 0.3, dtype=torch.float64) for j in range(2)
             ]
-            last = unroll(values.stage, [{"logits": each} for each in logits], rates, differentiate=True)[-1]
+            *_, last = unroll(values.stage, [{"logits": each} for each in logits], rates, differentiate=True)
             gradients.append(torch.autograd.grad(last.objective(agent).sum(), logits[agent])[0])
         for each, gradient, optimiser in zip(logits, gradients, optimisers, strict=True):
             each.grad = -gradient

@@ -47,7 +47,7 @@ def chain(peer_rate: float, method: str = "modelled"):
         )
         peers = ModelledPeers(sampling, params[1:], rates[1:], FIT, uniform)
         guess = {"logits": torch.zeros(2, 5, 2, dtype=torch.float64, requires_grad=True)}
-        stages = unroll(peers.stage, [params[0], guess], rates, differentiate=True)
+        stages = list(unroll(peers.stage, [params[0], guess], rates, differentiate=True))
     else:
         stages = oracles.played_chain(method, params, rates, uniform)
     objective = oracles.objective_of(stages, "meta_pg" if method == "meta_pg" else "meta_mapg", "last")

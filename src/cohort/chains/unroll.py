@@ -32,20 +32,8 @@ def unroll(
     *,
     differentiate: bool,
     own: bool = True,
-) -> list[AnyStage]:
-    """All of the chain's stages, as `stage_by_stage` gives them."""
-    return list(stage_by_stage(stage_of, start, rates, differentiate=differentiate, own=own))
-
-
-def stage_by_stage(
-    stage_of: Callable[[Policies, int], AnyStage],
-    start: Policies,
-    rates: Sequence[Tensor],
-    *,
-    differentiate: bool,
-    own: bool = True,
 ) -> Iterator[AnyStage]:
-    """The chain's L + 1 stages; all agents update at the same time after each but the last.
+    """The chain's L + 1 stages, each made when it is asked for; all agents update at once after each but the last.
 
     The stages of a differentiated chain are functions of `start` and `rates`, along every way that the objectives
     leave open: if those of the peers know the parameters of agent 0, the peers' later policies depend on them too.

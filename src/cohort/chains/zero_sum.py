@@ -30,7 +30,8 @@ def value_ahead(point: Tensor, agent: int, own: float, others: float) -> Tensor:
     """
     rates = [torch.full((1, 1), own if index == agent else others, dtype=point.dtype) for index in range(2)]
     start = [{VALUE: each.view(1, 1)} for each in point]
-    return unroll(ZeroSumStage, start, rates, differentiate=True)[-1].objective(agent).sum()
+    *_, last = unroll(ZeroSumStage, start, rates, differentiate=True)
+    return last.objective(agent).sum()
 
 
 def taylor_ahead(point: Tensor, agent: int, look: float) -> Tensor:

@@ -53,11 +53,11 @@ class LookAheadStage(SampledStage):
     def objective(self, agent: int) -> Tensor:
         if agent > 0:
             return super().objective(agent)
-        stages = unroll(
+        *_, last = unroll(
             lambda params, place: self.look_ahead.stage(params, self.imagined[place]),
             self.params,
             [torch.zeros_like(self.rate), *[self.rate] * (len(self.params) - 1)],
             differentiate=True,
             own=False,
         )
-        return stages[-1].objective(0)
+        return last.objective(0)

@@ -12,7 +12,7 @@ from torch import Tensor
 from cohort.chains.games import ChainGame
 from cohort.chains.matches import Policies
 from cohort.chains.sampled import Baseline, InnerObjective, SampledStage, Sampling
-from cohort.chains.unroll import Nodes, stage_by_stage
+from cohort.chains.unroll import Nodes, unroll
 from cohort.components.averages import Metrics
 from cohort.components.seeding import generator
 from cohort.components.state import Part, restore, state_of
@@ -220,7 +220,7 @@ class SampledLearner(ChainLearner):
 
     def plain_stages(self, peers: Params, chance: Tensor) -> Iterator[SampledStage]:
         """The stages of chains in which nothing is differentiated but each update by itself."""
-        return stage_by_stage(
+        return unroll(
             lambda params, place: self.stage(params, chance[:, place]),
             self.start(peers),
             self.inner_rates(count(peers)),

@@ -53,7 +53,7 @@ class MetaMAPGExactLearner(ChainLearner):
     def update(self, peers: Params) -> Metrics:
         start, rates = self.start(peers), self.inner_rates(count(peers))
         values = ExactValues(self.game, self.settings.gamma, self.settings.dice_nodes)
-        stages = unroll(values.stage, start, rates, differentiate=True, own=self.settings.own_learning)
+        stages = list(unroll(values.stage, start, rates, differentiate=True, own=self.settings.own_learning))
         objective = torch.stack([stage.objective(0) for stage in stages[1:]]).sum(dim=0)  # [C]
         gradients = torch.autograd.grad(objective.mean(), [*start[0].values(), rates[0]])
         step_along(self.optimiser, -rows(gradients).sum(dim=0))
@@ -63,7 +63,9 @@ class MetaMAPGExactLearner(ChainLearner):
 
     def adapt(self, peers: Params, draws: torch.Generator) -> Adaptation:
         values = ExactValues(self.game, self.settings.gamma, "own")
-        stages = unroll(values.stage, self.start(peers), self.inner_rates(count(peers)), differentiate=False)
+        stages = list(
+            unroll(values.stage, self.start(peers), self.inner_rates(count(peers)), differentiate=False)
+        )
         with torch.no_grad():
             shares = [action_shares(self.game, stage.logits, self.steps) for stage in stages]
         return Adaptation(self._scores(stages), torch.stack(shares, dim=1))

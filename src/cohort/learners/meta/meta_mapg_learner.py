@@ -159,7 +159,7 @@ class MetaMAPGLearner(SampledLearner):
         def stage_of(params: Policies, place: int) -> SampledStage:
             return sampling.stage(params, chance[:, place])
 
-        return unroll(stage_of, start, rates, differentiate=True, own=own)
+        return list(unroll(stage_of, start, rates, differentiate=True, own=own))
 
     @property
     def differentiated(self) -> Sampling:

@@ -44,7 +44,9 @@ class MetaMAPGOMLearner(MetaMAPGLearner):
         likelihood = Likelihood(settings.om_lr, settings.om_steps, settings.om_tolerance)
         peers = ModelledPeers(self.differentiated, start[1:], rates[1:], likelihood, chance)
         guessed = [self._first_guess(each["logits"]) for each in start[1:]]
-        return unroll(peers.stage, [start[0], *guessed], rates, differentiate=True, own=settings.own_learning)
+        return list(
+            unroll(peers.stage, [start[0], *guessed], rates, differentiate=True, own=settings.own_learning)
+        )
 
     def _first_guess(self, like: Tensor) -> dict[str, Tensor]:
         """Chain by chain, so that how many are in memory at once changes nothing."""
