@@ -20,6 +20,9 @@ class Rollout(Protocol):
     def step(self, actions: Sequence[Tensor]) -> None:
         """Everybody's actions: [C, K] int64 of each agent, or [C, K, U] where they are continuous."""
 
+    def follow(self, answers: Sequence[Tensor]) -> None:
+        """T' steps by each agent's actions in each of S states, [T', C, S, K] int64; only where states are discrete."""
+
     def record(self) -> tuple[Tensor, Tensor, Tensor]:
         """Once they are over: states [C, K, T, ...], actions [C, K, T, N, ...] and reward [C, K, T, N]."""
 

@@ -9,6 +9,10 @@ from torch import Tensor
 from cohort.chains.games import ChainGame
 from cohort.modules.policies import Params, Policy
 
+# What memoryless players would do in every state is found for many steps in one operation, where that is little.
+ANSWERS_AT_ONCE = 2**16  # in memory, C K S for each step
+FEWEST_STEPS = 16  # with fewer at once, asking for one state at a time is as fast
+
 Policies = list[Params]  # one dictionary for each agent, in the game's order
 
 
@@ -35,12 +39,20 @@ class Matches(NamedTuple):
 
 def play_matches(game: ChainGame, policies: Sequence[Policy], params: Policies, chance: Tensor) -> Matches:
     """Play to the horizon. `chance` [C, K, ...], drawn beforehand by the game, decides all that is random."""
+    chains, matches = chance.shape[:2]
     with torch.no_grad():
         rollout = game.begin(chance)
         players = [
-            policy.player(each, chance.shape[1], rollout.steps)
-            for policy, each in zip(policies, params, strict=True)
+            policy.player(each, matches, rollout.steps) for policy, each in zip(policies, params, strict=True)
         ]
-        for draws in rollout.draws:
-            rollout.step([player(rollout.seen, each) for player, each in zip(players, draws, strict=True)])
+        at_once = ANSWERS_AT_ONCE // (chains * matches * game.n_inputs)
+        if at_once >= FEWEST_STEPS and all(policy.memoryless for policy in policies):
+            for some in rollout.draws.split(at_once):
+                each = zip(players, some.unbind(dim=1), strict=True)
+                rollout.follow([player.answers(draws) for player, draws in each])
+        else:
+            for draws in rollout.draws:
+                rollout.step(
+                    [player(rollout.seen, each) for player, each in zip(players, draws, strict=True)]
+                )
         return Matches(*rollout.record(), traces=tuple(player.trace for player in players))

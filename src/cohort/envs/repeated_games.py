@@ -81,18 +81,31 @@ class RepeatedRollout:
         self.game = game
         self.draws = uniform.permute(2, 3, 0, 1).contiguous()  # [T, N, C, K]
         self._places = [game.n_actions ** (n_agents - 1 - agent) for agent in range(n_agents)]
-        self._states = torch.ones(self.steps + 1, chains, matches, dtype=torch.int64, device=uniform.device)
+        shape = (self.steps + 1, chains, 1, matches)
+        self._states = torch.ones(shape, dtype=torch.int64, device=uniform.device)
         self._states[0] = 0
-        self.seen, *ahead = self._states
+        self._at, *ahead = self._states.unbind()  # [C, 1, K] each
         self._ahead = iter(ahead)
 
+    @property
+    def seen(self) -> Tensor:
+        return self._at.squeeze(1)
+
     def step(self, actions: Sequence[Tensor]) -> None:
-        self.seen = next(self._ahead)  # 1 so far
+        self._at = next(self._ahead)  # 1 so far
         for action, place in zip(actions, self._places, strict=True):
             self.seen.add_(action, alpha=place)
 
+    def follow(self, answers: Sequence[Tensor]) -> None:
+        following = torch.ones_like(answers[0])  # what each state leads to, [T', C, S, K]
+        for answer, place in zip(answers, self._places, strict=True):
+            following.add_(answer, alpha=place)
+        for leads_to in following.unbind():
+            before, self._at = self._at, next(self._ahead)
+            torch.gather(leads_to, 1, before, out=self._at)
+
     def record(self) -> tuple[Tensor, Tensor, Tensor]:
-        states = self._states.permute(1, 2, 0)  # [C, K, T+1]
+        states = self._states.squeeze(2).permute(1, 2, 0)  # [C, K, T+1]
         actions = self.game.joint_actions[states[..., 1:] - 1]
         return states[..., :-1].contiguous(), actions, self.game.reward(states[..., 1:])
 

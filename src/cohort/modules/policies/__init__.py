@@ -27,8 +27,18 @@ class Player(Protocol):
         """What `distribution` of the same matches can go on from once they are over; None if there is nothing."""
 
 
+class MemorylessPlayer(Player, Protocol):
+    """A player who can say beforehand what it would do wherever it came to."""
+
+    def answers(self, draws: Tensor) -> Tensor:
+        """Its actions in each of S states, whatever the step: numbers from [0, 1) [T, C, K] -> [T, C, S, K] int64."""
+
+
 class Policy(Protocol):
     """What one agent's behaviour is computed by. It holds sizes and no parameters."""
+
+    memoryless: bool
+    """Discrete states decide alone, whatever came before: its players are `MemorylessPlayer`."""
 
     def initial(self, generator: torch.Generator) -> Params:
         """One set of fresh parameters, without the dimension C."""
@@ -51,6 +61,8 @@ def thresholds(probabilities: Tensor) -> Tensor:
 
 def pick(between: Tensor, uniform: Tensor) -> Tensor:
     """Actions at random by the inverse distribution: thresholds [..., A-1] and [...] in [0, 1) -> [...] int64."""
-    if between.shape[-1] == 1:  # two actions: nothing to add up
-        return (uniform >= between.squeeze(-1)).long()
-    return (uniform.unsqueeze(-1) >= between).sum(dim=-1)
+    first, *others = between.unbind(dim=-1)
+    action = (uniform >= first).long()
+    for each in others:
+        action += uniform >= each
+    return action

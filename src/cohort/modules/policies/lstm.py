@@ -23,6 +23,8 @@ class LSTMNetwork:
     [4H], `w_out` [Y, H], `b_out` [Y]; gates in torch's order.
     """
 
+    memoryless = False
+
     def __init__(self, n_inputs: int, n_outputs: int, hidden: int) -> None:
         """I = `n_inputs` is S, the number of states, or O, the size of the vectors."""
         self.n_inputs, self.n_outputs, self.hidden = n_inputs, n_outputs, hidden

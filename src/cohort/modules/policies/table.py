@@ -11,6 +11,8 @@ from cohort.modules.policies.distributions import Categorical
 class TablePolicy:
     """Parameters: `logits` [C, S, A], one row of a softmax for every state."""
 
+    memoryless = True
+
     def __init__(self, n_states: int, n_actions: int) -> None:
         self.n_states, self.n_actions = n_states, n_actions
 
@@ -38,3 +40,6 @@ class TablePlayer:
     def __call__(self, states: Tensor, draws: Tensor) -> Tensor:
         index = states.unsqueeze(-1).expand(-1, -1, self.thresholds.shape[-1])
         return pick(self.thresholds.gather(1, index), draws)
+
+    def answers(self, draws: Tensor) -> Tensor:
+        return pick(self.thresholds.unsqueeze(2), draws.unsqueeze(2))
