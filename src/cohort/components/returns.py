@@ -15,6 +15,7 @@ to rewards and values that ask for them.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cohort.components.functional import one_step_target
 
@@ -122,6 +123,6 @@ def _each(reward: Tensor, values: Tensor) -> Tensor:
 
 def _discounts(like: Tensor, gamma: float) -> Tensor:
     """[T, T]: gamma^(u-t) in row u and column t, 0 above the diagonal."""
-    steps = torch.arange(like.shape[-1], device=like.device)
-    ahead = (steps[:, None] - steps).to(like.dtype)
-    return torch.where(ahead >= 0, gamma ** ahead.clamp(min=0), 0.0)
+    steps = like.shape[-1]
+    powers = gamma ** torch.arange(steps, dtype=like.dtype, device=like.device)
+    return F.pad(powers, (steps - 1, 0)).unfold(0, steps, 1).flip(1)  # T powers, not T x T
