@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from cohort.components.returns import gae
 
@@ -18,12 +17,16 @@ def baseline_features(states: Tensor, n_inputs: int) -> Tensor:
     """
     if states.is_floating_point():
         states = states.to(torch.float64)
-        seen = torch.cat([states, states.square()], dim=-1)
+        seen = torch.cat([states, states.square()], dim=-1).movedim(-1, 0)  # [F - 4, ..., T]
     else:
-        seen = F.one_hot(states, n_inputs).to(torch.float64)
-    tau = torch.arange(seen.shape[-2], dtype=torch.float64, device=seen.device) / TIME_UNIT
-    times = torch.stack([tau, tau**2, tau**3, torch.ones_like(tau)], dim=-1)  # [T, 4]
-    return torch.cat([seen, times.expand(*seen.shape[:-1], 4)], dim=-1)
+        inputs = torch.arange(n_inputs, device=states.device).view(-1, *[1] * states.dim())
+        seen = (states == inputs).to(torch.float64)
+    tau = torch.arange(seen.shape[-1], dtype=torch.float64, device=seen.device) / TIME_UNIT
+    times = torch.stack([tau, tau**2, tau**3, torch.ones_like(tau)])  # [4, T]
+    times = times.view(4, *[1] * (seen.dim() - 2), -1).expand(4, *seen.shape[1:])
+    return torch.cat([seen, times]).movedim(
+        0, -1
+    )  # each feature's numbers stand together: long rows for products
 
 
 def linear_baseline(features: Tensor, returns: Tensor) -> Tensor:
