@@ -24,9 +24,8 @@ def baseline_features(states: Tensor, n_inputs: int) -> Tensor:
     tau = torch.arange(seen.shape[-1], dtype=torch.float64, device=seen.device) / TIME_UNIT
     times = torch.stack([tau, tau**2, tau**3, torch.ones_like(tau)])  # [4, T]
     times = times.view(4, *[1] * (seen.dim() - 2), -1).expand(4, *seen.shape[1:])
-    return torch.cat([seen, times]).movedim(
-        0, -1
-    )  # each feature's numbers stand together: long rows for products
+    # In memory each feature's numbers stand together, so that products run along long rows.
+    return torch.cat([seen, times]).movedim(0, -1)
 
 
 def linear_baseline(features: Tensor, returns: Tensor) -> Tensor:

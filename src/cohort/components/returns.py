@@ -125,4 +125,4 @@ def _discounts(like: Tensor, gamma: float) -> Tensor:
     """[T, T]: gamma^(u-t) in row u and column t, 0 above the diagonal."""
     steps = like.shape[-1]
     powers = gamma ** torch.arange(steps, dtype=like.dtype, device=like.device)
-    return F.pad(powers, (steps - 1, 0)).unfold(0, steps, 1).flip(1)  # T powers, not T x T
+    return F.pad(powers, (steps - 1, 0)).unfold(0, steps, 1).flip(1)  # a window that moves along them
