@@ -4,17 +4,22 @@ import pytest
 import torch
 
 from cohort.chains import matches
-from cohort.envs.repeated_games import RepeatedGame, prisoners_dilemma, rock_paper_scissors
+from cohort.envs.repeated_games import (
+    RepeatedGame,
+    RepeatedRollout,
+    prisoners_dilemma,
+    rock_paper_scissors,
+)
 from cohort.modules.policies.lstm import LSTMPolicy
 from cohort.modules.policies.table import TablePolicy
 
 STEPS = 23
 
 
-def played(game: RepeatedGame, chains: int, own: type = TablePolicy) -> matches.Matches:
+def played(game: RepeatedGame, chains: int, recurrent: bool = False) -> matches.Matches:
     draws = torch.Generator().manual_seed(5)
     peer = TablePolicy(game.n_states, game.n_actions)
-    first = LSTMPolicy(game.n_states, game.n_actions, 4) if own is LSTMPolicy else peer
+    first = LSTMPolicy(game.n_states, game.n_actions, 4) if recurrent else peer
     policies = [first, *[peer] * (game.n_agents - 1)]
     params = [
         {name: torch.randn(chains, *each.shape, generator=draws) for name, each in one.initial(draws).items()}
@@ -33,7 +38,7 @@ def test_tables_play_many_steps_at_once_as_they_play_one(monkeypatch, game, step
     step_by_step = played(game, chains)
     monkeypatch.setattr(matches, "FEWEST_STEPS", 1)
     monkeypatch.setattr(matches, "ANSWERS_AT_ONCE", steps_at_once * chains * 7 * game.n_states)
-    monkeypatch.setattr(type(game.begin(torch.zeros(1, 1, 1, game.n_agents))), "step", None)  # never asked
+    monkeypatch.setattr(RepeatedRollout, "step", None)  # never asked
     at_once = played(game, chains)
     for mine, reference in zip(at_once[:3], step_by_step[:3], strict=True):
         assert torch.equal(mine, reference)
@@ -41,6 +46,5 @@ def test_tables_play_many_steps_at_once_as_they_play_one(monkeypatch, game, step
 
 
 def test_who_remembers_is_asked_step_by_step(monkeypatch):
-    game = prisoners_dilemma()
-    monkeypatch.setattr(type(game.begin(torch.zeros(1, 1, 1, 2))), "follow", None)
-    assert played(game, 2, LSTMPolicy).states.shape == (2, 7, STEPS)
+    monkeypatch.setattr(RepeatedRollout, "follow", None)
+    assert played(prisoners_dilemma(), 2, recurrent=True).states.shape == (2, 7, STEPS)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from cohort.components.returns import discounts
+
 
 def box(log_probability: Tensor) -> Tensor:
     """The magic box exp(x - stopgrad(x)): its value is 1, its gradient that of x. [...] -> [...]."""
@@ -16,7 +18,7 @@ def dice_objective(log_probs: Tensor, reward: Tensor, baseline: Tensor, gamma: f
     and C_t = sum_{u <= t} c_u. All derivatives are those of the discounted return in expectation; the baseline takes
     variance out of the first only.
     """
-    discount = _powers(reward, gamma)
+    discount = discounts(reward, gamma)
     paid = box(log_probs.cumsum(dim=-1)) * reward
     return (discount * (paid + (1 - box(log_probs)) * baseline)).sum(dim=-1).mean(dim=-1)
 
@@ -29,9 +31,4 @@ def loaded_dice_objective(log_probs: Tensor, returns: Tensor, baseline: Tensor, 
     """
     until = log_probs.cumsum(dim=-1)
     credit = box(until) - box(until - log_probs)
-    return (_powers(returns, gamma) * credit * (returns - baseline)).sum(dim=-1).mean(dim=-1)
-
-
-def _powers(like: Tensor, gamma: float) -> Tensor:
-    """gamma^t, [T]."""
-    return gamma ** torch.arange(like.shape[-1], dtype=like.dtype, device=like.device)
+    return (discounts(returns, gamma) * credit * (returns - baseline)).sum(dim=-1).mean(dim=-1)

@@ -20,9 +20,14 @@ from torch.nn import functional as F
 from cohort.components.functional import one_step_target
 
 
+def discounts(like: Tensor, gamma: float) -> Tensor:
+    """gamma^t of the T steps of a tensor, [T]."""
+    return gamma ** torch.arange(like.shape[-1], dtype=like.dtype, device=like.device)
+
+
 def discounted_returns(reward: Tensor, gamma: float) -> Tensor:
     """R_t = sum_{u >= t} gamma^(u-t) r_u, to the horizon and no further, time last: [..., T] -> [..., T]."""
-    return reward @ _discounts(reward, gamma) if gamma else reward
+    return reward @ _discounts_ahead(reward, gamma) if gamma else reward
 
 
 def n_step_returns(
@@ -36,7 +41,7 @@ def n_step_returns(
     before = torch.where(
         _follows(mask), _each(reward, next_value), 0.0
     )  # an episode's last reward is in `ending`
-    before = before.transpose(1, 2) @ _discounts(ending[..., 0], gamma).triu(2 - n)  # n - 1 steps
+    before = before.transpose(1, 2) @ _discounts_ahead(ending[..., 0], gamma).triu(2 - n)  # n - 1 steps
     weight = gamma ** (last - steps).clamp(min=0).to(ending.dtype)
     return torch.where(mask.unsqueeze(-1), before.transpose(1, 2) + weight.unsqueeze(-1) * ending, 0.0)
 
@@ -121,8 +126,7 @@ def _each(reward: Tensor, values: Tensor) -> Tensor:
     return (reward if reward.dim() == values.dim() else reward.unsqueeze(-1)).expand_as(values)
 
 
-def _discounts(like: Tensor, gamma: float) -> Tensor:
+def _discounts_ahead(like: Tensor, gamma: float) -> Tensor:
     """[T, T]: gamma^(u-t) in row u and column t, 0 above the diagonal."""
     steps = like.shape[-1]
-    powers = gamma ** torch.arange(steps, dtype=like.dtype, device=like.device)
-    return F.pad(powers, (steps - 1, 0)).unfold(0, steps, 1).flip(1)  # a window that moves along them
+    return F.pad(discounts(like, gamma), (steps - 1, 0)).unfold(0, steps, 1).flip(1)  # a window along them
