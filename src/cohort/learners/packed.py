@@ -45,6 +45,11 @@ class PackedEpisodes:
         return self.packing.of_moments(self.episodes.obs)
 
     @cached_property
+    def obs_before(self) -> Tensor:
+        """Before each step: [R, N, O]."""
+        return self.packing.before_steps(self.obs)
+
+    @cached_property
     def available_actions(self) -> Tensor:
         """[P, N, A] bool."""
         return self.packing.of_moments(self.episodes.available_actions)

@@ -8,7 +8,7 @@ import torch
 
 from cohort.components.clock import Clock
 from cohort.learners.packed import PackedEpisodes
-from tests.builders import random_episodes
+from tests.builders import PLANE, random_episodes, random_transitions
 from tests.learners.factored.slow_ader import SlowADER
 from tests.learners.factored.small_ader import VARIANTS, VDN, episodes, gradient, learner, moments
 
@@ -23,7 +23,7 @@ def test_losses_and_gradients_equal_loops_over_episodes_steps_and_agents(double_
     targets = ours.targets_of(packed, after)
     assert set(targets) == set(ours.names)
     for kind, target in targets.items():
-        loss, expected = ours.critic_loss(kind, packed, before, target).value, slow.critic_loss(kind)
+        loss, expected = ours.critic_loss(kind, packed, target).value, slow.critic_loss(kind)
         torch.testing.assert_close(loss, expected)
         for name in ours.names[kind]:
             found = gradient(loss, ours.networks[name], retain=True)
@@ -43,6 +43,19 @@ def test_losses_and_gradients_equal_loops_over_episodes_steps_and_agents(double_
     torch.testing.assert_close(loss, slow.alpha_loss(ours.target_entropies.values))
 
 
+def test_single_steps_are_learned_from_as_episodes_of_one_step(double_precision):
+    """Which unroll both moments at once; single steps unroll what each loss reads."""
+    ours = learner(spec=PLANE, env="mamujoco")
+    batch = random_transitions(20, dtype=torch.float64)
+    packed, noise = PackedEpisodes.of_single_steps(batch, ours.policy), ours.noise(20)
+    before, after = ours.moments(packed, noise)
+    expected = ours.descents(ours.critic_losses(packed, after))
+    torch.testing.assert_close(ours.descents(ours._critic_losses_of_steps(batch, noise[1])), expected)
+    losses, gain = ours.actor_losses(before)
+    found = ours._actor_descents_of_steps(batch, noise[0])
+    torch.testing.assert_close(found, (ours.descents(losses), before.entropy.detach(), gain))
+
+
 def test_no_loss_reaches_what_another_one_moves():
     ours, batch = learner(), episodes()
     packed = PackedEpisodes.of(batch, ours.policy)
@@ -52,7 +65,7 @@ def test_no_loss_reaches_what_another_one_moves():
     targets = ours.targets_of(packed, after)
     assert not any(each.requires_grad for each in targets.values())
     for kind in targets:
-        loss = ours.critic_loss(kind, packed, before, targets[kind]).value
+        loss = ours.critic_loss(kind, packed, targets[kind]).value
         assert not gradient(loss, ours.policy, retain=True)
         assert not gradient(loss, ours.temperatures, retain=True)
         (other,) = set(targets) - {kind}

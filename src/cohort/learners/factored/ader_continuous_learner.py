@@ -62,19 +62,26 @@ class ADERStepsLearner(ADERContinuousLearner):
         self._of_actors = self.recorded(self._actor_descents_of_steps)
 
     def step(self, batch: Transitions) -> Metrics:
-        noise = self.noise(batch.batch_size)
-        metrics = self.descend(self._of_critics(batch, noise))
-        descents, entropy, gain = self._of_actors(batch, noise)
+        before, after = self.noise(batch.batch_size)
+        metrics = self.descend(self._of_critics(batch, after))
+        descents, entropy, gain = self._of_actors(batch, before)
         return metrics | self.descend(descents) | self.follow(entropy, gain)
 
-    def _critic_losses_of_steps(self, batch: Transitions, noise: tuple[Tensor, Tensor]) -> dict[str, Loss]:
-        packed = PackedEpisodes.of_single_steps(batch, self.policy)
-        return self.critic_losses(packed, *self.moments(packed, noise))
+    def _critic_losses_of_steps(self, batch: Transitions, noise: Tensor) -> dict[str, Loss]:
+        with torch.no_grad():
+            after = self.moment(
+                self.policy(batch.next_obs),
+                batch.next_available_actions,
+                batch.next_obs,
+                batch.next_state,
+                noise,
+            )
+        return self.critic_losses(PackedEpisodes.of_single_steps(batch, self.policy), after)
 
     def _actor_descents_of_steps(
-        self, batch: Transitions, noise: tuple[Tensor, Tensor]
+        self, batch: Transitions, noise: Tensor
     ) -> tuple[dict[str, Descent], Tensor, Tensor]:
         """With the entropies and what each agent contributed, [B, N] both."""
-        before, _ = self.moments(PackedEpisodes.of_single_steps(batch, self.policy), noise)
+        before = self.moment(self.policy(batch.obs), batch.available_actions, batch.obs, batch.state, noise)
         losses, gain = self.actor_losses(before)
         return self.descents(losses), before.entropy.detach(), gain

@@ -139,7 +139,7 @@ class ADERLearner(Learner):
     def step(self, batch: Episodes) -> Metrics:
         packed = PackedEpisodes.of(batch, self.policy)
         before, after = self.moments(packed, self.noise(len(packed.packing.steps)))
-        metrics = self.descend(self.descents(self.critic_losses(packed, before, after)))
+        metrics = self.descend(self.descents(self.critic_losses(packed, after)))
         losses, gain = self.actor_losses(before)
         metrics |= self.descend(self.descents(losses))
         return metrics | self.follow(before.entropy, gain)
@@ -156,20 +156,31 @@ class ADERLearner(Learner):
         """Before each step, where gradients reach the policy, and after it, where none do."""
         packing = batch.packing
         values = self.policy.unroll_packed(batch.inputs, packing)  # [P, N, V]
-
-        def moment(
-            select: Callable[[Tensor], Tensor], values: Tensor, state: Tensor, noise: Tensor | None
-        ) -> Moment:
-            available = select(batch.available_actions)
-            decision = self.policy.decide(select(values), available)
-            if self.settings.eps_in_learner:
-                decision = self.policy.action_selector.behaviour(decision, self.t_env)
-            choice = self.has_choice(available)
-            return Moment(select(batch.obs), state, *self.drawn(decision, noise), choice)
-
-        before = moment(packing.before_steps, values, batch.states_before, noise[0])
+        available = batch.available_actions
+        before = self.moment(
+            packing.before_steps(values),
+            packing.before_steps(available),
+            batch.obs_before,
+            batch.states_before,
+            noise[0],
+        )
         with torch.no_grad():
-            return before, moment(packing.after_steps, values.detach(), batch.states_after, noise[1])
+            return before, self.moment(
+                packing.after_steps(values.detach()),
+                packing.after_steps(available),
+                packing.after_steps(batch.obs),
+                batch.states_after,
+                noise[1],
+            )
+
+    def moment(
+        self, values: Tensor, available: Tensor, obs: Tensor, state: Tensor, noise: Tensor | None
+    ) -> Moment:
+        """R rows: the policies' `values` [R, N, V], [R, N, A] bool, [R, N, O], [R, S]."""
+        decision = self.policy.decide(values, available)
+        if self.settings.eps_in_learner:
+            decision = self.policy.action_selector.behaviour(decision, self.t_env)
+        return Moment(obs, state, *self.drawn(decision, noise), self.has_choice(available))
 
     def has_choice(self, available_actions: Tensor) -> Tensor:
         """[R, N, A] -> [R, N]: agents that are dead, or have one thing to do, have no entropy to give."""
@@ -201,10 +212,10 @@ class ADERLearner(Learner):
 
     # critics
 
-    def critic_losses(self, batch: PackedEpisodes, before: Moment, after: Moment) -> dict[str, Loss]:
+    def critic_losses(self, batch: PackedEpisodes, after: Moment) -> dict[str, Loss]:
         """Of each kind of critic, by its name."""
         targets = self.targets_of(batch, after)
-        return {kind: self.critic_loss(kind, batch, before, target) for kind, target in targets.items()}
+        return {kind: self.critic_loss(kind, batch, target) for kind, target in targets.items()}
 
     @torch.no_grad()
     def targets_of(self, batch: PackedEpisodes, after: Moment) -> dict[str, Tensor]:
@@ -243,14 +254,14 @@ class ADERLearner(Learner):
         )
         return packing.of_steps(returns)
 
-    def critic_loss(self, kind: str, batch: PackedEpisodes, before: Moment, target: Tensor) -> Loss:
+    def critic_loss(self, kind: str, batch: PackedEpisodes, target: Tensor) -> Loss:
         """sum_k mean (Q_k - y)^2 over real steps, for entropies the sum over agents: `target` is [R, J]."""
         actions = batch.packing.of_steps(batch.episodes.actions)
         joint = []
         for name in self.names[kind]:
             value = self.networks[name]
-            utilities = self.taken_utilities(value, before.obs, actions)
-            joint.append(value.joint(utilities, before.state))
+            utilities = self.taken_utilities(value, batch.obs_before, actions)
+            joint.append(value.joint(utilities, batch.states_before))
         loss = sum((each - target).square().sum(dim=-1).mean() for each in joint)
         name = "q_taken" if kind == REWARD else "entropy_q_taken"
         return Loss(loss, {f"{name}_mean": joint[0].detach().mean(), f"{name}_target_mean": target.mean()})

@@ -95,7 +95,7 @@ class FACMACLearner(Learner):
     def critic_loss(self, batch: PackedEpisodes) -> Loss:
         packing, episodes = batch.packing, batch.episodes
         actions = self.as_read(packing.of_steps(episodes.actions))
-        joint = self.joint(self.networks, packing.before_steps(batch.obs), actions, batch.states_before)
+        joint = self.joint(self.networks, batch.obs_before, actions, batch.states_before)
         with torch.no_grad():
             values = packing.after_steps(self.targets["policy"].unroll_packed(batch.inputs, packing))
             decision = self.policy.decide(values, packing.after_steps(batch.available_actions))
@@ -116,7 +116,7 @@ class FACMACLearner(Learner):
         packing = batch.packing
         values = packing.before_steps(self.policy.unroll_packed(batch.inputs, packing))
         decision = self.policy.decide(values, packing.before_steps(batch.available_actions))
-        return self.climb(decision, packing.before_steps(batch.obs), batch.states_before)
+        return self.climb(decision, batch.obs_before, batch.states_before)
 
     @staticmethod
     def joint(networks: Networks, obs: Tensor, actions: Tensor, state: Tensor) -> Tensor:

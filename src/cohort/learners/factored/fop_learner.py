@@ -106,7 +106,7 @@ class FOPLearner(Learner):
     def actor_loss(self, batch: PackedEpisodes) -> Loss:
         decision = self.decisions(batch, batch.packing.before_steps)
         with torch.no_grad():
-            obs = batch.packing.before_steps(batch.obs)
+            obs = batch.obs_before
             values = torch.minimum(*(self.networks[f"critic_{twin}"](obs) for twin in TWINS))  # [R, N, A]
         log_probs = decision.log_probs.masked_fill(~decision.available, 0.0)  # chances of 0 count nothing
         chances = log_probs.exp().masked_fill(~decision.available, 0.0)
@@ -139,7 +139,7 @@ class FOPLearner(Learner):
         joint = self.joint(
             self.networks,
             twin,
-            packing.before_steps(batch.obs),
+            batch.obs_before,
             batch.states_before,
             packing.of_steps(episodes.actions),
             packing.before_steps(batch.available_actions),
