@@ -26,6 +26,7 @@ ACTION_SELECTORS = Registry(
         "epsilon_greedy": "cohort.controllers.epsilon_greedy:EpsilonGreedy",
         "epsilon_sampling": "cohort.controllers.epsilon_sampling:EpsilonSampling",
         "gaussian_noise": "cohort.controllers.gaussian_noise:GaussianNoise",
+        "random_then_sampling": "cohort.controllers.sampling:RandomThenSampling",
         "role_epsilon_greedy": "cohort.controllers.role_epsilon_greedy:RoleEpsilonGreedy",
         "sampling": "cohort.controllers.sampling:Sampling",
         "uniform_mixture": "cohort.controllers.uniform_mixture:UniformMixture",

@@ -5,15 +5,12 @@ from pydantic import Field
 from torch import Tensor
 
 from cohort.components.distributions import Point
-from cohort.settings import Settings
+from cohort.controllers.random_steps import RandomStepsSettings, uniform_actions
 
 
-class GaussianNoiseSettings(Settings):
+class GaussianNoiseSettings(RandomStepsSettings):
     exploration_noise: float = Field(
         ge=0, description="standard deviation of the normal noise in every dimension of an action"
-    )
-    random_steps: int = Field(
-        ge=0, description="environment steps at the beginning whose actions are uniform in [-1, 1]"
     )
 
 
@@ -33,6 +30,6 @@ class GaussianNoise:
         """[B, N, U] -> [B, N, U]."""
         actions = decision.mode
         if t_env < self.settings.random_steps:
-            return torch.empty_like(actions).uniform_(-1, 1, generator=generator)
+            return uniform_actions(actions, generator)
         noise = torch.empty_like(actions).normal_(std=self.settings.exploration_noise, generator=generator)
         return (actions + noise).clamp(-1, 1)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from cohort.components.distributions import Categorical, SquashedGaussian
+from cohort.controllers.random_steps import RandomStepsSettings, uniform_actions
 from cohort.settings import NoSettings
 
 
@@ -32,3 +33,18 @@ class Sampling:
     ) -> Tensor:
         """-> [B, N] int64, or [B, N, U] float32."""
         return decision.sample(generator)
+
+
+class RandomThenSampling(Sampling):
+    """The same after a beginning of uniform continuous actions (SAC; FACMAC's on MuJoCo)."""
+
+    Settings = RandomStepsSettings
+    policy_kind = "action densities"
+
+    def __init__(self, settings: RandomStepsSettings) -> None:
+        self.settings = settings
+
+    def select(self, decision: SquashedGaussian, t_env: int, generator: torch.Generator) -> Tensor:
+        """-> [B, N, U]."""
+        actions = decision.sample(generator)
+        return uniform_actions(actions, generator) if t_env < self.settings.random_steps else actions

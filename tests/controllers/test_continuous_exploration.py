@@ -1,10 +1,14 @@
-"""Deterministic controllers and their exploration."""
+"""How continuous actions are explored: deterministic controllers with noise, and random steps before a policy acts."""
+
+import math
 
 import torch
 
-from cohort.components.distributions import Point
+from cohort.components.distributions import Point, SquashedGaussian
 from cohort.controllers.epsilon import EpsilonSettings
 from cohort.controllers.gaussian_noise import GaussianNoise, GaussianNoiseSettings
+from cohort.controllers.random_steps import RandomStepsSettings
+from cohort.controllers.sampling import RandomThenSampling
 from cohort.controllers.uniform_mixture import UniformMixture
 from cohort.envs.base import Observation
 from tests.builders import PLANE, make_learner
@@ -82,3 +86,19 @@ def test_gaussian_noise_is_random_at_first_and_then_the_policys_action_cut_to_th
     assert abs(float((late[:, 0] == -1).double().mean()) - 0.5) < 0.02
     assert torch.equal(drawn(100), late)
     assert selector.metrics(0) == {}
+
+
+def test_a_stochastic_policy_acts_after_the_random_steps_and_learners_never_see_them():
+    selector = RandomThenSampling(RandomStepsSettings(random_steps=100))
+    decision = SquashedGaussian(torch.full((20_000, 1), 2.0), torch.full((20_000, 1), -3.0))
+
+    def drawn(t_env: int) -> torch.Tensor:
+        return selector.select(decision, t_env, torch.Generator().manual_seed(0))
+
+    early, late = drawn(99), drawn(100)
+    assert abs(float(early.mean())) < 0.02  # a standard error is 0.004
+    assert abs(float(early.var()) - 1 / 3) < 0.01
+    assert early.abs().max() <= 1
+    assert abs(float(late.mean()) - math.tanh(2)) < 0.01
+    assert torch.equal(late, decision.sample(torch.Generator().manual_seed(0)))
+    assert selector.behaviour(decision, 0) is decision
