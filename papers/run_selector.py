@@ -150,11 +150,16 @@ class RunSelector:
     @property
     def absent(self) -> list[str]:
         """One line that names what has no run at all; none where there is nothing."""
-        scenarios: dict[str, list[str]] = {}
+        absent: dict[tuple[str, str], dict[str, None]] = {}  # scenario and map -> methods
         for (env_config, _, _, some), lacking in self._lacking.items():
-            if not some:
-                scenarios.setdefault(scenario(env_config), []).extend(plain(label) for label, _ in lacking)
-        texts = [f"{where} ({', '.join(dict.fromkeys(labels))})" for where, labels in scenarios.items()]
+            for label, arm in () if some else lacking:
+                game_map = str(arm.typed.get("env_args.map_name", ""))
+                names = absent.setdefault((scenario(env_config), game_map), {})
+                names[plain(label).removesuffix(f" ({game_map})")] = None
+        maps: dict[tuple[str, str], list[str]] = {}  # scenario and methods -> maps
+        for (where, game_map), names in absent.items():
+            maps.setdefault((where, ", ".join(names)), []).extend([game_map] if game_map else [])
+        texts = [f"{', '.join([where, *some])} ({names})" for (where, names), some in maps.items()]
         return [f"no runs: {'; '.join(texts)}"] if texts else []
 
     def _refuse_incomparable(self, arm: Arm, runs: Sequence[Run]) -> None:

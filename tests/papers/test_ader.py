@@ -150,6 +150,10 @@ def test_figures_3_and_5_have_a_panel_for_each_map(
     assert {label: (len(curve.runs), curve.centre[-1]) for label, curve in third.curves.items()} == {
         "ADER": (1, 0.8), "QMIX": (1, 0.5),
     }  # fmt: skip
+    assert drawn[0][1]["notes"][-1] == (
+        "no runs: sc2 sim sparse, 1c3s5z, 8m, 3s5z, 3s_vs_3z, 5m_vs_6m, 8m_vs_9m (ADER, DOP, FACMAC, FOP, LICA, QMIX, "
+        "VDAC); sc2 sim sparse, 3m, MMM2 (DOP, FACMAC, FOP, LICA, VDAC)"
+    )
     assert main(["figure", "ader-5", str(results)]) == 0
     ((only,), _) = drawn[1]
     assert only.title == "(c) MMM2"
