@@ -46,5 +46,6 @@ class RandomThenSampling(Sampling):
 
     def select(self, decision: SquashedGaussian, t_env: int, generator: torch.Generator) -> Tensor:
         """-> [B, N, U]."""
-        actions = decision.sample(generator)
-        return uniform_actions(actions, generator) if t_env < self.settings.random_steps else actions
+        if t_env < self.settings.random_steps:
+            return uniform_actions(decision.mode, generator)
+        return super().select(decision, t_env, generator)
