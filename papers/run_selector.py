@@ -152,7 +152,9 @@ class RunSelector:
         """One line that names what has no run at all; none where there is nothing."""
         absent: dict[tuple[str, str], dict[str, None]] = {}  # scenario and map -> methods
         for (env_config, _, _, some), lacking in self._lacking.items():
-            for label, arm in () if some else lacking:
+            if some:
+                continue
+            for label, arm in lacking:
                 game_map = str(arm.typed.get("env_args.map_name", ""))
                 names = absent.setdefault((scenario(env_config), game_map), {})
                 names[plain(label).removesuffix(f" ({game_map})")] = None

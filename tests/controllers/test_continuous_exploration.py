@@ -88,7 +88,7 @@ def test_gaussian_noise_is_random_at_first_and_then_the_policys_action_cut_to_th
     assert selector.metrics(0) == {}
 
 
-def test_a_stochastic_policy_acts_after_the_random_steps_and_learners_never_see_them():
+def test_a_stochastic_policy_acts_after_the_random_steps_and_is_what_learners_ask_for_from_the_first():
     selector = RandomThenSampling(RandomStepsSettings(random_steps=100))
     decision = SquashedGaussian(torch.full((20_000, 1), 2.0), torch.full((20_000, 1), -3.0))
 
