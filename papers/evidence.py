@@ -236,7 +236,7 @@ def fall(metric: str) -> Reading:
 
     def read(run: Run, until: float) -> float | None:
         places, values = run.series(metric, "episodes")
-        values = values[places <= until]
+        values = values[within(places, until)]
         tenth = int(len(values) * LATE_SHARE)
         return float(values[:tenth].mean() - values[-tenth:].mean()) if tenth else None
 
@@ -258,7 +258,7 @@ def unsteadiness(metric: str, axis: Axis = "episodes") -> Reading:
 
     def read(run: Run, until: float) -> float | None:
         places, values = run.series(metric, axis)
-        changes = np.diff(values[(places > until / 2) & (places <= until)])
+        changes = np.diff(values[within(places, until) & ~within(places, until / 2)])
         return float(changes.std(ddof=1)) if len(changes) > 1 else None
 
     return read
@@ -276,11 +276,26 @@ def common_length(runs: Sequence[Run], metric: str, axis: Axis = "episodes") -> 
     return float(min(ends, default=0.0))
 
 
+def within(places: np.ndarray, end: float) -> np.ndarray:
+    """Which of the values logged at `places` [K] belong to the first `end` episodes or steps of a run: [K] bool.
+
+    A value stands for what was played since the one before it, and belongs where the middle of that does. A run whose
+    rounds carried its last test to 100,146 steps does not lose it beside one that ended at 100,042.
+    """
+    return (places + _starts(places)) / 2 <= end
+
+
 def _mean(run: Run, metric: str, start: float, end: float, axis: Axis = "episodes") -> float | None:
-    """The mean of what was logged in (start, end]; each value stands for the episodes or steps before it."""
+    """The mean over (start, end], in which each value counts as much as it stands for."""
     places, values = run.series(metric, axis)
-    inside = values[(places > start) & (places <= end)]
-    return float(inside.mean()) if len(inside) else None
+    lengths = np.minimum(places, end) - np.maximum(_starts(places), start)
+    weights = np.where(within(places, end), lengths.clip(min=0), 0.0)
+    return float(np.average(values, weights=weights)) if weights.any() else None
+
+
+def _starts(places: np.ndarray) -> np.ndarray:
+    """Where that begins which each of the values logged at `places` stands for: [K]."""
+    return np.append(0.0, places)[: len(places)]
 
 
 def _welch(errors: Sequence[float], seeds: Sequence[int]) -> float:

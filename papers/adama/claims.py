@@ -31,7 +31,7 @@ from papers.adama.figures import (
     wanted_scales,
 )
 from papers.claim import Apart, Best, Claim, Difference, Level, Measure, Row, Side, Similar
-from papers.evidence import Reading, first_half, late, whole
+from papers.evidence import Reading, first_half, late, whole, within
 from papers.wording import scenario
 
 NEAR_UNIFORM = 0.2  # of the way from equal rates to one actor that has it all
@@ -169,14 +169,14 @@ def concentration(run: Run, until: float) -> float | None:
     shares = [run.series(f"actor_lr_agent_{i}/actor_lr_norm", "episodes") for i in range(n)]
     if n < 2 or not len(shares[0][0]):
         return None
-    greatest = np.max([values for _, values in shares], axis=0)[shares[0][0] <= until]
+    greatest = np.max([values for _, values in shares], axis=0)[within(shares[0][0], until)]
     return float((greatest.mean() - n**-0.5) / (1 - n**-0.5))
 
 
 def rises(run: Run, until: float) -> float | None:
     """The sum of all rises of l_c over its reach from epsilon l to (1 - epsilon) l, per 10,000 episodes."""
     episodes, rates = run.series("critic_lr", "episodes")
-    rates = rates[episodes <= until]
+    rates = rates[within(episodes, until)]
     reach = (1 - 2 * run.config["adama_clip"]) * (run.config["critic_lr"] + run.config["actor_lr_norm"])
     if len(rates) < 2 or reach <= 0:
         return None

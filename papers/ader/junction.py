@@ -6,7 +6,7 @@ import numpy as np
 
 from cohort.analysis.runs import Run
 from cohort.envs.continuous_matrix_game import CORNER
-from papers.evidence import Reading
+from papers.evidence import Reading, within
 
 NEAR = 0.05  # of the corner, where the two parts of the path meet
 ACTIONS = ("test_action_0_mean", "test_action_1_mean")
@@ -35,7 +35,7 @@ def change(agent: int, *, after: bool) -> Reading:
     def read(run: Run, until: float) -> float | None:
         turned = junction(run, "episodes")
         episodes, values = run.series(ENTROPIES[agent], "episodes")
-        kept = episodes <= until
+        kept = within(episodes, until)
         episodes, values = episodes[kept], values[kept]
         if turned is None or turned > until or not (before := episodes <= turned).any():
             return None

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from cohort.analysis.runs import Run
-from papers.evidence import Reading, late
+from papers.evidence import Reading, late, within
 from papers.mamt.figures import ATTENTION
 
 
@@ -23,7 +23,7 @@ def varying(metric: str, *, logarithm: bool = False) -> Reading:
         found = []
         for name in sorted(names):
             places, values = run.series(name, "episodes")
-            values = values[places <= until]
+            values = values[within(places, until)]
             found.append(float(np.std(np.log10(values) if logarithm else values)))
         return float(np.mean(found)) if found else None
 

@@ -25,6 +25,7 @@ from papers.evidence import (
     spread,
     unsteadiness,
     whole,
+    within,
 )
 from papers.student import quantile, upper_tail
 
@@ -183,11 +184,36 @@ def test_what_is_late_and_what_is_first(write_arm: Callable[..., FolderRun]) -> 
     assert first_half(REWARD)(run, 1000) == pytest.approx(2.0)
     assert whole(REWARD)(run, 1000) == pytest.approx(12.6)
     assert late(REWARD)(run, 900) == 8.0  # no longer than the runs that it is compared with
-    assert first_half(REWARD)(run, 300) == 0.0
+    assert first_half(REWARD)(run, 300) == pytest.approx(1 / 3), "0 for 100 episodes and 1 for 50"
     assert late("never")(run, 1000) is None
     assert unsteadiness(REWARD)(run, 900) == 0.0, "1 at each step"
     assert unsteadiness(REWARD)(run, 1000) == pytest.approx(np.std([1, 1, 1, 82], ddof=1))
     assert unsteadiness(REWARD)(run, 300) is None
+
+
+def test_values_belong_where_the_middle_of_their_steps_does() -> None:
+    tests = np.array([0.0, 10_020.0, 20_050.0, 30_110.0])  # each carried a little beyond its interval
+    assert within(tests, 30_040.0).all(), "another run ended 70 steps before the last test"
+    assert within(tests, 24_000.0).tolist() == [True, True, True, False]
+    assert not len(within(np.array([]), 1.0))
+
+
+def test_a_last_test_counts_whole_and_no_other_where_a_tenth_is_less_than_an_interval() -> None:
+    class Tested:
+        def series(self, metric: str, axis: str) -> tuple[np.ndarray, np.ndarray]:
+            return np.array([0.0, 10_020.0, 20_050.0, 30_110.0]), np.array([0.0, 0.25, 0.5, 1.0])
+
+    assert late("wins", "steps")(Tested(), 30_040.0) == 1.0, "a longer run, beside one that ended at 30,040"
+    assert late("wins", "steps")(Tested(), 30_110.0) == 1.0, "the run that ended first"
+    assert late("wins", "steps")(Tested(), 24_000.0) is None, "there is no test of the policy of then"
+    assert late("wins", "steps")(Tested(), 20_050.0) == 0.5
+    assert first_half("wins", "steps")(Tested(), 30_110.0) == pytest.approx(
+        (10_020 * 0.25 + 5_035 * 0.5) / 15_055
+    )
+
+
+def test_runs_are_compared_over_what_all_of_them_have(write_arm: Callable[..., FolderRun]) -> None:
+    run = write_arm("adama", "going_together", 1, [0.0] * 10, logged={"late_comer": [1.0] * 10})
     short = write_arm("adama", "going_together", 2, [5.0, 6.0])
     assert common_length([run, short], REWARD) == 200
     assert common_length([run, short], "late_comer") == 1000, "who has no number shortens nothing"
