@@ -47,6 +47,19 @@ def focus(env: SC2Sim) -> Tensor:
     return _attack_or(env, health.unsqueeze(1) + 1e-3 * _gaps(env).norm(dim=0), stop(env))
 
 
+def in_order(*orders: list[int]) -> Script:
+    """Whatever is to be seen, each agent takes the first available action of its order; no-op where there is none."""
+
+    def act(env: SC2Sim) -> Tensor:
+        available = env.observation.available_actions
+        rank = torch.full((len(orders), available.shape[2]), torch.inf)
+        for agent, order in enumerate(orders):
+            rank[agent, order] = torch.arange(len(order), dtype=rank.dtype)
+        return torch.where(available, rank, torch.inf).argmin(2)
+
+    return act
+
+
 def kite(threat: float, lookahead: float) -> Script:
     """Shoot when the weapon is ready; else, with an enemy nearer than `threat`, go where enemies are far."""
 
