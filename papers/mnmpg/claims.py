@@ -8,6 +8,7 @@ from papers.evidence import Reading, late, unsteadiness
 from papers.mnmpg.arms import (
     ABLATED,
     ABLATION_SEEDS,
+    CONTROL_MAPS,
     EASY,
     FIGURE_2,
     FRESH,
@@ -111,12 +112,9 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
         ),
         Claim(
             "9",
-            "a larger mixer alone brings nothing (Fig. 5a)",
+            "a larger mixer alone brings nothing (Fig. 5a: 6h_vs_8z)",
             f"{BY_WINS}: {LARGE} and QMIX alike within {ALIKE:g}; MNMPG minus {LARGE}.",
-            [
-                Similar(f"{ABLATED}, {LARGE} and QMIX", _ablated(LARGE, QMIX), END, margin=ALIKE),
-                Difference(f"{ABLATED}, MNMPG - {LARGE}", _ablated(MNMPG, LARGE), END),
-            ],
+            [row for each in CONTROL_MAPS for row in (_larger(each), _ablation(LARGE, each))],
         ),
         Claim(
             "10",
@@ -143,14 +141,14 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
             [
                 _ablation(H1),
                 _ablation(H10),
-                Difference(f"{ABLATED}, {H10} - {H1}", _ablated(H10, H1), END),
+                Difference(f"{ABLATED}, {H10} - {H1}", _controlled(ABLATED, H10, H1), END),
             ],
         ),
         Claim(
             "14",
             "it is the meta gradient that helps (sections 1 and 4.4; the paper has no such runs)",
             f"{BY_WINS}: MNMPG minus its schedule without a gradient, and minus a gradient of mean zero.",
-            [_ablation(NO_LR), _ablation(FRESH)],
+            [_ablation(label, each) for each in CONTROL_MAPS for label in (NO_LR, FRESH)],
         ),
     ]
 
@@ -160,12 +158,16 @@ def _best(map_name: str) -> Row:
     return Best(map_name, _sides(map_name, MNMPG, *others), END)
 
 
-def _ablation(label: str) -> Row:
-    return Difference(f"{ABLATED}, MNMPG - {label}", _ablated(MNMPG, label), END)
+def _ablation(label: str, map_name: str = ABLATED) -> Row:
+    return Difference(f"{map_name}, MNMPG - {label}", _controlled(map_name, MNMPG, label), END)
 
 
-def _ablated(*labels: str) -> dict[str, Side]:
-    return _sides(ABLATED, *labels, wanted=ABLATION_SEEDS)
+def _larger(map_name: str) -> Row:
+    return Similar(f"{map_name}, {LARGE} and QMIX", _controlled(map_name, LARGE, QMIX), END, margin=ALIKE)
+
+
+def _controlled(map_name: str, *labels: str) -> dict[str, Side]:
+    return _sides(map_name, *labels, wanted=ABLATION_SEEDS)
 
 
 def _sides(map_name: str, *labels: str, wanted: int = SEEDS) -> dict[str, Side]:

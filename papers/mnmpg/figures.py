@@ -11,6 +11,7 @@ from papers.figure_spec import FigureSpec
 from papers.mnmpg.arms import (
     ABLATED,
     ABLATION_SEEDS,
+    CONTROL_MAPS,
     CONTROLS,
     EASY,
     FIGURE_2,
@@ -65,13 +66,16 @@ def ablation(runs: Sequence[Run], env_config: str = SIMULATED) -> FigureSpec:
 
 
 def controls(runs: Sequence[Run], env_config: str = SIMULATED) -> FigureSpec:
-    """MNMPG beside its schedule without a gradient, a gradient of mean zero, and neither.
+    """MNMPG beside its schedule without a gradient, a gradient of mean zero, and neither, with both mixers.
 
     Where these agree, the meta gradient is not what helps.
     """
     selector = RunSelector(runs)
-    panel = _panel(selector, ABLATED, ABLATED, CONTROLS, ABLATION_SEEDS, MEAN, env_config)
-    return _figure(selector, [panel], MEAN)
+    panels = [
+        _panel(selector, f"({letter}) {each}", each, CONTROLS, ABLATION_SEEDS, MEAN, env_config)
+        for letter, each in zip("abc", CONTROL_MAPS, strict=True)
+    ]
+    return _figure(selector, panels, MEAN)
 
 
 super_hard_sc2, hard_sc2, easy_sc2, roles_sc2, ablation_sc2 = (

@@ -124,7 +124,8 @@ def test_figures_4_and_5_and_the_controls(write_wins: WriteWins, results: Path, 
     curve = panels[1].curves["MNMPG w/o s"]
     assert curve.centre[-1] == pytest.approx(0.4), "figure 5 has means"
     assert main(["figure", "mnmpg-controls", str(results)]) == 0
-    assert list(drawn[1][0][0].curves) == [MNMPG, NO_LR, FRESH, "QMIX_large"]
+    assert [panel.title for panel in drawn[1][0]] == ["(a) 6h_vs_8z"], "the maps that anything ran on"
+    assert list(drawn[1][0][0].curves) == [MNMPG, NO_LR, FRESH, "QMIX_large", QMIX]
     assert main(["figure", "mnmpg-4", str(results)]) == 0
     ((only,), _) = drawn[2]
     assert list(only.curves) == ["RODE", "MNMPG-1-RODE"]
@@ -137,7 +138,7 @@ def test_claims_by_hand(write_wins: WriteWins, judged: Callable) -> None:
             write_wins(label, MAP, seed, [0.0] * 18 + [0.9 if label == MNMPG else 0.02 * place + small] * 2)
             if label in (MNMPG, QMIX):
                 write_wins(label, "corridor", seed, [0.0] * 18 + [small] * 2)
-            if label in compared("5m_vs_6m"):
+            if label in (*compared("5m_vs_6m"), NO_LR):
                 write_wins(label, "5m_vs_6m", seed, [0.0] * 18 + [0.5 + 0.02 * place + small] * 2)
     found = judged()
     verdicts = {number: [row["verdict"] for row in rows] for number, rows in found.items()}
@@ -149,7 +150,14 @@ def test_claims_by_hand(write_wins: WriteWins, judged: Callable) -> None:
     assert rows["MMM2"]["verdict"] == "not run"
     assert verdicts["2"] == ["true", "true"]
     assert verdicts["10"] == verdicts["11"] == ["true"]
-    assert verdicts["12"] == verdicts["14"] == ["true", "true"]
+    assert verdicts["12"] == ["true", "true"]
+    assert verdicts["14"] == ["true", "true", "not true", *["not run"] * 3], (
+        "two for each map of the controls"
+    )
+    assert [row["where"] for row in found["9"]][2:4] == [
+        "5m_vs_6m, QMIX_large and QMIX",
+        "5m_vs_6m, MNMPG - QMIX_large",
+    ]
     assert verdicts["13"] == ["true"] * 3
     assert verdicts["5"] == ["not run"] * 2, "no models were kept"
     assert found["12"][0]["difference (± se)"].startswith("+0.6")
