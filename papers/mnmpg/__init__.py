@@ -17,6 +17,12 @@ PAPER = Paper(
         "b2_sc2": ("figures:easy_sc2", "the same in the real StarCraft II"),
         "controls": ("figures:controls", "not in the paper: what of MNMPG is the meta gradient's"),
     },
-    tables={"3": ("visitation_figure:table", "figure 3 in numbers: entropy and mean distance of states")},
+    tables={
+        "3": ("visitation_figure:table", "figure 3 in numbers: entropy and mean distance of states"),
+        "exercise": (
+            "exercise:table",
+            "not in the paper: what exercise moves do; plays on from a run's checkpoint",
+        ),
+    },
     claims=("claims:claims", "fourteen claims about figures 2 to 5, B.1 and B.2"),
 )
