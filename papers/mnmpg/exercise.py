@@ -141,19 +141,21 @@ def _rows(run: FolderRun) -> list[Sequence[str]]:
         tried = [rehearsal.trial(seed, prepare) for seed in range(TRIALS)]
         scores = torch.tensor([each.score for each in tried])
         losses = torch.tensor([each.losses for each in tried]).mean(dim=0).tolist()
-        said = f"{scores.mean():.2f} ± {scores.std() / math.sqrt(TRIALS):.2f}"
-        rows.append((rehearsal, name, said, " ".join(f"{each:.3g}" for each in losses)))
+        found = f"{scores.mean():.2f} ± {scores.std() / math.sqrt(TRIALS):.2f}"
+        rows.append(_row(run, rehearsal, name, found, " ".join(f"{each:.3g}" for each in losses)))
     for rehearsal in (full, half):
-        found, chance, p = rehearsal.draws_of_z()
-        rows.append(
-            (rehearsal, "draws of z", f"deviate by {found:.3f}, by chance {chance:.3f} (p {p:.2f})", "")
-        )
-    named = [
-        (run.name, f"{each.trainer.t_env:,}", f"{each.learning_rate:.3g}", *said) for each, *said in rows
-    ]
-    for rehearsal in (full, half):
+        spread, chance, p = rehearsal.draws_of_z()
+        found = f"deviate by {spread:.3f}, by chance {chance:.3f} (p {p:.2g})"
+        rows.append(_row(run, rehearsal, "draws of z", found))
         rehearsal.close()
-    return named
+    return rows
+
+
+def _row(
+    run: FolderRun, rehearsal: Rehearsal, learned_from: str, found: str, losses: str = ""
+) -> Sequence[str]:
+    steps, rate = f"{rehearsal.trainer.t_env:,}", f"{rehearsal.learning_rate:.3g}"
+    return (run.name, steps, rate, learned_from, found, losses)
 
 
 def beyond(ratio: float, freedom: int) -> float:
