@@ -60,12 +60,15 @@ class Arm:
         }
 
     def is_of(self, run: Run) -> bool:
-        """Whether a run is of this method and scenario, with everything that is typed or fixed."""
-        published = self.published
-        kept = self.typed | {key: published[key] for key in self.fixed if key in published}
+        """Whether a run is of this method and scenario, with everything that is typed or fixed.
+
+        A file that extends another inherits keys that its own method has no use for; runs do not record these.
+        """
+        published, config = self.published, run.flat_config
+        fixed = {key: published[key] for key in self.fixed if key in published and key in config}
         return (
             (run.method, run.env) == (published["name"], published["env"])
-            and all(run.flat_config.get(key) == value for key, value in kept.items())
+            and all(config.get(key) == value for key, value in (fixed | dict(self.typed)).items())
             and not run.config.get("evaluate")
         )
 

@@ -45,7 +45,8 @@ def write_wins(write_run: Callable[..., FolderRun]) -> WriteWins:
 
     def write(label: str, map_name: str, seed: int, wins: Sequence[float]) -> FolderRun:
         config, typed = METHODS[label]
-        whole = Sources.read(config, "sc2_sim", {**typed, "env_args": {"map_name": map_name}}).merged()
+        plan = make_plan(Sources.read(config, "sc2_sim", {**typed, "env_args": {"map_name": map_name}}))
+        whole = plan.plain_config()  # what a run records, without the keys that its method has no use for
         points = [(1000 * (place + 1), {WIN_RATE: value}) for place, value in enumerate(wins)]
         suffix = "".join(f"_{word}" for word in (map_name, *typed, *typed.values()))
         args = whole.pop("env_args")
