@@ -62,10 +62,12 @@ class Arm:
     def is_of(self, run: Run) -> bool:
         """Whether a run is of this method and scenario, with everything that is typed or fixed.
 
-        A file that extends another inherits keys that its own method has no use for; runs do not record these.
+        A file that extends another inherits keys that its own method has no use for; runs do not record these. What a
+        run's game has no key for is another game's.
         """
         published, config = self.published, run.flat_config
-        fixed = {key: published[key] for key in self.fixed if key in published and key in config}
+        known = [key for key in self.fixed if key in config or key.startswith(f"{ENV_ARGS}.")]
+        fixed = {key: published[key] for key in known if key in published}
         return (
             (run.method, run.env) == (published["name"], published["env"])
             and all(config.get(key) == value for key, value in (fixed | dict(self.typed)).items())
