@@ -46,7 +46,7 @@ IN_ROLES = (RODE, ONE_RODE, TWO_RODE, MNMPG)  # the lines of figure 4
 # the panels of figure 5
 IN_ABLATION = ((MNMPG, LARGE, QMIX), (MNMPG, NO_GRAD, NO_S), (MNMPG, T1000, T2000, H1, H10))
 CONTROLS = (MNMPG, NO_LR, FRESH, LARGE, QMIX)
-CONTROL_MAPS = (ABLATED, "5m_vs_6m", "MMM2")  # the last two: won, or nearly, in far fewer steps
+CONTROL_MAPS = (ABLATED, "5m_vs_6m", "MMM2")  # the ablations', and two that shorter runs were made on
 SEEDS, ABLATION_SEEDS = 5, 3
 
 # keys that make a run another experiment rather than a departure with a note
