@@ -175,3 +175,19 @@ def test_a_restored_learner_goes_on_with_its_optimisers_and_draws():
         each.update(None, Clock())
     assert equal(one.networks["a"], other.networks["a"])
     assert one.updates == other.updates == 4
+
+
+class FadingGradient(TwoLosses):
+    """Its gradient is smaller than any normal number."""
+
+    def step(self, batch):
+        weight = self.networks["a"].weight
+        (gradient,) = torch.autograd.grad((weight * 1e-20 * 1e-20).sum(), weight)
+        return {"gradient": gradient.abs().max()}
+
+
+def test_an_update_counts_gradients_that_fade_out_as_none():
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor cannot count subnormal numbers as zeros")
+    assert float(FadingGradient().update(None, Clock())["gradient"]) == 0
+    assert float(FadingGradient().step(None)["gradient"]) > 0, "all else computes as IEEE 754 has it"

@@ -13,6 +13,7 @@ from cohort.components.averages import Metrics
 from cohort.components.clock import Clock
 from cohort.components.episodes import Episodes
 from cohort.components.functional import clip_per_agent
+from cohort.components.process import subnormals_as_zeros
 from cohort.components.recorded import Recorded
 from cohort.components.replay import Unit
 from cohort.components.schedules import LinearSchedule
@@ -268,7 +269,8 @@ class Learner(ABC):
             rate = schedule.at(clock.steps)
             self._minimisers[name].set_rate(rate)
             rates[f"{self._prefixes[name]}lr"] = torch.tensor(rate, dtype=torch.float64)
-        metrics = self.step(batch)
+        with subnormals_as_zeros():
+            metrics = self.step(batch)
         self.updates += 1
         return metrics | rates
 
