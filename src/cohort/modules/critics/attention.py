@@ -13,9 +13,7 @@ from cohort.modules.stacked import StackedLinear, StackedMLP
 from cohort.settings import Settings
 
 NORM_EPS = 1e-5  # batch normalisation's
-FEW = (
-    3  # agents up to which attending term by term is faster than B * H tiny matrix products: 7 % of an update
-)
+FEW = 3  # agents up to which attending pair by pair is faster than B * H tiny matrix products
 
 
 class AttentionCriticSettings(Settings):
@@ -66,7 +64,7 @@ class AttentionCritic(nn.Module):
                 "critic=attention attends to the other agents, and here is one agent alone: choose another algorithm"
             )
         agents, hidden = spec.n_agents, settings.critic_hidden_dim
-        self.heads = settings.attention_heads
+        self.agents, self.heads = agents, settings.attention_heads
         self.encoder = StackedLinear(agents, spec.obs_dim + spec.n_actions, hidden)
         self.state_encoder = StackedLinear(agents, spec.obs_dim, hidden)
         # all heads side by side
@@ -123,20 +121,40 @@ class AttentionCritic(nn.Module):
 
     def logits(self, queries: Tensor, keys: Tensor) -> Tensor:
         """<query_i, key_j>: [B, H, N, D / H] twice -> [B, H, N, N]."""
-        return queries @ keys.transpose(-1, -2)
+        if self.agents > FEW:
+            return queries @ keys.transpose(-1, -2)
+        asked, found = queries.unbind(2), keys.unbind(2)
+        nothing = queries.new_zeros(queries.shape[:2])
+        rows = [
+            torch.stack(
+                [nothing if i == j else (asked[i] * found[j]).sum(dim=-1) for j in range(self.agents)]
+            )
+            for i in range(self.agents)
+        ]
+        return torch.stack(rows).permute(2, 3, 0, 1)
 
     def weights(self, logits: Tensor) -> Tensor:
         """How much agent i attends to agent j, zero to itself: [B, H, N, N], rows of sum 1."""
-        scale = math.sqrt(self.key.out_features // self.heads)
-        return (logits / scale).masked_fill(self.self_mask, -math.inf).softmax(dim=-1)
+        scaled = logits / math.sqrt(self.key.out_features // self.heads)
+        if self.agents > FEW:
+            return scaled.masked_fill(self.self_mask, -math.inf).softmax(dim=-1)
+        # as they lie in memory: a softmax along few numbers is slow where these are neighbours
+        masked = scaled.permute(2, 3, 0, 1).masked_fill(self.self_mask[..., None, None], -math.inf)
+        return masked.softmax(dim=1).permute(2, 3, 0, 1)
 
     def attend(self, weights: Tensor, values: Tensor) -> Tensor:
         """x, all heads side by side: [B, H, N, N], [B, H, N, D / H] -> [N, B, D]."""
-        if len(self.self_mask) <= FEW:
-            attended = (weights.unsqueeze(-1) * values.unsqueeze(2)).sum(dim=3)
-        else:
-            attended = weights @ values
-        return attended.permute(2, 0, 1, 3).flatten(2)
+        if self.agents > FEW:
+            return (weights @ values).permute(2, 0, 1, 3).flatten(2)
+        shares, found = weights.permute(2, 3, 0, 1).unsqueeze(-1).flatten(0, 1).unbind(), values.unbind(2)
+        attended = []
+        for i in range(self.agents):
+            first, *rest = (j for j in range(self.agents) if j != i)
+            total = shares[i * self.agents + first] * found[first]
+            for j in rest:
+                total = torch.addcmul(total, shares[i * self.agents + j], found[j])
+            attended.append(total)
+        return torch.stack(attended).flatten(2)
 
     def own_values(self, own: Tensor, attended: Tensor) -> Tensor:
         """Q of every own action: [N, B, D] twice -> [N, B, A]."""
