@@ -14,9 +14,11 @@ from torch import Tensor
 from cohort.components.functional import (
     counterfactual_advantage,
     entropy,
+    log_softmax,
     masked_log_softmax,
     masked_mean,
     one_step_target,
+    softmax,
     taken,
 )
 
@@ -115,6 +117,26 @@ def test_log_probabilities_are_those_of_the_available_actions_alone():
         torch.testing.assert_close(found[b, t, there], logits[b, t, there].log_softmax(dim=-1))
     assert (found[~AVAILABLE] == -INF).all()
     assert not found.isnan().any()
+
+
+@pytest.mark.parametrize(
+    "shape", [(700, 5), (40, 4, 5, 3), (2, 600, 15), (600, 16), (3, 5), (5,), (0, 5), (600, 0)]
+)
+@pytest.mark.parametrize(("ours", "theirs"), [(softmax, torch.softmax), (log_softmax, torch.log_softmax)])
+def test_softmaxes_of_short_rows_are_torchs_with_their_derivatives(ours, theirs, shape):
+    logits, back = normal(*shape).masked_fill(normal(*shape, seed=1) > 1.5, -INF), normal(*shape, seed=2)
+
+    def derivatives(function):
+        rows = logits.clone().requires_grad_()
+        out = function(rows)
+        (first,) = torch.autograd.grad(out, rows, back, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), rows)
+        return out, first, second
+
+    for found, expected in zip(
+        derivatives(ours), derivatives(lambda rows: theirs(rows, dim=-1)), strict=True
+    ):
+        torch.testing.assert_close(found, expected, equal_nan=True)
 
 
 def test_available_entries_are_bit_for_bit_a_softmax_over_filled_logits():

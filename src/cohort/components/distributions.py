@@ -17,6 +17,7 @@ from cohort.components.functional import (
     greedy_actions,
     masked_log_softmax,
     sampled_actions,
+    softmax,
     taken,
 )
 
@@ -91,7 +92,7 @@ class Categorical:
         0 and has the gradient 0.
         """
         exponential = torch.empty_like(self.log_probs).exponential_(generator=generator)
-        soft = (self.log_probs - exponential.log()).softmax(dim=-1)
+        soft = softmax(self.log_probs - exponential.log())
         hard = F.one_hot(soft.detach().argmax(dim=-1), soft.shape[-1]).to(soft.dtype)
         return hard + (soft - soft.detach())
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cohort.components.functional import taken
+from cohort.components.functional import softmax, taken
 from cohort.modules.critics.attention import AttentionCritic, normalised
 from cohort.settings import Settings
 
@@ -60,7 +60,7 @@ def coefficients(change: Tensor, threshold: float) -> Tensor:
     The diagonal of `change` means nothing, C's is zero. Nothing is normalised after the threshold.
     """
     itself = torch.eye(change.shape[-1], dtype=torch.bool, device=change.device)
-    weights = change.masked_fill(itself, -math.inf).softmax(dim=-1)
+    weights = softmax(change.masked_fill(itself, -math.inf))
     return weights.masked_fill(weights < threshold, 0.0)
 
 
@@ -139,6 +139,6 @@ def _without(logits: Tensor, said: Tensor, others: Tensor) -> tuple[Tensor, Tens
     everybody = torch.arange(agents, device=others.device)
     gone = (everybody == everybody.view(-1, 1, 1)) | (everybody == others.unsqueeze(-1))  # [N, N-1, N]
     left = logits.unsqueeze(3).masked_fill(gone, -math.inf)  # [R, H, N, N-1, N]
-    weights = left.softmax(dim=-1) if agents > 2 else torch.zeros_like(left)
+    weights = softmax(left) if agents > 2 else torch.zeros_like(left)
     attended = weights.flatten(2, 3) @ said  # [R, H, N (N-1), d]
     return attended.permute(2, 0, 1, 3).unflatten(0, others.shape), left.logsumexp(dim=-1)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cohort.components.functional import softmax
 from cohort.envs.base import EnvSpec
 from cohort.modules.stacked import StackedLinear, StackedMLP
 from cohort.settings import Settings
@@ -136,11 +137,7 @@ class AttentionCritic(nn.Module):
     def weights(self, logits: Tensor) -> Tensor:
         """How much agent i attends to agent j, zero to itself: [B, H, N, N], rows of sum 1."""
         scaled = logits / math.sqrt(self.key.out_features // self.heads)
-        if self.agents > FEW:
-            return scaled.masked_fill(self.self_mask, -math.inf).softmax(dim=-1)
-        # as they lie in memory: a softmax along few numbers is slow where these are neighbours
-        masked = scaled.permute(2, 3, 0, 1).masked_fill(self.self_mask[..., None, None], -math.inf)
-        return masked.softmax(dim=1).permute(2, 3, 0, 1)
+        return softmax(scaled.masked_fill(self.self_mask, -math.inf))
 
     def attend(self, weights: Tensor, values: Tensor) -> Tensor:
         """x, all heads side by side: [B, H, N, N], [B, H, N, D / H] -> [N, B, D]."""
