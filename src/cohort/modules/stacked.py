@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 Activation = Literal["relu", "leaky_relu", "tanh", "softplus"]
 # in place where what stands there before is not needed again
-ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": F.leaky_relu, "tanh": torch.tanh, "softplus": F.softplus}
+ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": F.leaky_relu_, "tanh": torch.tanh, "softplus": F.softplus}
 
 
 class StackedLinear(nn.Module):

@@ -93,7 +93,7 @@ class AttentionCritic(nn.Module):
 
     def encode(self, obs: Tensor, actions: Tensor) -> Tensor:
         """e, what others may attend to: normalised [N, B, O], [N, B, A] -> [N, B, D]."""
-        return F.leaky_relu(self.encoder(torch.cat([obs, actions], dim=-1)))
+        return F.leaky_relu_(self.encoder(torch.cat([obs, actions], dim=-1)))
 
     def encode_every(self, obs: Tensor, actions: Tensor) -> Tensor:
         """`encode` of each of the A rows of actions at each observation.
@@ -106,7 +106,7 @@ class AttentionCritic(nn.Module):
 
     def encode_own(self, obs: Tensor) -> Tensor:
         """s, what each agent sees itself: normalised [N, B, O] -> [N, B, D]."""
-        return F.leaky_relu(self.state_encoder(obs))
+        return F.leaky_relu_(self.state_encoder(obs))
 
     def keys(self, encodings: Tensor) -> Tensor:
         """K e: [N, B, D] -> [B, H, N, D / H]."""
@@ -114,7 +114,7 @@ class AttentionCritic(nn.Module):
 
     def attended_values(self, encodings: Tensor) -> Tensor:
         """f(V e): [N, B, D] -> [B, H, N, D / H]."""
-        return self._by_head(F.leaky_relu(self.value(encodings)))
+        return self._by_head(F.leaky_relu_(self.value(encodings)))
 
     def queries(self, own: Tensor) -> Tensor:
         """W_q s: [N, B, D] -> [B, H, N, D / H]."""
@@ -155,7 +155,10 @@ class AttentionCritic(nn.Module):
 
     def own_values(self, own: Tensor, attended: Tensor) -> Tensor:
         """Q of every own action: [N, B, D] twice -> [N, B, A]."""
-        return self.head(torch.cat([own, attended], dim=-1))
+        first, last = self.head.layers
+        for_own, for_attended = first.weight.chunk(2, dim=1)
+        hidden = torch.baddbmm(torch.baddbmm(first.bias, own, for_own), attended, for_attended)
+        return last(self.head.activation(hidden))
 
     @torch.no_grad()
     def taken_values(self, own: Tensor, attended: Tensor, actions: Tensor) -> Tensor:
