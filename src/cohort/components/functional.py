@@ -17,8 +17,8 @@ def greedy_actions(utilities: Tensor, available_actions: Tensor) -> Tensor:
     return utilities.masked_fill(~available_actions, -math.inf).argmax(dim=-1)
 
 
-# torch's softmax along the last dimension needs a whole vector register of numbers; fewer rows are not worth turning
-VECTOR, MANY = 16, 512
+VECTOR = 16  # numbers in a register, which torch's softmax along the last dimension has to fill to be fast
+MANY = 512  # rows from which turning them into columns pays
 
 
 def softmax(logits: Tensor) -> Tensor:

@@ -122,17 +122,9 @@ class AttentionCritic(nn.Module):
 
     def logits(self, queries: Tensor, keys: Tensor) -> Tensor:
         """<query_i, key_j>: [B, H, N, D / H] twice -> [B, H, N, N]."""
-        if self.agents > FEW:
-            return queries @ keys.transpose(-1, -2)
-        asked, found = queries.unbind(2), keys.unbind(2)
-        nothing = queries.new_zeros(queries.shape[:2])
-        rows = [
-            torch.stack(
-                [nothing if i == j else (asked[i] * found[j]).sum(dim=-1) for j in range(self.agents)]
-            )
-            for i in range(self.agents)
-        ]
-        return torch.stack(rows).permute(2, 3, 0, 1)
+        if self.agents <= FEW:
+            return _products_of_pairs(queries, keys)
+        return queries @ keys.transpose(-1, -2)
 
     def weights(self, logits: Tensor) -> Tensor:
         """How much agent i attends to agent j, zero to itself: [B, H, N, N], rows of sum 1."""
@@ -141,22 +133,14 @@ class AttentionCritic(nn.Module):
 
     def attend(self, weights: Tensor, values: Tensor) -> Tensor:
         """x, all heads side by side: [B, H, N, N], [B, H, N, D / H] -> [N, B, D]."""
-        if self.agents > FEW:
-            return (weights @ values).permute(2, 0, 1, 3).flatten(2)
-        shares, found = weights.permute(2, 3, 0, 1).unsqueeze(-1).flatten(0, 1).unbind(), values.unbind(2)
-        attended = []
-        for i in range(self.agents):
-            first, *rest = (j for j in range(self.agents) if j != i)
-            total = shares[i * self.agents + first] * found[first]
-            for j in rest:
-                total = torch.addcmul(total, shares[i * self.agents + j], found[j])
-            attended.append(total)
-        return torch.stack(attended).flatten(2)
+        if self.agents <= FEW:
+            return _sums_over_others(weights, values)
+        return (weights @ values).permute(2, 0, 1, 3).flatten(2)
 
     def own_values(self, own: Tensor, attended: Tensor) -> Tensor:
         """Q of every own action: [N, B, D] twice -> [N, B, A]."""
         first, last = self.head.layers
-        for_own, for_attended = first.weight.chunk(2, dim=1)
+        for_own, for_attended = first.weight.chunk(2, dim=1)  # as if of [s; x], which would be a copy of both
         hidden = torch.baddbmm(torch.baddbmm(first.bias, own, for_own), attended, for_attended)
         return last(self.head.activation(hidden))
 
@@ -197,3 +181,27 @@ def normalised(inputs: Tensor, like: Tensor) -> Tensor:
     """
     variance, mean = torch.var_mean(like.detach(), dim=0, correction=0)
     return (inputs - mean) * (variance + NORM_EPS).rsqrt()
+
+
+def _products_of_pairs(queries: Tensor, keys: Tensor) -> Tensor:
+    """<query_i, key_j> pair by pair, zero where i = j: [B, H, N, d] twice -> [B, H, N, N], agents first in memory."""
+    asked, found = queries.unbind(2), keys.unbind(2)
+    nothing = queries.new_zeros(queries.shape[:2])
+    rows = [
+        [nothing if i == j else (query * key).sum(dim=-1) for j, key in enumerate(found)]
+        for i, query in enumerate(asked)
+    ]
+    return torch.stack([torch.stack(row) for row in rows]).permute(2, 3, 0, 1)
+
+
+def _sums_over_others(weights: Tensor, values: Tensor) -> Tensor:
+    """sum_{j != i} weight_ij value_j pair by pair: [B, H, N, N], [B, H, N, d] -> [N, B, H d]."""
+    said = values.unbind(2)
+    attended = []
+    for i, row in enumerate(weights.permute(2, 3, 0, 1).unsqueeze(-1).unbind()):
+        (share, value), *rest = ((share, said[j]) for j, share in enumerate(row.unbind()) if j != i)
+        total = share * value
+        for share, value in rest:
+            total = torch.addcmul(total, share, value)
+        attended.append(total)
+    return torch.stack(attended).flatten(2)
