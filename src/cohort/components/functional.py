@@ -33,6 +33,8 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 def _by_columns(function: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
     """On a CPU, many short rows side by side as columns: 3 to 7 times as fast, and the same to rounding."""
+    if torch.compiler.is_compiling():  # and exporting: how many rows there will be is open
+        return function(logits, -1)
     length = logits.shape[-1]
     if logits.device.type != "cpu" or length >= VECTOR or logits.numel() < MANY * length:
         return function(logits, -1)
