@@ -25,8 +25,8 @@ def prepare_process(torch_threads: int) -> None:
 def subnormals_as_zeros() -> Iterator[None]:
     """Within it, this thread counts numbers below 1.2e-38 as 0. Use it around the work, never for a whole process.
 
-    Processors multiply with such numbers up to a hundred times slower. They come up where a gradient fades out, as
-    in attention among two agents, and made MAMT's updates four times as slow (docs/performance.md). Outside of
+    Processors multiply with such numbers many times slower. They come up where a gradient fades out, as in attention
+    among two agents, and made MAMT's updates four times as slow (docs/performance.md). Outside of
     updates numbers stay as IEEE 754 has them: what simulators and users' code compute does not depend on it.
     """
     torch.set_flush_denormal(True)

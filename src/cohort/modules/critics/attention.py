@@ -139,10 +139,9 @@ class AttentionCritic(nn.Module):
 
     def own_values(self, own: Tensor, attended: Tensor) -> Tensor:
         """Q of every own action: [N, B, D] twice -> [N, B, A]."""
-        first, last = self.head.layers
-        for_own, for_attended = first.weight.chunk(2, dim=1)  # as if of [s; x], which would be a copy of both
-        hidden = torch.baddbmm(torch.baddbmm(first.bias, own, for_own), attended, for_attended)
-        return last(self.head.activation(hidden))
+        from_own, for_attended = self._first_layer(own)
+        hidden = self.head.activation(torch.baddbmm(from_own, attended, for_attended))
+        return self.head.layers[-1](hidden)
 
     @torch.no_grad()
     def taken_values(self, own: Tensor, attended: Tensor, actions: Tensor) -> Tensor:
@@ -150,10 +149,10 @@ class AttentionCritic(nn.Module):
 
         s [N, B, D], x [N, K, B, D], actions [B, N] int64 -> [N, K, B], without a gradient.
         """
-        first, last = self.head.layers
-        for_own, for_attended = first.weight.chunk(2, dim=1)
+        from_own, for_attended = self._first_layer(own)
+        last = self.head.layers[-1]
         hidden = torch.bmm(attended.flatten(1, 2), for_attended).view_as(attended)
-        hidden = F.leaky_relu_(hidden.add_(torch.baddbmm(first.bias, own, for_own).unsqueeze(1)))
+        hidden = self.head.activation(hidden.add_(from_own.unsqueeze(1)))
         chosen = actions.T.unsqueeze(-1)  # [N, B, 1]
         weight = last.weight.transpose(1, 2).gather(1, chosen.expand(-1, -1, hidden.shape[-1]))  # [N, B, D]
         bias = last.bias.expand(-1, len(actions), -1).gather(2, chosen).squeeze(-1)  # [N, B]
@@ -168,6 +167,12 @@ class AttentionCritic(nn.Module):
         """Those in which the losses of all N agents meet: K, W_q, V and the encoders e."""
         modules = (self.encoder, self.key, self.query, self.value)
         return [parameter for module in modules for parameter in module.parameters()]
+
+    def _first_layer(self, own: Tensor) -> tuple[Tensor, Tensor]:
+        """What s gives to the head's first layer, [N, B, D], and the weights [N, D, D] for x: nobody copies [s; x]."""
+        first = self.head.layers[0]
+        for_own, for_attended = first.weight.chunk(2, dim=1)
+        return torch.baddbmm(first.bias, own, for_own), for_attended
 
     def _by_head(self, rows: Tensor) -> Tensor:
         """[N, B, D] -> [B, H, N, D / H]."""
