@@ -26,6 +26,7 @@ AGENTS = {SPREAD: 2, WALKER: 3, ROVER: 8, PURSUIT: 8} | dict.fromkeys(DECOMPOSED
 FEW = 3  # agents, up to which pairs are shown one by one
 # seeds of each arm; the paper has 5, and 8 according to appendix G.2
 SEEDS = {SPREAD: 5, WALKER: 3, ROVER: 3, PURSUIT: 3} | dict.fromkeys(DECOMPOSED, 5)
+SEARCHED_SEEDS = 3
 
 # the methods by the paper's names, in the order of their colours -> --config
 MAAC, MAPPO, MADDPG, MAMD, MAMT, LOLA = "MAAC", "MA-PPO", "MADDPG", "MAMD", "MAMT", "LOLA"
@@ -46,6 +47,13 @@ METHODS = {
 IN_CURVES = (MAAC, MAPPO, MADDPG, MAMD, MAMT)  # the lines of figure 2
 IN_TABLE = (MAAC, MAPPO, MADDPG, LOLA, MAMT, MAMD, RANDOM, FIXED, WS, PPO)  # the rows of table 10
 IN_DECOMPOSITION = (MAAC, MAMD, OPTIMAL)  # the lines of figures 8 and 9
+# what a search on seeds apart chose by the end of whole runs (tuning.md)
+SEARCHED: dict[str, dict[str, object]] = {
+    MAAC: {"updates_per_step": 0.08},
+    MAPPO: {},  # the table's values ended highest
+    MADDPG: {"updates_per_step": 0.08, "policy_penalty": 0.01},
+    MAMT: {"updates_per_step": 0.08},
+}
 # what makes a run another experiment besides its rules: whom MAMD-OP constrains
 CHOSEN = frozenset(("constrained_agents",))
 # on-policy methods collect in rounds of other sizes
@@ -60,12 +68,27 @@ def plays(label: str, env_config: str) -> bool:
 @cache  # an arm reads its configuration files once
 def arm(label: str, env_config: str) -> Arm:
     """A method by the paper's name, in a task. Runs of other rules are another experiment."""
-    return Arm(METHODS[label], env_config, fixed=_rules(env_config) | CHOSEN, varied=VARIED)
+    return _arm(label, env_config)
+
+
+@cache
+def searched_arm(label: str) -> Arm:
+    """A method in Spread with the values of its search."""
+    return _arm(label, SPREAD, **SEARCHED[label])
 
 
 def of(selector: RunSelector, label: str, env_config: str) -> list[Run]:
     """The runs of a method in a task."""
     return selector.of(label, arm(label, env_config), SEEDS[env_config])
+
+
+def searched(selector: RunSelector, label: str) -> list[Run]:
+    """The runs of a method in Spread with the values of its search."""
+    return selector.of(f"{label} (searched)", searched_arm(label), SEARCHED_SEEDS)
+
+
+def _arm(label: str, env_config: str, **typed: object) -> Arm:
+    return Arm(METHODS[label], env_config, typed, fixed=_rules(env_config) | CHOSEN, varied=VARIED)
 
 
 def agents(env_config: str) -> range:

@@ -228,3 +228,24 @@ def test_claims_about_decompositions(write_arm: WriteArm, judged: Callable) -> N
     ]  # fmt: skip
     assert [row["verdict"] for row in found["13"]] == ["not run", "true", "true", "not run"]
     assert len(found["14"]) == 3
+
+
+def test_rivals_are_compared_with_the_values_of_their_search_too(
+    write_arm: WriteArm, judged: Callable
+) -> None:
+    ends = {"mamt": (-8.0, -7.8), "maac": (-9.0, -8.8), "maddpg": (-9.5, -7.0)}
+    for seed in (1, 2, 3):
+        for config, (usual, searched) in ends.items():
+            label = {arms.METHODS[each]: each for each in arms.SEARCHED}[config]
+            for end, typed in ((usual, {}), (searched, arms.SEARCHED[label])):
+                write_arm(config, "spread", seed, [end + 0.1 * seed] * 20, **typed)
+    found = judged()
+    rows = {number: {row["where"]: row for row in found[number]} for number in ("1", "1b", "1c")}
+    assert rows["1"]["Spread"]["difference (± se)"].startswith("+5.000")
+    assert rows["1b"]["Spread, against MADDPG"]["difference (± se)"].startswith("+7.500")
+    assert rows["1b"]["Spread, against MA-PPO"]["verdict"] == "not run"
+    assert rows["1c"]["Spread, against MAAC"]["difference (± se)"].startswith("+5.000")
+    against = rows["1c"]["Spread, against MADDPG"]
+    assert against["difference (± se)"].startswith("-4.000")
+    assert against["verdict"] == "not true"
+    assert "MADDPG (searched) -34.000" in against["measured (± sd)"]
