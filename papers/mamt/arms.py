@@ -66,15 +66,9 @@ def plays(label: str, env_config: str) -> bool:
 
 
 @cache  # an arm reads its configuration files once
-def arm(label: str, env_config: str) -> Arm:
+def arm(label: str, env_config: str, **typed: object) -> Arm:
     """A method by the paper's name, in a task. Runs of other rules are another experiment."""
-    return _arm(label, env_config)
-
-
-@cache
-def searched_arm(label: str) -> Arm:
-    """A method in Spread with the values of its search."""
-    return _arm(label, SPREAD, **SEARCHED[label])
+    return Arm(METHODS[label], env_config, typed, fixed=_rules(env_config) | CHOSEN, varied=VARIED)
 
 
 def of(selector: RunSelector, label: str, env_config: str) -> list[Run]:
@@ -84,11 +78,7 @@ def of(selector: RunSelector, label: str, env_config: str) -> list[Run]:
 
 def searched(selector: RunSelector, label: str) -> list[Run]:
     """The runs of a method in Spread with the values of its search."""
-    return selector.of(f"{label} (searched)", searched_arm(label), SEARCHED_SEEDS)
-
-
-def _arm(label: str, env_config: str, **typed: object) -> Arm:
-    return Arm(METHODS[label], env_config, typed, fixed=_rules(env_config) | CHOSEN, varied=VARIED)
+    return selector.of(f"{label} (searched)", arm(label, SPREAD, **SEARCHED[label]), SEARCHED_SEEDS)
 
 
 def agents(env_config: str) -> range:

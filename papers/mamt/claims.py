@@ -1,6 +1,7 @@
 """What MAMT's paper says of its figures and tables, claim by claim."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from cohort.analysis.runs import Run
 from papers.claim import Apart, Claim, Difference, Level, Measure, Row, Side, Similar
@@ -229,11 +230,7 @@ def _higher(env_config: str, label: str, other: str, named: bool = False) -> Row
 
 def _searched(other: str) -> Row:
     """MAMT minus another method in Spread, both searched."""
-
-    def side(label: str) -> Side:
-        return lambda selector: searched(selector, label)
-
-    both = {f"{label} (searched)": side(label) for label in (MAMT, other)}
+    both = {f"{label} (searched)": partial(searched, label=label) for label in (MAMT, other)}
     return Difference(f"{TITLES[SPREAD]}, against {other}", both, ended(SPREAD))
 
 
