@@ -301,15 +301,8 @@ def test_a_kill_in_the_last_evaluation_leaves_a_checkpoint_from_before_the_end(t
     assert str(harness.train(resumed, folder(tmp_path / "killed")).lines[-1]) == str(expected.lines[-1])
 
 
-# after how many rounds of two games: all of them last 500 steps but those of a step or two, which are over at 40
-STOPS_OF = dict.fromkeys(harness.GAMES_OF_A_STEP, (1, 2, 3, 5, 8)) | {"h_predator_prey": (1, 3)}
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "env", "stops"),
-    [(algorithm, env, STOPS_OF.get(env, (2, 6))) for algorithm, env in harness.PAIRS],
-)
-def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, env, stops, tmp_path):
+@pytest.mark.parametrize(("algorithm", "env"), harness.PAIRS)
+def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, env, tmp_path):
     steps = 40 if env in harness.GAMES_OF_A_STEP else 500
     meta = ""
     if algorithm in harness.META_MIXING:
@@ -320,7 +313,9 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_run_never_stopped(algorithm, 
     text = f"t_max={steps} test_interval={steps // 4} log_interval={steps // 8} {targets} {meta}"
     whole = harness.experiment(algorithm, env, text)
     expected = harness.train(whole, folder(tmp_path))
-    assert len(expected.ticks) > max(stops) + 1, "the stops must lie inside the run"
+    rounds = len(expected.ticks)  # how many they are hangs on how long a policy of chance survives
+    stops = (1, 2, 3, 5, 8) if env in harness.GAMES_OF_A_STEP else (rounds // 3, 2 * rounds // 3)
+    assert sorted({0, *stops, rounds - 1}) == [0, *stops, rounds - 1], "the stops must lie inside the run"
 
     current, lines, ticks = harness.experiment(algorithm, env, text), [], 0
     for stop_at in (*stops, None):
