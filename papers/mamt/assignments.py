@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cohort.analysis.folders import FolderRun
 from cohort.analysis.runs import Run
-from cohort.errors import UserError
 from cohort.policy import Policy, load_policy
+from cohort.recording.models import NoModel
 from papers.mamt.arms import AGENTS, SPREAD, TITLES
 from papers.run_selector import RunSelector
 from papers.table import Table
@@ -54,7 +54,11 @@ def _in_order(distance: Tensor) -> Tensor:
 
 
 def table(selector: RunSelector) -> Table:
-    """A row for every run of Spread whose policy is kept."""
+    """A row for every run of Spread whose policy is kept.
+
+    Raises:
+        UserError: one is kept and cannot be read.
+    """
     rows: list[Sequence[str]] = []
     without: list[str] = []
     for run in selector.runs:
@@ -73,12 +77,16 @@ def table(selector: RunSelector) -> Table:
 
 
 def _policy(run: Run) -> Policy | None:
-    """What a run has come to, where that is kept."""
+    """What a run has come to, where that is kept.
+
+    Raises:
+        UserError: it is kept and cannot be read.
+    """
     if not isinstance(run, FolderRun):
         return None
     try:
         return load_policy(run.place)
-    except UserError:
+    except NoModel:
         return None
 
 

@@ -74,3 +74,9 @@ def test_the_table_plays_what_is_kept(
     assert (row["run"], row["steps"]) == (run.name, "300")
     assert 0.5 <= float(row["the more usual one"]) <= 1
     assert -120 < float(row["return (± se)"].split()[0]) < -25, "an agent's"
+    checkpoint = run / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    assert main(["table", "mamt-assignments", str(tmp_path / "two")]) == 2
+    assert str(checkpoint) in capsys.readouterr().err, (
+        "a policy that cannot be read is not one that is not kept"
+    )

@@ -13,6 +13,10 @@ MODEL_FILE = "learner.pt"
 BEST = "best model"  # its kind of file
 
 
+class NoModel(UserError):
+    """Nothing is saved in a folder; what is there but cannot be read is any other `UserError`."""
+
+
 def save_model(state: dict[str, Any], models: Path, t_env: int) -> Path:
     """Save a learner's state at `t_env` environment steps where `find_model` finds it; returns the file."""
     path = models / str(t_env) / MODEL_FILE
@@ -34,7 +38,8 @@ def load_learner(
     `place` may also name a run's best.pt. `key` is what the user gave it as.
 
     Raises:
-        UserError: there is no such thing.
+        NoModel: nothing is saved there.
+        UserError: there is no such place, or what is saved cannot be read.
     """
     if place.name == BEST_FILE:
         best = load_checkpoint(place, kind=BEST)
@@ -56,7 +61,8 @@ def find_model(place: Path, load_step: int, key: str = "checkpoint_path") -> tup
         key: what the user gave the place as.
 
     Raises:
-        UserError: there is no model; the message names what is there.
+        NoModel: there is no model; the message names what is there.
+        UserError: there is no such folder.
     """
     if not os.path.isdir(place):
         if os.path.isfile(place):
@@ -66,7 +72,7 @@ def find_model(place: Path, load_step: int, key: str = "checkpoint_path") -> tup
         return place / MODEL_FILE, int(place.name)
     folder, steps = _models_folder(place), model_steps(place)
     if not steps:
-        raise UserError(f"{key}={place}: no saved model in it. {_inside(folder)}")
+        raise NoModel(f"{key}={place}: no saved model in it. {_inside(folder)}")
     step = steps[-1] if load_step == 0 else min(steps, key=lambda known: abs(known - load_step))
     return folder / str(step) / MODEL_FILE, step
 
