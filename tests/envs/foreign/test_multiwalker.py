@@ -10,6 +10,7 @@ from cohort.errors import UserError
 from tests.envs.foreign.support import needs
 
 LIFT_ALL, LOWER_ALL = 15, 0
+ANGLES, SPEEDS = [4, 6, 9, 11], [5, 7, 10, 12]  # of hip, knee, hip, knee in an observation
 
 
 def settings(**changed) -> MultiWalkerSettings:
@@ -34,11 +35,17 @@ def pettingzoo(**arguments):
 
 
 def play(game, seed: int, choose) -> tuple[list, float]:
-    """The steps of an episode and its return, the agents' mean."""
-    game.reset(seed)
+    """The steps of an episode and its return, the agents' mean. `choose` is a team that may see nothing."""
+    return play_seeing(game, seed, lambda first, now: choose())
+
+
+def play_seeing(game, seed: int, choose) -> tuple[list, float]:
+    """The same for a team that is told the first and the present observations [N, O]."""
+    first = now = game.reset(seed).obs
     steps = []
     while not (steps and (steps[-1].terminated or steps[-1].truncated)):
-        steps.append(game.step(choose()))
+        steps.append(game.step(choose(first, now)))
+        now = steps[-1].sight.obs
     return steps, sum(float(np.mean(step.reward)) for step in steps)
 
 
@@ -93,6 +100,23 @@ def test_an_action_lifts_or_lowers_each_torque_and_stops_at_the_ends():
     game.env.unwrapped.env.walkers[1].apply_action = applied.append
     game.step(np.array([LIFT_ALL] * 3))
     np.testing.assert_allclose(applied[-1], [0.2] * 4, rtol=1e-6)
+
+
+def test_torques_can_be_observed():
+    game, blind = make(observe_torques=True), make()
+    assert (game.spec.obs_dim, game.spec.state_dim) == (35, 105)
+    box = game.env.observation_space("walker_0")
+    assert box.shape == (35,)
+    np.testing.assert_array_equal([box.low[-4:], box.high[-4:]], [[-1] * 4, [1] * 4])
+    moves = [np.array([LOWER_ALL, 0b0101, LIFT_ALL])] * 7
+    sight, other = game.reset(5), blind.reset(5)
+    for times, move in enumerate(moves, 1):
+        np.testing.assert_array_equal(sight.obs[:, :31], other.obs)
+        size = min(1.0, 0.2 * (times - 1))
+        expected = size * np.array([[-1, -1, -1, -1], [1, -1, 1, -1], [1, 1, 1, 1]])
+        np.testing.assert_allclose(sight.obs[:, 31:], expected, atol=1e-6)
+        sight, other = game.step(move).sight, blind.step(move).sight
+    assert not game.reset(6).obs[:, 31:].any(), "they begin at 0 again"
 
 
 def still(game):
@@ -157,6 +181,24 @@ def test_a_random_team_and_one_that_stands_still_get_what_they_always_get():
         assert abs(returns.mean() - expected) < 3 * np.hypot(own_error, error)
         fell = np.mean([steps[-1].info["fell"] for steps, _ in episodes])
         assert abs(fell - falls) < 3 * (falls * (1 - falls) / len(returns)) ** 0.5
+
+
+def test_robots_that_hold_their_first_pose_seldom_fall():
+    """Sixteen actions and what MAMT's robots see are enough to stand: measured over 150 episodes, -20.2 +- 3.3, 0.19.
+
+    Each joint's torque rises or falls by the sign of 3 (first angle - angle) - 0.3 speed.
+    """
+
+    def hold(first, now):
+        wanted = 3 * (first - now)[:, ANGLES] - 0.3 * now[:, SPEEDS]
+        return (wanted > 0) @ 2 ** np.arange(4)
+
+    game = make()
+    episodes = [play_seeing(game, seed, hold) for seed in range(40)]
+    returns = np.array([paid for _, paid in episodes])
+    assert abs(returns.mean() + 20.2) < 3 * np.hypot(returns.std(ddof=1) / len(returns) ** 0.5, 3.3)
+    fell = np.mean([steps[-1].info["fell"] for steps, _ in episodes])
+    assert abs(fell - 0.19) < 3 * (0.19 * 0.81 / len(returns)) ** 0.5
 
 
 @pytest.mark.parametrize(
