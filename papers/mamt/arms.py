@@ -54,6 +54,8 @@ SEARCHED: dict[str, dict[str, object]] = {
     MADDPG: {"updates_per_step": 0.08, "policy_penalty": 0.01},
     MAMT: {"updates_per_step": 0.08},
 }
+# of Table 9's sigmas, the largest below 1/7, where equal coefficients among eight agents lie
+SMALL_SIGMA = 0.02
 # what makes a run another experiment besides its rules: whom MAMD-OP constrains
 CHOSEN = frozenset(("constrained_agents",))
 # on-policy methods collect in rounds of other sizes
@@ -79,6 +81,12 @@ def of(selector: RunSelector, label: str, env_config: str) -> list[Run]:
 def searched(selector: RunSelector, label: str) -> list[Run]:
     """The runs of a method in Spread with the values of its search."""
     return selector.of(f"{label} (searched)", arm(label, SPREAD, **SEARCHED[label]), SEARCHED_SEEDS)
+
+
+def coordinated(selector: RunSelector, env_config: str) -> list[Run]:
+    """MAMT's runs in a task with a sigma that keeps coefficients among eight agents."""
+    small = arm(MAMT, env_config, coordination_threshold=SMALL_SIGMA)
+    return selector.of(f"{MAMT} (sigma = {SMALL_SIGMA})", small, SEEDS[env_config])
 
 
 def agents(env_config: str) -> range:

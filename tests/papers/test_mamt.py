@@ -249,3 +249,19 @@ def test_rivals_are_compared_with_the_values_of_their_search_too(
     assert against["difference (± se)"].startswith("-4.000")
     assert against["verdict"] == "not true"
     assert "MADDPG (searched) -34.000" in against["measured (± sd)"]
+
+
+def test_a_sigma_that_keeps_coefficients_is_compared_apart(write_arm: WriteArm, judged: Callable) -> None:
+    for seed in (1, 2, 3):
+        for config, end, typed in (
+            ("mamd", 80.0, {}),
+            ("mamt", 88.0, {}),
+            ("mamt", 96.0, {"coordination_threshold": 0.02}),
+        ):
+            write_arm(config, "rover_tower", seed, [end + seed] * 20, **typed)
+    found = judged()
+    rows = {number: {row["where"]: row for row in found[number]} for number in ("4", "4b")}
+    assert rows["4"]["Rover-Tower"]["difference (± se)"].startswith("+10.000")
+    assert rows["4b"]["Rover-Tower, against MAMD"]["difference (± se)"].startswith("+20.000")
+    assert rows["4b"]["Rover-Tower, against MAMD"]["verdict"] == "true"
+    assert rows["4b"]["Rover-Tower, against MAAC"]["verdict"] == "not run"
