@@ -168,12 +168,12 @@ def test_pettingzoos_state_fails_after_a_fall():
 
 
 def test_a_random_team_and_one_that_stands_still_get_what_they_always_get():
-    """Measured over 200 episodes: -100.7 +- 1.6 with 95 % of falls, and -4.1 +- 2.0 with 8.5 %."""
+    """Measured over 800 and 500 episodes: -98.1 +- 1.0 with 92.5 % of falls, and -1.8 +- 1.1 with 6.2 %."""
     game, draw = make(), np.random.default_rng(0)
     standing = make(discrete_actions=False)
     for subject, choose, expected, error, falls in (
-        (game, lambda: draw.integers(16, size=3), -100.7, 1.6, 0.95),
-        (standing, still(standing), -4.1, 2.0, 0.085),
+        (game, lambda: draw.integers(16, size=3), -98.1, 1.0, 0.925),
+        (standing, still(standing), -1.8, 1.1, 0.062),
     ):
         episodes = [play(subject, seed, choose) for seed in range(30)]
         returns = np.array([paid for _, paid in episodes])

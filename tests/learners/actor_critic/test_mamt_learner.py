@@ -75,6 +75,14 @@ def test_actions_that_are_not_available_and_agents_with_fewer_leave_finite_numbe
     assert all(torch.isfinite(each).all() for each in ours.networks.parameters())
 
 
+def test_sizes_stay_within_the_tables_bounds(monkeypatch):
+    """Table 3's 0.01 and 100, after every step: what went beyond a bound in the first comes back in the second."""
+    ours = mamt(trust_region=50, trust_region_budget=1e4, trust_region_lr=60, n_slow=2)
+    monkeypatch.setattr(ours, "value_slope", lambda _: torch.tensor([1e9, -1e9, 1e9]).double())
+    ours.update(double(40), Clock(episodes=0))
+    torch.testing.assert_close(ours.trust_regions.tolist(), [100.0, 0.01, 100.0])
+
+
 def test_the_penaltys_value_is_the_kl_over_the_squared_size():
     ours, batch = mamt(constrained_agents=[0, 2], value_term="penalty"), double(40)
     standing = ours.standing(batch)

@@ -81,6 +81,7 @@ def test_the_error_of_a_model_is_exact_in_the_actions_and_zero_where_it_is_right
                 )
                 assert float(found[b, i, j]) == pytest.approx(expected, abs=1e-12)
     assert torch.isfinite(found).all()
+    assert (found >= 0).all()
     right = log_probs.unsqueeze(1).expand(-1, AGENTS, -1, -1)
     assert not model_error(right, log_probs).any()
     assert not surrogate(

@@ -48,6 +48,8 @@ def test_the_whole_weight_is_the_gradient_of_the_advantage_less_the_kl_over_delt
 def test_at_the_old_policy_the_term_has_no_gradient(q):
     log_probs = logits(ACTIONS).log_softmax(-1)
     assert not score_sum(logits(ACTIONS), tsallis_log(log_probs, q) - tsallis_log(log_probs, q)).any()
+    of_the_kl = gradient(lambda p: kl_divergence(p, log_probs), logits(ACTIONS))
+    assert float(of_the_kl.abs().max()) < 1e-12
 
 
 @pytest.mark.parametrize("q", [0.2, 1.0])
