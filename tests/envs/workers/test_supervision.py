@@ -17,7 +17,7 @@ from cohort.envs.workers.pool import GameFailure
 from cohort.errors import UserError
 from tests.envs.test_contract import play, snapshot
 from tests.envs.workers.games import FAULTS, HANG, KILL, LOSE, NOTHING, POISONS, SLOW, STUBBORN
-from tests.envs.workers.support import actions_of, alive, build, leaves_nothing, pids
+from tests.envs.workers.support import actions_of, alive, build, leaves_nothing, pids, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -68,7 +68,8 @@ def test_the_dead_and_the_hung_leave_no_process_and_no_folder(folders):
         env.step(actions_of(4, row0=KILL, row1=HANG, row2=STUBBORN))
         survivors = pids(env)
         assert len(survivors) == 2
-        assert not any(alive(pid) for pid in seen - survivors)
+        # SIGKILL has been sent; on a busy machine it is delivered a little later
+        wait_until(lambda: not any(alive(pid) for pid in seen - survivors))
         assert len(list(folders.iterdir())) == 1
         env.reset()
         seen |= pids(env)
