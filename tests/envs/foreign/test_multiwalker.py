@@ -102,23 +102,6 @@ def test_an_action_lifts_or_lowers_each_torque_and_stops_at_the_ends():
     np.testing.assert_allclose(applied[-1], [0.2] * 4, rtol=1e-6)
 
 
-def test_torques_can_be_observed():
-    game, blind = make(observe_torques=True), make()
-    assert (game.spec.obs_dim, game.spec.state_dim) == (35, 105)
-    box = game.env.observation_space("walker_0")
-    assert box.shape == (35,)
-    np.testing.assert_array_equal([box.low[-4:], box.high[-4:]], [[-1] * 4, [1] * 4])
-    moves = [np.array([LOWER_ALL, 0b0101, LIFT_ALL])] * 7
-    sight, other = game.reset(5), blind.reset(5)
-    for times, move in enumerate(moves, 1):
-        np.testing.assert_array_equal(sight.obs[:, :31], other.obs)
-        size = min(1.0, 0.2 * (times - 1))
-        expected = size * np.array([[-1, -1, -1, -1], [1, -1, 1, -1], [1, 1, 1, 1]])
-        np.testing.assert_allclose(sight.obs[:, 31:], expected, atol=1e-6)
-        sight, other = game.step(move).sight, blind.step(move).sight
-    assert not game.reset(6).obs[:, 31:].any(), "they begin at 0 again"
-
-
 def still(game):
     return lambda: np.zeros((game.spec.n_agents, 4), dtype=np.float32)
 

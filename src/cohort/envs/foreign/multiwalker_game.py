@@ -29,9 +29,7 @@ class MultiWalkerGame(PettingZooGame):
             **settings.kwargs,
         )
         env = Falls(without_checks(env))
-        if not settings.discrete_actions:
-            return env
-        return SignSteps(env, settings.action_step, observed=settings.observe_torques)
+        return SignSteps(env, settings.action_step) if settings.discrete_actions else env
 
     def own_limit(self) -> int:
         return _OWN_LIMIT
@@ -51,13 +49,12 @@ class SignSteps(BaseParallelWrapper):
     """Discrete actions for an environment of continuous ones in [-1, 1]^U: each is a pattern of U signs.
 
     a_t = clip(a_(t-1) + step * signs, -1, 1), with a_(-1) = 0 at every episode's start (MAMT's wrapper, ICLR 2022).
-    Action k lifts number u where bit u of k is set, and lowers it where not. What agents see does not hold a, unless
-    `observed`: then it ends with it.
+    Action k lifts number u where bit u of k is set, and lowers it where not. What agents see does not hold a.
     """
 
-    def __init__(self, env: Any, step: float, *, observed: bool = False) -> None:
+    def __init__(self, env: Any, step: float) -> None:
         super().__init__(env)
-        self._step, self._observed = step, observed
+        self._step = step
         self._signs = {}
         for agent in self.possible_agents:
             (size,) = env.action_space(agent).shape
@@ -67,26 +64,12 @@ class SignSteps(BaseParallelWrapper):
     def action_space(self, agent: str) -> spaces.Space:
         return spaces.Discrete(len(self._signs[agent]))
 
-    def observation_space(self, agent: str) -> spaces.Space:
-        space = super().observation_space(agent)
-        if not self._observed:
-            return space
-        ends = np.ones_like(self._signs[agent][0], dtype=space.dtype)
-        return spaces.Box(np.append(space.low, -ends), np.append(space.high, ends), dtype=space.dtype)
-
     def reset(self, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
         self._now = {agent: np.zeros_like(signs[0]) for agent, signs in self._signs.items()}
-        seen, infos = super().reset(seed, options)
-        return self._with_torques(seen), infos
+        return super().reset(seed, options)
 
     def step(self, actions: dict[str, int]) -> tuple[dict, dict, dict, dict, dict]:
         for agent, action in actions.items():
             moved = self._now[agent] + self._step * self._signs[agent][action]
             self._now[agent] = moved.clip(-1.0, 1.0)
-        seen, *moment = super().step({agent: self._now[agent].astype(np.float32) for agent in actions})
-        return self._with_torques(seen), *moment
-
-    def _with_torques(self, seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if not self._observed:
-            return seen
-        return {agent: np.append(obs, self._now[agent].astype(obs.dtype)) for agent, obs in seen.items()}
+        return super().step({agent: self._now[agent].astype(np.float32) for agent in actions})

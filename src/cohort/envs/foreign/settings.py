@@ -72,10 +72,6 @@ class MultiWalkerSettings(TeamSettings):
     action_step: float = Field(
         gt=0, le=2, description="with discrete_actions: how far one action changes a torque"
     )
-    observe_torques: bool = Field(
-        False,
-        description="with discrete_actions: observations end with the four torques that actions have led to",
-    )
 
     @field_validator("kwargs")
     @classmethod
