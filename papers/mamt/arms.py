@@ -56,6 +56,7 @@ SEARCHED: dict[str, dict[str, object]] = {
 }
 # of Table 9's sigmas, the largest below 1/7, where equal coefficients among eight agents lie
 SMALL_SIGMA = 0.02
+COORDINATED = f"{MAMT} (sigma = {SMALL_SIGMA})"
 # what makes a run another experiment besides its rules: whom MAMD-OP constrains
 CHOSEN = frozenset(("constrained_agents",))
 # on-policy methods collect in rounds of other sizes
@@ -86,7 +87,7 @@ def searched(selector: RunSelector, label: str) -> list[Run]:
 def coordinated(selector: RunSelector, env_config: str) -> list[Run]:
     """MAMT's runs in a task with a sigma that keeps coefficients among eight agents."""
     small = arm(MAMT, env_config, coordination_threshold=SMALL_SIGMA)
-    return selector.of(f"{MAMT} (sigma = {SMALL_SIGMA})", small, SEEDS[env_config])
+    return selector.of(COORDINATED, small, SEEDS[env_config])
 
 
 def agents(env_config: str) -> range:

@@ -8,6 +8,7 @@ from papers.claim import Apart, Claim, Difference, Level, Measure, Row, Side, Si
 from papers.evidence import Reading, fall, first_half, scaled, unsteadiness, whole
 from papers.mamt.arms import (
     AGENTS,
+    COORDINATED,
     FIXED,
     FULL,
     IN_DECOMPOSITION,
@@ -245,10 +246,8 @@ def _searched(other: str) -> Row:
 
 def _coordinated(env_config: str, other: str) -> Row:
     """MAMT with the smaller sigma minus another method."""
-    first = {f"{MAMT} (sigma = {SMALL_SIGMA})": partial(coordinated, env_config=env_config)}
-    return Difference(
-        f"{TITLES[env_config]}, against {other}", first | sides(env_config, other), ended(env_config)
-    )
+    both = {COORDINATED: partial(coordinated, env_config=env_config)} | sides(env_config, other)
+    return Difference(f"{TITLES[env_config]}, against {other}", both, ended(env_config))
 
 
 def _larger(env_config: str, label: str, other: str, measure: Measure) -> Row:

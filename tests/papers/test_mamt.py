@@ -23,7 +23,8 @@ OFF_POLICY = {
     "critic_lr": 0.001, "optim_eps": 1e-7, "standardise_rewards": True,
 }  # fmt: skip
 CRITIC = {"attention_heads": 4, "reward_scale": 100, "critic_grad_norm_clip": 10}
-MAAC_TABLE = OFF_POLICY | CRITIC | {"actor_lr": 0.001, "policy_penalty": 0.001, "actor_grad_norm_clip": 0.5}
+ACTORS = {"actor_lr": 0.001, "policy_penalty": 0.001, "actor_grad_norm_clip": 0.5}
+MAAC_TABLE = OFF_POLICY | CRITIC | ACTORS
 MAMD_TABLE = MAAC_TABLE | {"tsallis_q": 0.2, "old_policy_interval": 100}
 TABLES = {
     arms.MAAC: MAAC_TABLE,
@@ -32,7 +33,7 @@ TABLES = {
         "modelling_penalty": 0.001, "modelling_grad_norm_clip": 0.5, "trd_grad_norm_clip": 10,
         "trust_region_clip": [0.01, 100], "coordination_threshold": 0.2,
     },
-    arms.MADDPG: OFF_POLICY | {"actor_lr": 0.001, "policy_penalty": 0.001, "actor_grad_norm_clip": 0.5},
+    arms.MADDPG: OFF_POLICY | ACTORS,
     arms.MAPPO: {
         "batch_size_run": 164,  # games of 25 steps: 4,100 of the table's 4,096
         "attention_heads": 4, "huber_delta": 10.0, "gae_lambda": 0.95, "gamma": 0.99, "lr": 0.001, "critic_lr": 0.001,
